@@ -1,0 +1,2 @@
+"""sysid: classical systems identification in which reservoirs are state-space models."""
+

@@ -1,0 +1,186 @@
+"""The one place where error sentences are written: expected, received, likely slip."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+_HINT = "Time is the first axis: did you pass the transpose?"
+
+
+def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.ndarray:
+    """Convert to a new C-contiguous float64 array; refuse objects, complex numbers, infinities and (unless allowed) NaN."""
+    try:
+        raw = np.asarray(value)
+    except ValueError as error:
+        raise ValueError(f"{call}: expected {name} as a rectangular array of real numbers; "
+                         f"received rows of different lengths ({error}).") from None
+    if raw.dtype == object or raw.dtype.kind in "USVmM":
+        try:
+            raw = raw.astype(np.float64)
+        except (TypeError, ValueError):
+            raise TypeError(f"{call}: expected {name} as real numbers; received dtype {raw.dtype}. "
+                            "Did text or None slip in? Missing outputs are written as NaN.") from None
+    if raw.dtype.kind == "c":
+        raise TypeError(f"{call}: expected {name} as real numbers; received complex ones. "
+                        "Did you mean .real, or a real modal form?")
+    array = np.array(raw, dtype=np.float64, order="C")
+    if np.isinf(array).any():
+        where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
+        raise ValueError(f"{call}: expected finite {name}; received an infinity at index {where}.")
+    if not nan and np.isnan(array).any():
+        where = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
+        raise ValueError(f"{call}: expected {name} without NaN; received NaN at index {where}. "
+                         "Only outputs y may be missing.")
+    return array
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """Mark an array read-only and return it."""
+    array.setflags(write=False)
+    return array
+
+
+def matrix(value: Any, name: str, call: str, shape: tuple[int | None, int | None] = (None, None), because: str = "",
+           ) -> np.ndarray:
+    """A finite read-only 2-D array with the wanted shape; None leaves a side free."""
+    array = real_array(value, name, call)
+    if array.ndim != 2:
+        raise ValueError(f"{call}: expected {name} as a matrix{_shape(shape)}; received shape {array.shape}. "
+                         "Did you mean [[...]] or .reshape(-1, 1)?")
+    if any(want is not None and want != got for want, got in zip(shape, array.shape)):
+        flipped = all(want is None or want == got for want, got in zip(shape, array.shape[::-1]))
+        hint = " Did you pass the transpose?" if flipped else ""
+        raise ValueError(f"{call}: expected {name} with shape {_shape(shape).strip()}"
+                         f"{' because ' + because if because else ''}; received {array.shape}.{hint}")
+    return frozen(array)
+
+
+def square(value: Any, name: str, call: str) -> np.ndarray:
+    """A finite read-only square matrix."""
+    array = matrix(value, name, call)
+    if array.shape[0] != array.shape[1]:
+        raise ValueError(f"{call}: expected {name} square; received {array.shape}.")
+    return array
+
+
+def vector(value: Any, name: str, call: str, size: int | None = None, because: str = "") -> np.ndarray:
+    """A finite read-only vector; a scalar fills a vector of length 1, and (n, 1) or (1, n) is not flattened."""
+    array = np.atleast_1d(real_array(value, name, call))
+    if array.ndim != 1 or (size is not None and len(array) != size):
+        raise ValueError(f"{call}: expected {name} with shape ({'n' if size is None else size},)"
+                         f"{' because ' + because if because else ''}; received {np.shape(value)}.")
+    return frozen(array)
+
+
+def covariance(value: Any, name: str, call: str, size: int, *, time_varying: bool = False) -> np.ndarray:
+    """A symmetric positive semidefinite matrix (size, size) from a scalar, a diagonal or a matrix.
+
+    With `time_varying`, (T, size, size) is taken too. Asymmetry and negative eigenvalues within rounding are
+    cleaned; beyond it the eigenvalue (and time index) is named.
+    """
+    array = real_array(value, name, call)
+    if array.ndim == 0:
+        array = array * np.eye(size)
+    elif array.ndim == 1:
+        if len(array) != size:
+            raise ValueError(f"{call}: expected {name} as a scalar, {size} variances or a ({size}, {size}) matrix; "
+                             f"received {array.shape}.")
+        array = np.diag(array)
+    if array.ndim == 3 and not time_varying:
+        raise ValueError(f"{call}: expected {name} with shape ({size}, {size}); received {array.shape}.")
+    if array.ndim not in (2, 3) or array.shape[-2:] != (size, size):
+        raise ValueError(f"{call}: expected {name} with shape ({size}, {size}){' or (T, ..., ...)' if time_varying else ''}; "
+                         f"received {array.shape}.")
+    stack = array if array.ndim == 3 else array[None]
+    for t, block in enumerate(stack):
+        at = f" at time {t}" if array.ndim == 3 else ""
+        _check_psd(block, f"{name}{at}", call)
+    return frozen(np.ascontiguousarray((array + np.swapaxes(array, -1, -2)) / 2))
+
+
+def _check_psd(block: np.ndarray, name: str, call: str) -> None:
+    scale = np.abs(block).max(initial=0.0)
+    if scale == 0.0:
+        return
+    gap = np.abs(block - block.T).max()
+    if gap > 1e-8 * scale:
+        raise ValueError(f"{call}: expected {name} symmetric; received a largest asymmetry of {gap:.3g}. "
+                         "Did you pass a Cholesky factor?")
+    if np.array_equal(block, np.diag(np.diag(block))):
+        smallest = np.diag(block).min()
+    else:
+        # A symmetric matrix scaled to unit diagonal keeps its signs and loses its units.
+        d = np.sqrt(np.where(np.diag(block) > 0, np.diag(block), scale))
+        smallest = np.linalg.eigvalsh((block + block.T) / 2 / np.outer(d, d))[0]
+        if smallest > -1e-8:
+            return
+        smallest = np.linalg.eigvalsh((block + block.T) / 2)[0]
+    if smallest < 0:
+        raise ValueError(f"{call}: expected {name} positive semidefinite; received an eigenvalue {smallest:.6g}.")
+
+
+def time_step(dt: Any, call: str) -> float | None:
+    """None for continuous time, else a positive finite float."""
+    if dt is None:
+        return None
+    if isinstance(dt, bool) or not np.isscalar(dt) or not np.isreal(dt):
+        raise TypeError(f"{call}: expected dt as a positive number or None (continuous time); received {dt!r}.")
+    value = float(np.real(dt))
+    if not np.isfinite(value) or value <= 0:
+        raise ValueError(f"{call}: expected dt > 0, or None for continuous time; received {value:g}.")
+    return value
+
+
+def same_time_step(model_dt: float | None, data_dt: float | None, call: str) -> None:
+    """Refuse data sampled at another interval than the model's."""
+    if model_dt is None:
+        raise ValueError(f"{call}: expected a discrete-time model; received dt=None (continuous time). "
+                         "Sample it first: sysid.discretize(model, dt).")
+    if data_dt is None or abs(model_dt - data_dt) > 1e-9 * max(abs(model_dt), abs(data_dt)):
+        raise ValueError(f"{call}: expected data with dt = {model_dt:g} as in the model; received dt = {data_dt}. "
+                         "Resample the data or the model; nothing is done silently.")
+
+
+def signal(value: Any, name: str, call: str, width: int, because: str = "", *, nan: bool = False) -> np.ndarray:
+    """A (T, width) signal; a (T,) one is taken where width is 1."""
+    array = real_array(value, name, call, nan=nan)
+    if array.ndim == 1 and width == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] != width:
+        flipped = array.ndim == 2 and array.shape[0] == width
+        raise ValueError(f"{call}: expected {name} with shape (T, {width})"
+                         f"{' because ' + because if because else ''}; received {array.shape}."
+                         f"{' ' + _HINT if flipped else ''}")
+    return frozen(array)
+
+
+def count(value: Any, name: str, call: str, *, least: int = 1) -> int:
+    """A whole number not below `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{call}: expected {name} as a whole number; received {value!r}.")
+    if value < least:
+        raise ValueError(f"{call}: expected {name} >= {least}; received {value}.")
+    return int(value)
+
+
+def generator(rng: Any, call: str) -> np.random.Generator:
+    """The random generator, which is always the caller's."""
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"{call}: expected rng=numpy.random.default_rng(seed); received {type(rng).__name__}. "
+                        "Randomness enters only through an explicit generator.")
+    return rng
+
+
+def choice(value: Any, name: str, call: str, options: tuple[str, ...]) -> str:
+    """One of the named options."""
+    if value not in options:
+        raise ValueError(f"{call}: expected {name} to be one of {', '.join(options)}; received {value!r}.")
+    return value
+
+
+def _shape(shape: tuple[int | None, int | None]) -> str:
+    if shape == (None, None):
+        return ""
+    return " (" + ", ".join("any" if s is None else str(s) for s in shape) + ")"

@@ -1,0 +1,52 @@
+"""One way to print: a summary dict becomes an aligned text table or an HTML table."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+import numpy as np
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, float | np.floating):
+        return f"{value:.6g}"
+    if isinstance(value, np.ndarray):
+        if value.size > 8:
+            return f"array {value.shape}"
+        return np.array2string(value, precision=4, separator=", ").replace("\n", "")
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(v) for v in value)
+    return "none" if value is None else str(value)
+
+
+def text(title: str, summary: dict[str, Any]) -> str:
+    """Lay a summary out as `title` and one aligned line an entry."""
+    width = max((len(k) for k in summary), default=0)
+    return "\n".join([title, *(f"  {k:<{width}}  {_value(v)}" for k, v in summary.items())])
+
+
+def table(title: str, summary: dict[str, Any]) -> str:
+    """Lay a summary out as an HTML table with a caption."""
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(k)}</th><td>{html.escape(_value(v))}</td></tr>"
+        for k, v in summary.items())
+    return f"<table class='sysid'><caption>{html.escape(title)}</caption>{rows}</table>"
+
+
+class Shown:
+    """Mixin for nouns and results: `summary() -> dict` is all that a class must give to print in both ways."""
+
+    def summary(self) -> dict[str, Any]:
+        raise TypeError(f"{type(self).__name__} has no summary")
+
+    def _title(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        return text(self._title(), self.summary())
+
+    def _repr_html_(self) -> str:
+        return table(self._title(), self.summary())

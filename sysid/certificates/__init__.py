@@ -1,0 +1,1 @@
+"""Properties proved of a model: contraction, stability, gain."""

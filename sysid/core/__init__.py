@@ -1,0 +1,1 @@
+"""Nouns without dynamics: data, Gaussians, the status of an iteration."""

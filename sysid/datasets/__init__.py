@@ -1,0 +1,1 @@
+"""Series shipped with the package, generators, and readers for files."""

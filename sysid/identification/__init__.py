@@ -1,0 +1,1 @@
+"""Models from measured data: the verb fit, its methods, and validation."""

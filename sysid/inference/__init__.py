@@ -1,0 +1,1 @@
+"""Simulate, predict, filter, smooth and forecast, one published algorithm a file."""

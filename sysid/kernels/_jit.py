@@ -1,0 +1,120 @@
+"""How a kernel is compiled: once, at its first call, into the disk cache, for one fixed signature.
+
+Read-only and mutable arrays both match an argument declared with `vec`, `mat` or `cube`; outputs and
+workspace are declared with `out_vec`, `out_mat` or `out_cube`. `kernel.py_func` is the same source uncompiled.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numba
+import numpy as np
+from numba import types
+
+__all__ = ["compiled", "cube", "flag", "integer", "kernel", "mat", "out_cube", "out_mat", "out_vec",
+           "parallel_lock", "real", "state_function", "state_jacobian", "vec"]
+
+real, integer, flag = types.float64, types.int64, types.boolean
+
+
+def _array(ndim: int, readonly: bool) -> types.Array:
+    return types.Array(types.float64, ndim, "C", readonly=readonly)
+
+
+vec, mat, cube = (_array(d, True) for d in (1, 2, 3))
+out_vec, out_mat, out_cube = (_array(d, False) for d in (1, 2, 3))
+
+# f(x, u, p, t) -> (n,) and its Jacobians (x, u, p, t) -> (n, k), as first-class function types: a kernel that
+# takes them compiles once for every user function.
+state_function = types.FunctionType(out_vec(vec, vec, vec, real))
+state_jacobian = types.FunctionType(out_mat(vec, vec, vec, real))
+_FUNCTION_SIGNATURES = {"vector": out_vec(vec, vec, vec, real), "matrix": out_mat(vec, vec, vec, real)}
+
+# Numba's default threading layer ends the process when two threads start parallel kernels at once.
+parallel_lock = threading.RLock()
+_compile_lock = threading.RLock()
+_warned_uncached = False
+
+
+def _njit(args: Any, function: Callable, **options: Any) -> Callable:
+    """Compile with the disk cache; without one where no cache folder can be written."""
+    global _warned_uncached
+    try:
+        return numba.njit(*args, cache=True, **options)(function)
+    except RuntimeError as error:
+        if "cache" not in str(error) and "locator" not in str(error):
+            raise
+        if not _warned_uncached:
+            _warned_uncached = True
+            warnings.warn(
+                "sysid found no folder for Numba's cache and compiles anew in every process; "
+                "set NUMBA_CACHE_DIR to a writable folder.", RuntimeWarning, stacklevel=2)
+        return numba.njit(*args, **options)(function)
+
+
+class Kernel:
+    """One recursion, compiled at its first call for the signature it was declared with."""
+
+    def __init__(self, function: Callable, signature: tuple | None, **options: Any):
+        self.py_func = function
+        self.signature = signature
+        self._options = options
+        self._compiled: Callable | None = None
+        functools.update_wrapper(self, function)
+
+    def compile(self) -> Callable:
+        """Compile now (or load from the disk cache) and return the compiled function."""
+        with _compile_lock:
+            if self._compiled is None:
+                args = () if self.signature is None else (self.signature,)
+                self._compiled = _njit(args, self.py_func, **self._options)
+        return self._compiled
+
+    def __call__(self, *args: Any) -> Any:
+        run = self._compiled or self.compile()
+        if self._options.get("parallel"):
+            with parallel_lock:
+                return run(*args)
+        return run(*args)
+
+
+def kernel(*signature: Any, **options: Any) -> Callable[[Callable], Kernel]:
+    """Declare a kernel: `@kernel(vec, mat, out_mat)` above a plain function.
+
+    No `fastmath` in filters. Without arguments the kernel is specialised at each call's types.
+    """
+    return lambda function: Kernel(function, signature or None, **options)
+
+
+def compiled(function: Any, kind: str = "vector") -> bool:
+    """Tell whether a user function is a Numba function; if so make sure the kernels' signature exists.
+
+    kind: "vector" for f and g, "matrix" for Jacobians. Raises TypeError with Numba's own reason where the
+    function does not compile for (x, u, p, t) or returns another type.
+    """
+    if not isinstance(function, numba.core.registry.CPUDispatcher):
+        return False
+    signature = _FUNCTION_SIGNATURES[kind]
+    try:
+        function.compile(signature.args)
+    except numba.core.errors.NumbaError as error:
+        raise TypeError(
+            f"{function.__name__}(x, u, p, t) does not compile for float64 arrays x, u, p and a float t: {error}"
+        ) from error
+    returned = function.overloads[signature.args].signature.return_type
+    if not isinstance(returned, types.Array) or returned.ndim != signature.return_type.ndim \
+            or returned.dtype != types.float64:
+        raise TypeError(
+            f"{function.__name__}(x, u, p, t): expected a float64 array with {signature.return_type.ndim} "
+            f"dimension(s) returned; received {returned}. Did you return a scalar, a list or integers?")
+    return True
+
+
+def as_float(array: Any) -> np.ndarray:
+    """C-contiguous float64, as every kernel takes it."""
+    return np.ascontiguousarray(array, dtype=np.float64)

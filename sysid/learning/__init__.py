@@ -1,0 +1,1 @@
+"""Learning dynamics of linear state-space models."""

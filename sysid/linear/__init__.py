@@ -1,0 +1,1 @@
+"""Matrix algebra that knows no model: equations, Gramians, norms, realisations."""

@@ -1,0 +1,1 @@
+"""Nouns with dynamics; none inherits from another."""

@@ -1,0 +1,1 @@
+"""Reservoirs as state-space models: topologies, recipes, readouts, inference of hyperparameters."""

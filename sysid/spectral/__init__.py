@@ -1,0 +1,1 @@
+"""Spectral filtering and linear recurrent units."""

@@ -1,0 +1,1 @@
+"""Model in, model out: linearise, discretise, reduce, lift."""
