@@ -1,0 +1,56 @@
+"""Hankel matrices of Markov parameters, Hankel singular values and the balancing transformation."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sysid.linear.gramians import gramian_factor
+
+__all__ = ["balancing", "hankel_matrix", "hankel_singular_values"]
+
+
+def hankel_matrix(markov: np.ndarray, rows: int, columns: int, shift: int = 1) -> np.ndarray:
+    """Stack Markov parameters into H[i, j] = h_(i + j + shift).
+
+    markov: (L, p, m) with h_0 = D first and L >= rows + columns + shift - 1. Returns (rows p, columns m). shift=1 is
+    observability times controllability, shift=2 has A in between. [Ho & Kalman 1966]
+    """
+    _, p, m = markov.shape
+    index = np.add.outer(np.arange(rows), np.arange(columns)) + shift
+    return markov[index].transpose(0, 2, 1, 3).reshape(rows * p, columns * m)
+
+
+def hankel_singular_values(A: np.ndarray, B: np.ndarray, C: np.ndarray, *, continuous: bool = False) -> np.ndarray:
+    """Compute the Hankel singular values sigma_i = sqrt(lambda_i(Wc Wo)) from the factors of both Gramians.
+
+    A: (n, n) stable. B: (n, m). C: (p, n). Returns (n,), descending. sigma = svd(Zo' Zc) keeps values down to
+    eps sigma_1 where the product of Gramians loses everything below sqrt(eps) sigma_1. Cost O(n^3).
+    [Laub, Heath, Paige & Ward 1987, Alg. 1]
+    """
+    Zc = gramian_factor(A, B, continuous=continuous, call="hankel_singular_values")
+    Zo = gramian_factor(A.T, C.T, continuous=continuous, call="hankel_singular_values")
+    values = np.linalg.svd(Zo.T @ Zc, compute_uv=False) if Zo.size and Zc.size else np.zeros(0)
+    return np.concatenate((values, np.zeros(max(0, len(A) - len(values)))))[: len(A)]
+
+
+def balancing(A: np.ndarray, B: np.ndarray, C: np.ndarray, order: int, *, continuous: bool = False,
+              ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Find the square-root projection onto the `order` leading balanced states.
+
+    A: (n, n) stable. B: (n, m). C: (p, n). Returns (left (order, n), right (n, order), values (n,)) with
+    left @ right = I; left A right, left B, C right is balanced: both its Gramians are diag(values[:order]).
+    Raises ValueError where values[order - 1] is rounding: there is no such state. Cost O(n^3).
+    [Laub, Heath, Paige & Ward 1987; Tombs & Postlethwaite 1987]
+    """
+    Zc = gramian_factor(A, B, continuous=continuous, call="balancing")
+    Zo = gramian_factor(A.T, C.T, continuous=continuous, call="balancing")
+    U, values, Vt = np.linalg.svd(Zo.T @ Zc)
+    values = np.concatenate((values, np.zeros(len(A))))[: len(A)]
+    rank = int(np.sum(values > len(A) * np.finfo(float).eps * max(values[0], np.finfo(float).tiny))) if len(A) else 0
+    if order > rank:
+        raise ValueError(f"balancing: expected at most {rank} states because the model has {rank} Hankel singular values "
+                         f"above rounding; received {order}. Take minimal(model) first, or ask for fewer.")
+    scale = 1 / np.sqrt(values[:order])
+    left = scale[:, None] * (U[:, :order].T @ Zo.T)
+    right = Zc @ Vt[:order].T * scale
+    return left, right, values
