@@ -39,7 +39,8 @@ def gramian(A: np.ndarray, B: np.ndarray, *, continuous: bool = False, call: str
     return continuous_lyapunov(A, Q) if continuous else discrete_lyapunov(A, Q)
 
 
-def gramian_factor(A: np.ndarray, B: np.ndarray, *, continuous: bool = False, call: str = "gramian_factor") -> np.ndarray:
+def gramian_factor(A: np.ndarray, B: np.ndarray, *, continuous: bool = False, call: str = "gramian_factor",
+                   ) -> np.ndarray:
     """Compute Z (n, r), r <= n, with W = Z Z' the Gramian of (A, B), without forming W.
 
     Squaring on the factor, Z <- [Z, A^(2^k) Z], compressed by QR whenever it grows wider than tall. In continuous
@@ -96,7 +97,7 @@ def _advance(A: np.ndarray, B: np.ndarray, horizon: float, continuous: bool) -> 
     """Return (A^T or e^(AT), W_T)."""
     if not continuous:
         return _discrete_sum(A, B @ B.T, int(horizon))
-    halvings = max(0, int(np.ceil(np.log2(max(np.linalg.norm(A, 1) * horizon, 1.0)))))
+    halvings = max(0, int(np.ceil(np.log2(max(float(np.linalg.norm(A, 1)) * horizon, 1.0)))))
     step, W = noise_integral(A, B @ B.T, horizon / 2**halvings)
     for _ in range(halvings):
         W = symmetric(W + step @ W @ step.T)
@@ -126,7 +127,7 @@ def noise_integral(A: np.ndarray, Q: np.ndarray, dt: float) -> tuple[np.ndarray,
     n = len(A)
     if n == 0:
         return np.zeros((0, 0)), np.zeros((0, 0))
-    halvings = max(0, int(np.ceil(np.log2(max(np.linalg.norm(A, 1) * dt, 1.0)))))
+    halvings = max(0, int(np.ceil(np.log2(max(float(np.linalg.norm(A, 1)) * dt, 1.0)))))
     block = np.block([[-A, Q], [np.zeros((n, n)), A.T]]) * (dt / 2**halvings)
     E = sla.expm(block)
     step = E[n:, n:].T
@@ -147,8 +148,8 @@ def gramian_horizon(A: np.ndarray, B: np.ndarray, tolerance: float = 1e-8, *, co
     """
     W = gramian(A, B, continuous=continuous, call="gramian_horizon")
     limit = tolerance * np.linalg.norm(W)
-    step = A if not continuous else sla.expm(A / max(np.linalg.norm(A, 1), np.finfo(float).tiny))
-    unit = 1.0 if not continuous else 1.0 / max(np.linalg.norm(A, 1), np.finfo(float).tiny)
+    unit = 1 / max(float(np.linalg.norm(A, 1)), np.finfo(float).tiny) if continuous else 1.0
+    step = sla.expm(A * unit) if continuous else A
 
     def tail(power: np.ndarray) -> bool:
         return bool(np.linalg.norm(power @ W @ power.T) <= limit)

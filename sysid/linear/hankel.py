@@ -48,8 +48,8 @@ def balancing(A: np.ndarray, B: np.ndarray, C: np.ndarray, order: int, *, contin
     values = np.concatenate((values, np.zeros(len(A))))[: len(A)]
     rank = int(np.sum(values > len(A) * np.finfo(float).eps * max(values[0], np.finfo(float).tiny))) if len(A) else 0
     if order > rank:
-        raise ValueError(f"balancing: expected at most {rank} states because the model has {rank} Hankel singular values "
-                         f"above rounding; received {order}. Take minimal(model) first, or ask for fewer.")
+        raise ValueError(f"balancing: expected at most {rank} states because the model has {rank} Hankel singular "
+                         f"values above rounding; received {order}. Ask for fewer states.")
     scale = 1 / np.sqrt(values[:order])
     left = scale[:, None] * (U[:, :order].T @ Zo.T)
     right = Zc @ Vt[:order].T * scale

@@ -1,4 +1,4 @@
-"""Responses of x+ = A x + B u, y = C x + D u: Markov parameters, transfer function at many points, partial fractions."""
+"""Responses of x+ = A x + B u, y = C x + D u: Markov parameters, transfer functions, partial fractions."""
 
 from __future__ import annotations
 
@@ -82,7 +82,8 @@ def _solve_once(pencil: np.ndarray, B: np.ndarray, s: complex) -> np.ndarray:
 
 
 def _at_pole(s: complex) -> str:
-    return f"frequency response: expected points that are not poles; received {s:.6g}, where the response is infinite."
+    return (f"frequency response: expected points that are not poles; received {s:.6g}, "
+            "where the response is infinite.")
 
 
 def _back_substitute(T: np.ndarray, B: np.ndarray, s: np.ndarray) -> np.ndarray:
@@ -143,7 +144,8 @@ def transfer_polynomials(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndar
         den(z) = det(zI - A),   num_k = sum_j den_j h_(k-j),   k = 0..n
 
     Returns num (p, m, n+1) and den (n+1,), descending powers. Meant for small n: the coefficients of a polynomial
-    determine its roots ever worse as n grows, so the caller checks the result. Cost O(n^3 + n^2 p m). [Kailath 1980, Sec. 2.1]
+    determine its roots ever worse as n grows, so the caller checks the result. Cost O(n^3 + n^2 p m).
+    [Kailath 1980, Sec. 2.1]
     """
     n = len(A)
     den = np.poly(sla.eigvals(A)).real if n else np.ones(1)

@@ -108,8 +108,8 @@ def continuous_riccati(A: np.ndarray, B: np.ndarray, Q: np.ndarray, R: np.ndarra
         terms = A.T @ X
         residual = symmetric(terms + terms.T - gain.T @ R @ gain + Q)
         X = X + continuous_lyapunov((A - B @ gain).T, residual)
-    scale = max(np.linalg.norm(terms), np.linalg.norm(Q), _TINY)
-    return _judged(X, gain, A - B @ gain, np.linalg.norm(residual) / scale, iterations)
+    scale = max(float(np.linalg.norm(terms)), float(np.linalg.norm(Q)), _TINY)
+    return _judged(X, gain, A - B @ gain, float(np.linalg.norm(residual)) / scale, iterations)
 
 
 def _double(A: np.ndarray, G: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, int, str]:
@@ -145,12 +145,13 @@ def _judge_discrete(A: np.ndarray, B: np.ndarray, Q: np.ndarray, R: np.ndarray, 
         else np.linalg.solve(innovation, cross.T)
     drift = AX @ A
     residual = drift - cross @ gain + Q - X
-    scale = max(np.linalg.norm(drift), np.linalg.norm(Q), np.linalg.norm(X), _TINY)
-    return _judged(X, gain, A - B @ gain, np.linalg.norm(residual) / scale, iterations)
+    scale = max(*(float(np.linalg.norm(term)) for term in (drift, Q, X)), _TINY)
+    return _judged(X, gain, A - B @ gain, float(np.linalg.norm(residual)) / scale, iterations)
 
 
-def _judged(X: np.ndarray, gain: np.ndarray, closed_loop: np.ndarray, residual: float, iterations: int) -> RiccatiSolution:
-    message = "" if residual < 1e-8 else f"the relative residual is {residual:.2g}: the problem is too ill-conditioned"
+def _judged(X: np.ndarray, gain: np.ndarray, closed_loop: np.ndarray, residual: float, iterations: int,
+            ) -> RiccatiSolution:
+    message = "" if residual < 1e-8 else f"the relative residual is {residual:.2g}: too ill-conditioned a problem"
     return RiccatiSolution(X, gain, closed_loop, float(residual), iterations, not message, message)
 
 
@@ -159,7 +160,8 @@ def _by_pencil(A: np.ndarray, B: np.ndarray, Q: np.ndarray, R: np.ndarray, S: np
     try:
         X = symmetric(sla.solve_discrete_are(A, B, Q, R, s=S))
     except (np.linalg.LinAlgError, ValueError) as error:
-        return RiccatiSolution(np.zeros(A.shape), np.zeros(B.shape[::-1]), A, np.inf, 0, False, f"R is singular and {error}")
+        return RiccatiSolution(np.zeros(A.shape), np.zeros(B.shape[::-1]), A, np.inf, 0, False,
+                               f"R is singular and {error}")
     solution = _judge_discrete(A, B, Q, R, S, X, 0)
     if solution.converged and not solution.radius() < 1:
         return replace(solution, converged=False, message=f"the closed loop is not stable{_QUESTION}")

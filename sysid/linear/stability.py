@@ -44,5 +44,6 @@ def refuse_unstable(A: np.ndarray, call: str, thing: str, *, continuous: bool, c
         return poles
     value = growth(poles, continuous)
     measure = "largest real part of a pole" if continuous else "spectral radius"
-    edge = " (a pole on the stability boundary)" if abs(boundary_margin(poles, continuous)) <= rounding(len(poles)) else ""
+    near = abs(boundary_margin(poles, continuous)) <= rounding(len(poles))
+    edge = " (a pole on the stability boundary)" if near else ""
     raise ValueError(f"{call}: {thing} does not exist: {measure} {value:.6g}{edge}. {cure}")
