@@ -1,2 +1,40 @@
-"""sysid: classical systems identification in which reservoirs are state-space models."""
+"""sysid: classical systems identification in which reservoirs are state-space models.
 
+    x[t+1] = f(x[t], u[t]) + w[t],    y[t] = g(x[t], u[t]) + v[t]
+
+Nouns (Data, LTI, ESN, Process, ...) and verbs (simulate, filter, fit, certify, ...); a method is an object.
+"""
+
+from .core.data import Data, Scaling
+from .core.gaussian import Diffuse, Gaussian, Stationary
+from .core.status import Status
+from .inference.simulate import Simulation, simulate
+from .models.activation import Activation
+from .models.bilinear import Bilinear
+from .models.esn import ESN
+from .models.lti import LTI
+from .models.ltv import LTV
+from .models.nonlinear import Nonlinear
+from .models.process import Process
+from .transforms.linearize import linearize
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ESN",
+    "LTI",
+    "LTV",
+    "Activation",
+    "Bilinear",
+    "Data",
+    "Diffuse",
+    "Gaussian",
+    "Nonlinear",
+    "Process",
+    "Scaling",
+    "Simulation",
+    "Stationary",
+    "Status",
+    "linearize",
+    "simulate",
+]

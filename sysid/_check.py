@@ -14,25 +14,31 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
     try:
         raw = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"{call}: expected {name} as a rectangular array of real numbers; "
-                         f"received rows of different lengths ({error}).") from None
+        raise ValueError(
+            f"{call}: expected {name} as a rectangular array of real numbers; "
+            f"received rows of different lengths ({error})."
+        ) from None
     if raw.dtype == object or raw.dtype.kind in "USVmM":
         try:
             raw = raw.astype(np.float64)
         except (TypeError, ValueError):
-            raise TypeError(f"{call}: expected {name} as real numbers; received dtype {raw.dtype}. "
-                            "Did text or None slip in? Missing outputs are written as NaN.") from None
+            raise TypeError(
+                f"{call}: expected {name} as real numbers; received dtype {raw.dtype}. "
+                "Did text or None slip in? Missing outputs are written as NaN."
+            ) from None
     if raw.dtype.kind == "c":
-        raise TypeError(f"{call}: expected {name} as real numbers; received complex ones. "
-                        "Did you mean .real, or a real modal form?")
+        raise TypeError(
+            f"{call}: expected {name} as real numbers; received complex ones. Did you mean .real, or a real modal form?"
+        )
     array = np.array(raw, dtype=np.float64, order="C")
     if np.isinf(array).any():
         where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
         raise ValueError(f"{call}: expected finite {name}; received an infinity at index {where}.")
     if not nan and np.isnan(array).any():
         where = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
-        raise ValueError(f"{call}: expected {name} without NaN; received NaN at index {where}. "
-                         "Only outputs y may be missing.")
+        raise ValueError(
+            f"{call}: expected {name} without NaN; received NaN at index {where}. Only outputs y may be missing."
+        )
     return array
 
 
@@ -42,18 +48,27 @@ def frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def matrix(value: Any, name: str, call: str, shape: tuple[int | None, int | None] = (None, None), because: str = "",
-           ) -> np.ndarray:
+def matrix(
+    value: Any,
+    name: str,
+    call: str,
+    shape: tuple[int | None, int | None] = (None, None),
+    because: str = "",
+) -> np.ndarray:
     """A finite read-only 2-D array with the wanted shape; None leaves a side free."""
     array = real_array(value, name, call)
     if array.ndim != 2:
-        raise ValueError(f"{call}: expected {name} as a matrix{_shape(shape)}; received shape {array.shape}. "
-                         "Did you mean [[...]] or .reshape(-1, 1)?")
+        raise ValueError(
+            f"{call}: expected {name} as a matrix{_shape(shape)}; received shape {array.shape}. "
+            "Did you mean [[...]] or .reshape(-1, 1)?"
+        )
     if any(want is not None and want != got for want, got in zip(shape, array.shape)):
         flipped = all(want is None or want == got for want, got in zip(shape, array.shape[::-1]))
         hint = " Did you pass the transpose?" if flipped else ""
-        raise ValueError(f"{call}: expected {name} with shape {_shape(shape).strip()}"
-                         f"{' because ' + because if because else ''}; received {array.shape}.{hint}")
+        raise ValueError(
+            f"{call}: expected {name} with shape {_shape(shape).strip()}"
+            f"{' because ' + because if because else ''}; received {array.shape}.{hint}"
+        )
     return frozen(array)
 
 
@@ -69,8 +84,10 @@ def vector(value: Any, name: str, call: str, size: int | None = None, because: s
     """A finite read-only vector; a scalar fills a vector of length 1, and (n, 1) or (1, n) is not flattened."""
     array = np.atleast_1d(real_array(value, name, call))
     if array.ndim != 1 or (size is not None and len(array) != size):
-        raise ValueError(f"{call}: expected {name} with shape ({'n' if size is None else size},)"
-                         f"{' because ' + because if because else ''}; received {np.shape(value)}.")
+        raise ValueError(
+            f"{call}: expected {name} with shape ({'n' if size is None else size},)"
+            f"{' because ' + because if because else ''}; received {np.shape(value)}."
+        )
     return frozen(array)
 
 
@@ -85,14 +102,18 @@ def covariance(value: Any, name: str, call: str, size: int, *, time_varying: boo
         array = array * np.eye(size)
     elif array.ndim == 1:
         if len(array) != size:
-            raise ValueError(f"{call}: expected {name} as a scalar, {size} variances or a ({size}, {size}) matrix; "
-                             f"received {array.shape}.")
+            raise ValueError(
+                f"{call}: expected {name} as a scalar, {size} variances or a ({size}, {size}) matrix; "
+                f"received {array.shape}."
+            )
         array = np.diag(array)
     if array.ndim == 3 and not time_varying:
         raise ValueError(f"{call}: expected {name} with shape ({size}, {size}); received {array.shape}.")
     if array.ndim not in (2, 3) or array.shape[-2:] != (size, size):
-        raise ValueError(f"{call}: expected {name} with shape ({size}, {size}){' or (T, ..., ...)' if time_varying else ''}; "
-                         f"received {array.shape}.")
+        raise ValueError(
+            f"{call}: expected {name} with shape ({size}, {size}){' or (T, ..., ...)' if time_varying else ''}; "
+            f"received {array.shape}."
+        )
     stack = array if array.ndim == 3 else array[None]
     for t, block in enumerate(stack):
         at = f" at time {t}" if array.ndim == 3 else ""
@@ -106,8 +127,10 @@ def _check_psd(block: np.ndarray, name: str, call: str) -> None:
         return
     gap = np.abs(block - block.T).max()
     if gap > 1e-8 * scale:
-        raise ValueError(f"{call}: expected {name} symmetric; received a largest asymmetry of {gap:.3g}. "
-                         "Did you pass a Cholesky factor?")
+        raise ValueError(
+            f"{call}: expected {name} symmetric; received a largest asymmetry of {gap:.3g}. "
+            "Did you pass a Cholesky factor?"
+        )
     if np.array_equal(block, np.diag(np.diag(block))):
         smallest = np.diag(block).min()
     else:
@@ -136,11 +159,15 @@ def time_step(dt: Any, call: str) -> float | None:
 def same_time_step(model_dt: float | None, data_dt: float | None, call: str) -> None:
     """Refuse data sampled at another interval than the model's."""
     if model_dt is None:
-        raise ValueError(f"{call}: expected a discrete-time model; received dt=None (continuous time). "
-                         "Sample it first: sysid.discretize(model, dt).")
+        raise ValueError(
+            f"{call}: expected a discrete-time model; received dt=None (continuous time). "
+            "Sample it first: sysid.discretize(model, dt)."
+        )
     if data_dt is None or abs(model_dt - data_dt) > 1e-9 * max(abs(model_dt), abs(data_dt)):
-        raise ValueError(f"{call}: expected data with dt = {model_dt:g} as in the model; received dt = {data_dt}. "
-                         "Resample the data or the model; nothing is done silently.")
+        raise ValueError(
+            f"{call}: expected data with dt = {model_dt:g} as in the model; received dt = {data_dt}. "
+            "Resample the data or the model; nothing is done silently."
+        )
 
 
 def signal(value: Any, name: str, call: str, width: int, because: str = "", *, nan: bool = False) -> np.ndarray:
@@ -150,9 +177,11 @@ def signal(value: Any, name: str, call: str, width: int, because: str = "", *, n
         array = array[:, None]
     if array.ndim != 2 or array.shape[1] != width:
         flipped = array.ndim == 2 and array.shape[0] == width
-        raise ValueError(f"{call}: expected {name} with shape (T, {width})"
-                         f"{' because ' + because if because else ''}; received {array.shape}."
-                         f"{' ' + _HINT if flipped else ''}")
+        raise ValueError(
+            f"{call}: expected {name} with shape (T, {width})"
+            f"{' because ' + because if because else ''}; received {array.shape}."
+            f"{' ' + _HINT if flipped else ''}"
+        )
     return frozen(array)
 
 
@@ -168,8 +197,10 @@ def count(value: Any, name: str, call: str, *, least: int = 1) -> int:
 def generator(rng: Any, call: str) -> np.random.Generator:
     """The random generator, which is always the caller's."""
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"{call}: expected rng=numpy.random.default_rng(seed); received {type(rng).__name__}. "
-                        "Randomness enters only through an explicit generator.")
+        raise TypeError(
+            f"{call}: expected rng=numpy.random.default_rng(seed); received {type(rng).__name__}. "
+            "Randomness enters only through an explicit generator."
+        )
     return rng
 
 

@@ -32,7 +32,8 @@ def table(title: str, summary: dict[str, Any]) -> str:
     """Lay a summary out as an HTML table with a caption."""
     rows = "".join(
         f"<tr><th style='text-align:left'>{html.escape(k)}</th><td>{html.escape(_value(v))}</td></tr>"
-        for k, v in summary.items())
+        for k, v in summary.items()
+    )
     return f"<table class='sysid'><caption>{html.escape(title)}</caption>{rows}</table>"
 
 

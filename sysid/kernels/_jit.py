@@ -16,8 +16,24 @@ import numba
 import numpy as np
 from numba import types
 
-__all__ = ["compiled", "cube", "flag", "integer", "kernel", "mat", "out_cube", "out_mat", "out_vec",
-           "parallel_lock", "real", "state_function", "state_jacobian", "vec"]
+__all__ = [
+    "as_float",
+    "compiled",
+    "cube",
+    "flag",
+    "helper",
+    "integer",
+    "kernel",
+    "mat",
+    "out_cube",
+    "out_mat",
+    "out_vec",
+    "parallel_lock",
+    "real",
+    "state_function",
+    "state_jacobian",
+    "vec",
+]
 
 real, integer, flag = types.float64, types.int64, types.boolean
 
@@ -53,7 +69,10 @@ def _njit(args: Any, function: Callable, **options: Any) -> Callable:
             _warned_uncached = True
             warnings.warn(
                 "sysid found no folder for Numba's cache and compiles anew in every process; "
-                "set NUMBA_CACHE_DIR to a writable folder.", RuntimeWarning, stacklevel=2)
+                "set NUMBA_CACHE_DIR to a writable folder.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
         return numba.njit(*args, **options)(function)
 
 
@@ -107,14 +126,23 @@ def compiled(function: Any, kind: str = "vector") -> bool:
             f"{function.__name__}(x, u, p, t) does not compile for float64 arrays x, u, p and a float t: {error}"
         ) from error
     returned = function.overloads[signature.args].signature.return_type
-    if not isinstance(returned, types.Array) or returned.ndim != signature.return_type.ndim \
-            or returned.dtype != types.float64:
+    if (
+        not isinstance(returned, types.Array)
+        or returned.ndim != signature.return_type.ndim
+        or returned.dtype != types.float64
+    ):
         raise TypeError(
             f"{function.__name__}(x, u, p, t): expected a float64 array with {signature.return_type.ndim} "
-            f"dimension(s) returned; received {returned}. Did you return a scalar, a list or integers?")
+            f"dimension(s) returned; received {returned}. Did you return a scalar, a list or integers?"
+        )
     return True
 
 
 def as_float(array: Any) -> np.ndarray:
     """C-contiguous float64, as every kernel takes it."""
     return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def helper(function: Callable) -> Callable:
+    """Compile lazily, per argument types, with the disk cache: for helpers inside a kernel's file."""
+    return _njit((), function)

@@ -1,0 +1,327 @@
+"""Measured signals: outputs with gaps, inputs, one sampling interval."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._show import Shown
+from .csv import read_columns
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scaling:
+    """The affine map of `Data.standardize` and its way back: scaled = (original - mean) / scale, channel by channel.
+
+    y_mean, y_scale: (p,). u_mean, u_scale: (m,). Constant channels keep scale 1.
+    """
+
+    y_mean: np.ndarray
+    y_scale: np.ndarray
+    u_mean: np.ndarray
+    u_scale: np.ndarray
+
+    def apply(self, data: Data) -> Data:
+        """Put other data, such as a test half, on the same scale."""
+        u = None if data.u is None else (data.u - self.u_mean) / self.u_scale
+        inverse = None if data.inverse is None else _Composed(data.inverse, self.inverse_y)
+        return replace(data, y=(data.y - self.y_mean) / self.y_scale, u=u, inverse=inverse)
+
+    def inverse_y(self, y: np.ndarray) -> np.ndarray:
+        """Outputs (..., p) in the original units."""
+        return np.asarray(y) * self.y_scale + self.y_mean
+
+    def inverse_u(self, u: np.ndarray) -> np.ndarray:
+        """Inputs (..., m) in the original units."""
+        return np.asarray(u) * self.u_scale + self.u_mean
+
+
+@dataclass(frozen=True)
+class _Composed:
+    """y -> outer(inner(y)), the way back through two maps."""
+
+    outer: Callable
+    inner: Callable
+
+    def __call__(self, y: np.ndarray) -> np.ndarray:
+        return self.outer(self.inner(y))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Data(Shown):
+    """One experiment: outputs, inputs and the sampling interval; or a batch of equal length.
+
+    y: (T, p), or (T,) for one channel, or (S, T, p) for a batch of S sequences; NaN marks a missing entry.
+    u: (T, m), (T,) or (S, T, m), never missing; u[t] acts from t to t+1. None where there is no input.
+    dt: sampling interval in the user's unit of time. t0: time of the first sample.
+    output_names, input_names: one label a channel, used in figures and errors.
+    inverse: monotone map from y back to original units, set by `map`; bands, errors and figures go through it.
+    Several experiments of any lengths are a list of Data.
+    Raises ValueError or TypeError for infinities, NaN in u, unequal lengths, an empty series, or text.
+    """
+
+    y: np.ndarray
+    u: np.ndarray | None = None
+    dt: float = 1.0
+    output_names: Sequence[str] | None = None
+    input_names: Sequence[str] | None = None
+    t0: float = 0.0
+    inverse: Callable | None = None
+
+    def __post_init__(self) -> None:
+        y = _signal(self.y, "y", nan=True)
+        u = None if self.u is None else _signal(self.u, "u", nan=False)
+        if u is not None and u.shape[:-1] != y.shape[:-1]:
+            raise ValueError(
+                f"Data: expected u with as many samples as y, {y.shape[:-1]}; received {u.shape[:-1]}. "
+                "Time is the first axis (the second in a batch): did you pass the transpose?"
+            )
+        if u is not None and u.shape[-1] == 0:
+            u = None
+        dt = _check.time_step(self.dt, "Data")
+        if dt is None:
+            raise ValueError("Data: expected a sampling interval dt > 0; received None. Measured data are sampled.")
+        if self.inverse is not None and not callable(self.inverse):
+            raise TypeError(f"Data: expected inverse as a function of y; received {type(self.inverse).__name__}.")
+        names_y = _names(self.output_names, y.shape[-1], "y", "output_names")
+        names_u = _names(self.input_names, 0 if u is None else u.shape[-1], "u", "input_names")
+        for key, value in {
+            "y": y,
+            "u": u,
+            "dt": dt,
+            "t0": float(self.t0),
+            "output_names": names_y,
+            "input_names": names_u,
+        }.items():
+            object.__setattr__(self, key, value)
+
+    @classmethod
+    def from_csv(
+        cls, path: str | os.PathLike, outputs: Sequence[str], inputs: Sequence[str] = (), dt: float = 1.0
+    ) -> Data:
+        """Read columns of a CSV file with a header line.
+
+        Empty cells become NaN and are reported in a warning; in an input column they are an error, as are missing
+        columns, duplicate headers and text cells.
+        """
+        outputs, inputs = ([s] if isinstance(s, str) else list(s) for s in (outputs, inputs))
+        if not outputs:
+            raise ValueError("Data.from_csv: expected at least one output column; received none.")
+        columns = read_columns(path, [*outputs, *inputs])
+        u = np.column_stack([columns[name] for name in inputs]) if inputs else None
+        if u is not None and np.isnan(u).any():
+            row, channel = np.argwhere(np.isnan(u))[0]
+            raise ValueError(
+                f"Data.from_csv: expected input column {inputs[channel]} without gaps; received one in data "
+                f"row {row + 1}. Only outputs may be missing: fill the input by what was applied."
+            )
+        return cls(
+            np.column_stack([columns[name] for name in outputs]),
+            u,
+            dt,
+            output_names=outputs,
+            input_names=inputs or None,
+        )
+
+    @property
+    def n_steps(self) -> int:
+        """Samples in time, T."""
+        return self.y.shape[-2]
+
+    @property
+    def n_outputs(self) -> int:
+        """Output channels, p."""
+        return self.y.shape[-1]
+
+    @property
+    def n_inputs(self) -> int:
+        """Input channels, m; 0 without inputs."""
+        return 0 if self.u is None else self.u.shape[-1]
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether y is (S, T, p)."""
+        return self.y.ndim == 3
+
+    @property
+    def inputs(self) -> np.ndarray:
+        """Inputs as an array with m columns, m = 0 where there are none."""
+        return np.zeros((*self.y.shape[:-1], 0)) if self.u is None else self.u
+
+    @property
+    def time(self) -> np.ndarray:
+        """Times of the samples (T,)."""
+        return self.t0 + self.dt * np.arange(self.n_steps)
+
+    @property
+    def missing(self) -> np.ndarray:
+        """Where y is missing, boolean, of y's shape."""
+        return np.isnan(self.y)
+
+    @property
+    def original(self) -> np.ndarray:
+        """The outputs in original units, y's shape."""
+        return self.to_original(self.y)
+
+    def to_original(self, y: np.ndarray) -> np.ndarray:
+        """Map outputs (..., p) back to original units; the identity where no `map` was applied."""
+        return np.asarray(y) if self.inverse is None else np.asarray(self.inverse(np.asarray(y)), dtype=float)
+
+    def __len__(self) -> int:
+        return self.n_steps
+
+    def __getitem__(self, key: slice) -> Data:
+        """A stretch of time, `data[100:200]`; a step k multiplies the sampling interval by k."""
+        if not isinstance(key, slice):
+            raise TypeError(f"Data[...]: expected a slice of time such as data[100:200]; received {key!r}.")
+        start, stop, step = key.indices(self.n_steps)
+        if step < 1 or stop <= start:
+            raise ValueError(
+                f"Data[...]: expected a slice that keeps samples in order; received {key} of {self.n_steps} samples."
+            )
+        u = None if self.u is None else self.u[..., start:stop:step, :]
+        return replace(self, y=self.y[..., start:stop:step, :], u=u, dt=self.dt * step, t0=self.t0 + self.dt * start)
+
+    def split(self, at: float | int = 0.5) -> tuple[Data, Data]:
+        """Cut in two: at a share of the samples (float in (0, 1)) or before sample number `at` (int)."""
+        k = at if isinstance(at, int | np.integer) else round(at * self.n_steps)
+        if not 0 < k < self.n_steps:
+            raise ValueError(
+                f"Data.split: expected a share in (0, 1) or a sample between 1 and {self.n_steps - 1}; received {at}."
+            )
+        return self[:k], self[k:]
+
+    def sequences(self) -> list[Data]:
+        """The single sequences: S of them for a batch, else one."""
+        if not self.is_batch:
+            return [self]
+        return [replace(self, y=y, u=None if self.u is None else self.u[s]) for s, y in enumerate(self.y)]
+
+    def detrend(self, degree: int = 0) -> Data:
+        """Subtract a polynomial in time from every channel: its mean (degree 0), its straight line (1), ...
+
+        Missing entries are ignored and stay missing. A channel with fewer samples than coefficients is refused.
+        """
+        degree = _check.count(degree, "degree", "Data.detrend", least=0)
+        y = _without_trend(self.y, degree)
+        u = None if self.u is None else _without_trend(self.u, degree)
+        return replace(self, y=y, u=u)
+
+    def standardize(self) -> tuple[Data, Scaling]:
+        """Scale every channel to zero mean and unit variance, missing entries ignored; return data and the way back."""
+        y_mean, y_scale = _moments(self.y)
+        u_mean, u_scale = _moments(self.inputs)
+        scaling = Scaling(y_mean, y_scale, u_mean, u_scale)
+        return scaling.apply(self), scaling
+
+    def map(self, forward: Callable, inverse: Callable) -> Data:
+        """Transform the outputs, y -> forward(y), remembering the monotone way back.
+
+        Models then live on the new scale; intervals, errors and figures come in original units.
+        Raises ValueError where forward is not finite on the data or inverse does not undo it to 1e-6.
+        """
+        seen = ~np.isnan(self.y)
+        with np.errstate(all="ignore"):
+            mapped = np.asarray(forward(self.y), dtype=float)
+        if mapped.shape != self.y.shape or not np.isfinite(mapped[seen]).all():
+            raise ValueError(
+                "Data.map: expected forward(y) finite and of y's shape on every measured entry; "
+                "received something else. Is y outside its domain (square root or log of a negative)?"
+            )
+        back = np.asarray(inverse(mapped), dtype=float)
+        if not np.allclose(back[seen], self.y[seen], rtol=1e-6, atol=1e-6 * np.abs(self.y[seen]).max(initial=0.0)):
+            raise ValueError(
+                "Data.map: expected inverse(forward(y)) = y; received a map that does not return to the data."
+            )
+        return replace(self, y=mapped, inverse=inverse if self.inverse is None else _Composed(self.inverse, inverse))
+
+    def summary(self) -> dict[str, Any]:
+        out: dict[str, Any] = {
+            "samples": self.n_steps,
+            "outputs": ", ".join(self.output_names or ()),
+            "inputs": ", ".join(self.input_names or ()) or "none",
+            "dt": self.dt,
+        }
+        if self.is_batch:
+            out = {"sequences": len(self.y), **out}
+        if self.missing.any():
+            out["missing"] = f"{100 * self.missing.mean():.3g} %"
+        return out
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw every output in original units, and the inputs below; return the axes."""
+        from .. import plot
+
+        return plot.signals(self, ax)
+
+
+def experiments(data: Data | Iterable[Data], call: str) -> list[Data]:
+    """Single sequences from Data, a batch, or several experiments; channel counts and dt must agree."""
+    items = [data] if isinstance(data, Data) else list(data) if isinstance(data, list | tuple) else None
+    if items is None or not all(isinstance(d, Data) for d in items):
+        raise TypeError(
+            f"{call}: expected sysid.Data or a list of them; received {type(data).__name__}. "
+            "Did you mean sysid.Data(y, u, dt=...)?"
+        )
+    if not items:
+        raise ValueError(f"{call}: expected at least one experiment; received an empty list.")
+    first = items[0]
+    for i, d in enumerate(items):
+        if (d.n_outputs, d.n_inputs) != (first.n_outputs, first.n_inputs):
+            raise ValueError(
+                f"{call}: expected every experiment with {first.n_outputs} outputs and {first.n_inputs} inputs; "
+                f"experiment {i} has {d.n_outputs} and {d.n_inputs}."
+            )
+        if abs(d.dt - first.dt) > 1e-9 * first.dt:
+            raise ValueError(f"{call}: expected every experiment with dt = {first.dt:g}; experiment {i} has {d.dt:g}.")
+    return [s for d in items for s in d.sequences()]
+
+
+def _signal(value: Any, name: str, *, nan: bool) -> np.ndarray:
+    array = _check.real_array(value, name, "Data", nan=nan)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim not in (2, 3):
+        raise ValueError(
+            f"Data: expected {name} with shape (T, channels), (T,) or (S, T, channels); received {array.shape}."
+        )
+    if array.shape[-2] == 0 or array.shape[0] == 0 or (name == "y" and array.shape[-1] == 0):
+        raise ValueError(f"Data: expected at least one sample of {name}; received shape {array.shape}.")
+    return _check.frozen(array)
+
+
+def _names(names: Sequence[str] | None, size: int, prefix: str, field: str) -> tuple[str, ...]:
+    if names is None:
+        return (prefix,) if size == 1 else tuple(f"{prefix}{i + 1}" for i in range(size))
+    names = (names,) if isinstance(names, str) else tuple(str(n) for n in names)
+    if len(names) != size or len(set(names)) != size:
+        raise ValueError(f"Data: expected {size} different {field}; received {list(names)}.")
+    return names
+
+
+def _moments(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    flat = array.reshape(-1, array.shape[-1])
+    seen = np.maximum((~np.isnan(flat)).sum(0), 1)
+    mean = np.nansum(flat, 0) / seen
+    scale = np.sqrt(np.nansum((flat - mean) ** 2, 0) / seen)
+    return mean, np.where(scale > 1e-12 * np.maximum(np.abs(mean), 1e-300), scale, 1.0)
+
+
+def _without_trend(array: np.ndarray, degree: int) -> np.ndarray:
+    stack = array if array.ndim == 3 else array[None]
+    basis = np.vander(np.linspace(-1.0, 1.0, stack.shape[1]), degree + 1)
+    out = stack.copy()
+    for sequence in out:
+        for channel in sequence.T:
+            seen = ~np.isnan(channel)
+            if seen.sum() <= degree:
+                raise ValueError(
+                    f"Data.detrend: expected more than {degree} measured samples in every channel; received {seen.sum()}."
+                )
+            channel -= basis @ np.linalg.lstsq(basis[seen], channel[seen], rcond=None)[0]
+    return out if array.ndim == 3 else out[0]

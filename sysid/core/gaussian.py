@@ -1,0 +1,85 @@
+"""Gaussian random vectors, and what is known of a state before the first measurement."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.linalg as sla
+
+from .. import _check
+from .._show import Shown
+
+
+def psd_factor(cov: np.ndarray) -> np.ndarray:
+    """A factor L (n, n) with L L' = cov for a positive semidefinite, possibly singular, covariance.
+
+    Eigenvalues below n eps times the largest count as zero. Cost O(n^3).
+    """
+    if cov.shape[-1] == 0:
+        return np.zeros_like(cov)
+    values, vectors = np.linalg.eigh((cov + np.swapaxes(cov, -1, -2)) / 2)
+    floor = cov.shape[-1] * np.finfo(float).eps * np.abs(values).max(axis=-1, keepdims=True)
+    return vectors * np.sqrt(np.where(values > floor, values, 0.0))[..., None, :]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Gaussian(Shown):
+    """A Gaussian random vector.
+
+        p(x) = |2 pi cov|^(-1/2) exp(-(x - mean)' cov^-1 (x - mean) / 2)
+
+    mean: (n,). cov: (n, n) positive semidefinite, or (n,) variances, or one variance.
+    Raises ValueError where cov is not symmetric or has a negative eigenvalue.
+    """
+
+    mean: np.ndarray
+    cov: np.ndarray
+
+    def __post_init__(self) -> None:
+        mean = _check.vector(self.mean, "mean", "Gaussian")
+        object.__setattr__(self, "mean", mean)
+        object.__setattr__(self, "cov", _check.covariance(self.cov, "cov", "Gaussian", len(mean)))
+
+    @property
+    def n(self) -> int:
+        """Dimension of the vector."""
+        return len(self.mean)
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviations (n,)."""
+        return np.sqrt(np.diag(self.cov))
+
+    def sample(self, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
+        """Draw vectors: (n,), or (size, n)."""
+        rng = _check.generator(rng, "Gaussian.sample")
+        draws = rng.standard_normal((1 if size is None else size, self.n)) @ psd_factor(self.cov).T + self.mean
+        return draws[0] if size is None else draws
+
+    def log_density(self, x: np.ndarray) -> float | np.ndarray:
+        """Log density at x (n,) or (k, n), all 2 pi terms included; the covariance must be regular."""
+        x = _check.real_array(x, "x", "Gaussian.log_density")
+        try:
+            chol = np.linalg.cholesky(self.cov)
+        except np.linalg.LinAlgError:
+            raise ValueError(
+                "Gaussian.log_density: expected a regular covariance; received a singular one, which has no density."
+            ) from None
+        e = sla.solve_triangular(chol, np.atleast_2d(x - self.mean).T, lower=True)
+        values = -0.5 * (e * e).sum(0) - np.log(np.diag(chol)).sum() - 0.5 * self.n * np.log(2 * np.pi)
+        return float(values[0]) if x.ndim == 1 else values
+
+    def summary(self) -> dict[str, Any]:
+        return {"dimension": self.n, "mean": self.mean, "standard deviation": self.std}
+
+
+@dataclass(frozen=True)
+class Stationary:
+    """The initial state of a stable model in its stationary law: mean (I - A)^-1 c, covariance from Lyapunov's equation."""
+
+
+@dataclass(frozen=True)
+class Diffuse:
+    """Nothing known of the initial state: the exact limit of an infinite prior covariance, not a large number."""

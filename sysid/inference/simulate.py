@@ -1,0 +1,321 @@
+"""The verb simulate: a model's states and outputs along an input, or one sampled path of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._show import Shown
+from ..core.gaussian import Gaussian, psd_factor
+from ..kernels import reservoir, rollout
+from ..kernels._jit import as_float
+from ..models.bilinear import Bilinear
+from ..models.esn import ESN
+from ..models.esn_functions import readout_features
+from ..models.lti import LTI
+from ..models.ltv import LTV
+from ..models.process import Process
+from ..models.protocol import Model, wide_input
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Simulation(Shown):
+    """A simulated path. x: (T, n), x[0..T-1]. final: (n,), x[T]. u: (T, m) or None. With a leading S for a batch.
+
+    diverged: the first step whose next state is not finite, None if none; what came before it is kept.
+    """
+
+    outputs: np.ndarray | None
+    x: np.ndarray
+    final: np.ndarray
+    u: np.ndarray | None = None
+    dt: float = 1.0
+    diverged: int | None = None
+
+    @property
+    def y(self) -> np.ndarray:
+        """Outputs (T, p); refused for a reservoir without a readout."""
+        if self.outputs is None:
+            raise ValueError("simulate: this ESN has states x and no readout, so no outputs y. "
+                             "Train one: sysid.fit(data, sysid.Readout(), start=esn).model")  # fmt: skip
+        return self.outputs
+
+    @property
+    def time(self) -> np.ndarray:
+        """Times of the samples (T,)."""
+        return self.dt * np.arange(self.x.shape[-2])
+
+    def summary(self) -> dict[str, Any]:
+        out: dict[str, Any] = {"steps": self.x.shape[-2], "states": self.x.shape[-1]}
+        if self.diverged is not None:
+            out["diverged at step"] = self.diverged
+        return out
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the outputs, or the states of a reservoir without a readout; return the axes."""
+        from .. import plot
+
+        ax = plot.axes(ax)
+        shown, label = (self.x, "state x") if self.outputs is None else (self.outputs, "output y")
+        for path in shown if shown.ndim == 3 else shown[None]:
+            ax.plot(self.time, path, linewidth=1.0)
+        ax.set_xlabel("time")
+        ax.set_ylabel(label)
+        return ax
+
+
+@dataclass(frozen=True)
+class Drive:
+    """What moves one path: inputs (T, m), start (n,), measured outputs to feed back, and noise (zeros if none)."""
+
+    u: np.ndarray
+    x0: np.ndarray
+    feedback: np.ndarray | None
+    w: np.ndarray | None
+    v: np.ndarray | None
+
+
+Path = tuple[np.ndarray, np.ndarray, np.ndarray | None, int]  # x, final, y, first step that diverged or -1
+
+
+def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None = None, feedback: Any = None,
+             rng: np.random.Generator | None = None) -> Simulation:  # fmt: skip
+    """Run a model along an input, or sample one path of a process.
+
+        x[t+1] = f(x[t], u[t]) + w[t],    y[t] = g(x[t], u[t]) + v[t],    t = 0..T-1
+
+    model: any model in discrete time, or a Process together with rng.
+    u: (T, m), (T,) for one channel, or a batch (S, T, m). n_steps: T, for a model without inputs.
+    x0: (n,) or (S, n); zero if None, drawn from the process's initial law where there is one.
+    feedback: (T, p) measured outputs for a model that feeds them back (teacher forcing), NaN where the model's own are
+    to be used; all its own if None.
+    Returns a Simulation. Raises ValueError for shapes that do not fit, missing rng, or continuous time.
+    Cost O(T n^2) for a dense linear model or reservoir.
+    """
+    process = model if isinstance(model, Process) else None
+    model = model.model if process else model
+    if process and rng is None:
+        raise ValueError("simulate(Process): expected rng=numpy.random.default_rng(seed) to sample a path; received none. "
+                         "For the path without noise pass process.model.")  # fmt: skip
+    if not isinstance(model, Model):
+        raise TypeError(f"simulate: expected a model such as LTI, Nonlinear or ESN; received {type(model).__name__}.")
+    if model.dt is None:
+        raise ValueError("simulate: expected a discrete-time model; received dt=None (continuous time). "
+                         "Sample it first: sysid.discretize(model, dt).")  # fmt: skip
+    inputs, batched = _inputs(model, u, n_steps, feedback)
+    S, T = inputs.shape[:2]
+    starts = _starts(model, process, x0, S, rng)
+    known = _feedback(model, feedback, S, T)
+    paths = []
+    for s in range(S):
+        w, v = _noise(process, T, rng) if process else (None, None)
+        paths.append(
+            default_run(model)(model, Drive(inputs[s], starts[s], known[s] if known is not None else None, w, v))
+        )
+    return _result(model, paths, inputs, batched)
+
+
+@singledispatch
+def default_run(model: Any) -> Callable[[Any, Drive], Path]:
+    """The recursion for a type of model; higher layers register their own types."""
+    return _run_nonlinear
+
+
+@default_run.register
+def _(model: LTI) -> Callable[[Any, Drive], Path]:
+    return _run_linear
+
+
+@default_run.register
+def _(model: LTV) -> Callable[[Any, Drive], Path]:
+    return _run_linear
+
+
+@default_run.register
+def _(model: Bilinear) -> Callable[[Any, Drive], Path]:
+    return lambda model, drive: _run_linear(model.along(drive.u), drive)
+
+
+@default_run.register
+def _(model: ESN) -> Callable[[Any, Drive], Path]:
+    if model.act.code < 0 or callable(model.features):
+        return _run_nonlinear
+    return _run_reservoir if model.n_feedback == 0 else _run_feedback
+
+
+def _run_linear(model: Any, drive: Drive) -> Path:
+    T = len(drive.u)
+    A, B, C, D, c, d = (a if a.ndim == k else a[None] for a, k in
+                        zip((model.A, model.B, model.C, model.D, model.c, model.d), (3, 3, 3, 3, 2, 2)))  # fmt: skip
+    longest = max(len(a) for a in (A, B, C, D, c, d))
+    if longest not in (1, T) and longest < T:
+        raise ValueError(
+            f"simulate: expected at most {longest} steps, as the LTV model has matrices for; received {T}."
+        )
+    cut = [a[:T] if len(a) > 1 else a for a in (A, B, C, D, c, d)]
+    A, B, C, D, c, d = cut
+    V = _apply(B, drive.u) + c + (0.0 if drive.w is None else drive.w)
+    X, final = np.empty((T, model.n_states)), np.empty(model.n_states)
+    rollout.linear(as_float(A), as_float(np.broadcast_to(V, X.shape)), drive.x0, X, final)
+    Y = _apply(C, X) + _apply(D, drive.u) + d + (0.0 if drive.v is None else drive.v)
+    bad = ~(np.isfinite(X).all(1) & np.isfinite(Y).all(1))
+    diverged = int(np.argmax(bad)) - 1 if bad.any() else (-1 if np.isfinite(final).all() else T - 1)
+    return X, final, Y, diverged
+
+
+def _apply(matrices: np.ndarray, signal: np.ndarray) -> np.ndarray:
+    """M[t] signal[t], or M signal[t] for a constant M: (T, rows)."""
+    if len(matrices) == 1:
+        return signal @ matrices[0].T
+    return (matrices @ signal[:, :, None])[:, :, 0]
+
+
+def _run_nonlinear(model: Any, drive: Drive) -> Path:
+    fun = model.functions()
+    T = len(drive.u)
+    U = as_float(model.extended_input(drive.u, drive.feedback))
+    V = np.zeros((T, model.n_states)) if drive.w is None else drive.w
+    X, Y, final = np.empty((T, model.n_states)), np.empty((T, model.n_outputs)), np.empty(model.n_states)
+    run = rollout.nonlinear if fun.compiled else rollout.nonlinear.py_func
+    diverged = run(fun.f, fun.g, U, V, fun.p, 0.0, float(model.dt), drive.x0, X, Y, final)
+    if drive.v is not None:
+        Y = Y + drive.v
+    return X, final, Y, diverged
+
+
+def _run_reservoir(model: ESN, drive: Drive) -> Path:
+    T, n = len(drive.u), model.n_states
+    V = drive.u @ model.W_in.T + model.bias
+    X, final = np.empty((T, n)), np.empty(n)
+    if drive.w is not None:
+        return _run_feedback(model, drive)
+    if isinstance(model.W, np.ndarray):
+        reservoir.dense(model.W, as_float(V), model.leaks, model.act.code, drive.x0, X, final)
+    elif hasattr(model.W, "indptr"):
+        starts, columns = (np.asarray(a, dtype=np.int32) for a in (model.W.indptr, model.W.indices))
+        reservoir.sparse(starts, columns, model.W.data, as_float(V), model.leaks, model.act.code, drive.x0, X, final)
+    else:  # an operator knows only its product
+        final[:] = drive.x0
+        for t in range(T):
+            X[t] = final
+            final[:] = (1 - model.leaks) * final + model.leaks * model.act.function(model.W @ final + V[t])
+    Y = None if model.C is None else readout_features(model)(X) @ model.C.T + model.d
+    bad = ~np.isfinite(X).all(1)
+    return X, final, Y, int(np.argmax(bad)) - 1 if bad.any() else -1
+
+
+def _run_feedback(model: ESN, drive: Drive) -> Path:
+    fun = model.functions()
+    T, n, q = len(drive.u), model.n_states, model.n_outputs
+    if model.n_feedback and model.C is None and (drive.feedback is None or np.isnan(drive.feedback).any()):
+        model.require_readout("simulate with outputs fed back")
+    X, Y, final = np.empty((T, n)), np.empty((T, q)), np.empty(n)
+    V = np.zeros((T, n)) if drive.w is None else drive.w
+    E = np.zeros((T, q)) if drive.v is None else drive.v
+    U = as_float(model.extended_input(drive.u, drive.feedback))
+    diverged = reservoir.packed(fun.p, U, V, E, drive.x0, X, Y, final)
+    return X, final, None if model.C is None else Y, diverged
+
+
+def _result(model: Any, paths: list[Path], inputs: np.ndarray, batched: bool) -> Simulation:
+    """Stack the paths; after a divergence keep what came before the earliest one."""
+    stops = [p[3] for p in paths if p[3] >= 0]
+    diverged = min(stops) if stops else None
+    T = inputs.shape[1] if diverged is None else diverged + 1
+    x = np.stack([p[0][:T] for p in paths])
+    final = np.stack([p[1] if diverged is None else p[0][T - 1] for p in paths])
+    y = None if paths[0][2] is None else np.stack([p[2][:T] for p in paths])
+    u = inputs[:, :T] if model.n_inputs else None
+    if not batched:
+        x, final, y, u = x[0], final[0], None if y is None else y[0], None if u is None else u[0]
+    return Simulation(y, x, final, u, model.dt, diverged)
+
+
+def _inputs(model: Any, u: Any, n_steps: int | None, feedback: Any) -> tuple[np.ndarray, bool]:
+    """Inputs (S, T, m), and whether the caller gave a batch."""
+    if u is None:
+        if n_steps is None and feedback is not None:
+            n_steps = np.shape(feedback)[-2 if np.ndim(feedback) > 1 else 0]
+        if n_steps is None:
+            raise ValueError("simulate: expected inputs u, or n_steps for a model without inputs; received neither.")
+        T = _check.count(n_steps, "n_steps", "simulate")
+        return wide_input(None, T, model.n_inputs, "simulate")[None], np.ndim(feedback) == 3
+    u = _check.real_array(u, "u", "simulate")
+    if u.ndim == 1:
+        u = u[:, None]
+    if u.ndim not in (2, 3) or u.shape[-2] == 0:
+        raise ValueError(f"simulate: expected u with shape (T, m) or (S, T, m); received {u.shape}.")
+    wide_input(u[0] if u.ndim == 3 else u, u.shape[-2], model.n_inputs, "simulate")
+    if n_steps is not None and n_steps != u.shape[-2]:
+        raise ValueError(f"simulate: expected n_steps = {u.shape[-2]} as u has samples; received {n_steps}.")
+    return (u if u.ndim == 3 else u[None]), u.ndim == 3
+
+
+def _starts(model: Any, process: Process | None, x0: Any, S: int, rng: np.random.Generator | None) -> np.ndarray:
+    """Initial states (S, n)."""
+    n = model.n_states
+    if x0 is not None:
+        x0 = _check.real_array(x0, "x0", "simulate")
+        if x0.shape not in ((n,), (S, n)):
+            raise ValueError(f"simulate: expected x0 with shape ({n},) or ({S}, {n}); received {x0.shape}.")
+        return np.ascontiguousarray(np.broadcast_to(x0, (S, n)))
+    if process is None:
+        return np.zeros((S, n))
+    return _initial_law(process).sample(_check.generator(rng, "simulate"), S)
+
+
+def _initial_law(process: Process) -> Gaussian:
+    if isinstance(process.initial, Gaussian):
+        return process.initial
+    law = getattr(process.initial, "law", None)
+    if law is None:
+        raise ValueError(f"simulate: expected a proper initial law to draw x[0] from; received "
+                         f"{type(process.initial).__name__}(). Pass x0, or initial=sysid.Gaussian(mean, cov).")  # fmt: skip
+    return law(process)
+
+
+def _feedback(model: Any, feedback: Any, S: int, T: int) -> np.ndarray | None:
+    """Measured outputs to feed back (S, T, r)."""
+    if feedback is None:
+        return None
+    if not model.n_feedback:
+        raise ValueError("simulate: expected no feedback for a model that feeds no outputs back; received some.")
+    y = _check.real_array(feedback, "feedback", "simulate", nan=True)
+    y = y[:, None] if y.ndim == 1 else y
+    y = y[None] if y.ndim == 2 else y
+    if y.shape != (S, T, model.n_feedback):
+        raise ValueError(
+            f"simulate: expected feedback with shape ({T}, {model.n_feedback}); received {np.shape(feedback)}."
+        )
+    return y
+
+
+def _noise(process: Process, T: int, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
+    """One draw of w (T, n) and v (T, p), correlated through S."""
+    rng = _check.generator(rng, "simulate")
+    n = process.n_states
+    if process.S is not None:
+        R = process.R
+        if process.Q.ndim == 3 or R.ndim == 3:
+            raise ValueError(
+                "simulate: expected constant Q and R with a cross covariance S; received time-varying ones."
+            )
+        joint = psd_factor(np.block([[process.Q, process.S], [process.S.T, R]]))
+        draws = rng.standard_normal((T, len(joint))) @ joint.T
+        return np.ascontiguousarray(draws[:, :n]), np.ascontiguousarray(draws[:, n:])
+    return _draw(process.Q, T, rng), _draw(process.R, T, rng)
+
+
+def _draw(cov: np.ndarray, T: int, rng: np.random.Generator) -> np.ndarray:
+    factor = psd_factor(cov)
+    z = rng.standard_normal((T, cov.shape[-1]))
+    if cov.ndim == 2:
+        return z @ factor.T
+    if len(cov) < T:
+        raise ValueError(f"simulate: expected time-varying covariances for {T} steps; received {len(cov)}.")
+    return (factor[:T] @ z[:, :, None])[:, :, 0]

@@ -1,0 +1,91 @@
+"""Bilinear models: linear in the state along any given input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._show import Shown
+from .lti import LTI
+from .ltv import LTV
+from .packed import linear_functions
+from .protocol import Functions
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Bilinear(Shown):
+    """A bilinear state-space model.
+
+        x[t+1] = A x[t] + B u[t] + sum_i u_i[t] N_i x[t] + c,    y[t] = C x[t] + D u[t] + d          [ESN-SSM, Eq. 6]
+
+    A: (n, n). B: (n, m). N: (m, n, n). C: (p, n). D: (p, m), zero if None. c: (n,), d: (p,) offsets, zero if None.
+    dt: sampling interval, None for continuous time (dx/dt on the left).
+    """
+
+    A: np.ndarray
+    B: np.ndarray
+    N: np.ndarray
+    C: np.ndarray
+    D: np.ndarray | None = None
+    dt: float | None = 1.0
+    c: np.ndarray | None = None
+    d: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        linear = LTI(self.A, self.B, self.C, self.D, self.dt, self.c, self.d)
+        n, m = linear.n_states, linear.n_inputs
+        N = _check.real_array(self.N, "N", "Bilinear")
+        if N.shape != (m, n, n):
+            raise ValueError(
+                f"Bilinear: expected N with shape ({m}, {n}, {n}), one matrix an input; received {N.shape}."
+            )
+        object.__setattr__(self, "N", _check.frozen(N))
+        for key in ("A", "B", "C", "D", "dt", "c", "d"):
+            object.__setattr__(self, key, getattr(linear, key))
+
+    @property
+    def linear(self) -> LTI:
+        """The linear part, N = 0."""
+        return LTI(self.A, self.B, self.C, self.D, self.dt, self.c, self.d)
+
+    @property
+    def n_states(self) -> int:
+        """Order n."""
+        return self.A.shape[0]
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs m."""
+        return self.B.shape[1]
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs p."""
+        return self.C.shape[0]
+
+    @property
+    def n_feedback(self) -> int:
+        """Outputs fed back from measurements: none."""
+        return 0
+
+    def along(self, u: np.ndarray) -> LTV:
+        """The exact time-varying model along an input u (T, m): A[t] = A + sum_i u_i[t] N_i."""
+        u = _check.signal(u, "u", "Bilinear.along", self.n_inputs)
+        if self.dt is None:
+            raise ValueError("Bilinear.along: expected a discrete-time model; received dt=None. Discretise it first.")
+        return LTV(self.A + np.tensordot(u, self.N, axes=1), self.B, self.C, self.D, self.dt, self.c, self.d)
+
+    def functions(self) -> Functions:
+        """The model as the functions f, g and Jacobians that kernels take, compiled."""
+        return linear_functions(self)
+
+    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+        """The input itself (T, m)."""
+        return u
+
+    def summary(self) -> dict[str, Any]:
+        return {"states": self.n_states, "inputs": self.n_inputs, "outputs": self.n_outputs, "dt": self.dt,
+                "spectral radius of A": np.abs(np.linalg.eigvals(self.A)).max(initial=0.0)}  # fmt: skip

@@ -1,0 +1,142 @@
+"""Linear time-invariant models, in discrete or continuous time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._show import Shown
+from .packed import linear_functions
+from .protocol import Functions
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LTI(Shown):
+    """A linear time-invariant state-space model with optional offsets.
+
+        x[t+1] = A x[t] + B u[t] + c,    y[t] = C x[t] + D u[t] + d          (dx/dt on the left where dt is None)
+
+    so that h_0 = D, h_k = C A^(k-1) B and H(z) = C (zI - A)^-1 B + D.
+    A: (n, n). B: (n, m), None for no input. C: (p, n). D: (p, m), zero if None. c: (n,), d: (p,) offsets, zero if None.
+    dt: sampling interval, None for continuous time.
+    Poles, Gramians, norms and transfer functions are those of the deviations; the offsets do not enter them.
+    Raises ValueError for shapes that do not fit, NaN or infinities.
+    """
+
+    A: np.ndarray
+    B: np.ndarray | None
+    C: np.ndarray
+    D: np.ndarray | None = None
+    dt: float | None = 1.0
+    c: np.ndarray | None = None
+    d: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        A = _check.square(self.A, "A", "LTI")
+        n = len(A)
+        B = _check.matrix(np.zeros((n, 0)) if self.B is None else self.B, "B", "LTI", (n, None), f"A is {n} x {n}")
+        C = _check.matrix(self.C, "C", "LTI", (None, n), f"A is {n} x {n}")
+        p, m = len(C), B.shape[1]
+        D = _check.matrix(np.zeros((p, m)) if self.D is None else self.D, "D", "LTI", (p, m),
+                          f"C has {p} rows and B {m} columns")  # fmt: skip
+        c = _check.vector(np.zeros(n) if self.c is None else self.c, "c", "LTI", n, f"A is {n} x {n}")
+        d = _check.vector(np.zeros(p) if self.d is None else self.d, "d", "LTI", p, f"C has {p} rows")
+        dt = _check.time_step(self.dt, "LTI")
+        for key, value in {"A": A, "B": B, "C": C, "D": D, "c": c, "d": d, "dt": dt}.items():
+            object.__setattr__(self, key, value)
+
+    @property
+    def n_states(self) -> int:
+        """Order n."""
+        return self.A.shape[0]
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs m."""
+        return self.B.shape[1]
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs p."""
+        return self.C.shape[0]
+
+    @property
+    def n_feedback(self) -> int:
+        """Outputs fed back from measurements: none."""
+        return 0
+
+    @classmethod
+    def from_undelayed(cls, A: Any, B: Any, C: Any, D: Any = None, dt: float | None = 1.0) -> LTI:
+        """Convert from x[t] = A x[t-1] + B u[t], y[t] = C x[t] + D u[t], the convention of S4, LRU and STU.
+
+        With z[t] = x[t-1] the same input-output map is (A, B, C A, C B + D). A: (n, n), B: (n, m), C: (p, n), D: (p, m).
+        """
+        plain = cls(A, B, C, D, dt=dt)
+        return cls(plain.A, plain.B, plain.C @ plain.A, plain.C @ plain.B + plain.D, dt=dt)
+
+    def to_undelayed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Return (A, B, C', D') of x[t] = A x[t-1] + B u[t], y[t] = C' x[t] + D' u[t], the inverse of `from_undelayed`.
+
+        Needs C' with C' A = C; raises ValueError where C is not in the row space of A (a pole at zero that is seen).
+        """
+        C = np.linalg.lstsq(self.A.T, self.C.T, rcond=None)[0].T
+        scale = np.abs(self.C).max(initial=0.0)
+        if np.abs(C @ self.A - self.C).max(initial=0.0) > 1e-9 * max(scale, 1e-300):
+            raise ValueError(
+                "LTI.to_undelayed: expected C in the row space of A; received a model with a pole at zero that the "
+                "output sees, which has no form without the delay. Reduce it, or keep the delayed convention."
+            )
+        return self.A, self.B, C, self.D - C @ self.B
+
+    def poles(self) -> np.ndarray:
+        """Eigenvalues of A (n,), complex."""
+        return np.linalg.eigvals(self.A).astype(complex)
+
+    def is_stable(self) -> bool:
+        """Whether every pole lies inside the unit circle (discrete) or in the open left half plane (continuous)."""
+        poles = self.poles()
+        return bool((np.abs(poles) < 1).all() if self.dt is not None else (poles.real < 0).all())
+
+    def markov_parameters(self, n_steps: int) -> np.ndarray:
+        """Impulse response h_0 = D, h_k = C A^(k-1) B: (n_steps, p, m).  [ESN-SSM, Eq. 60], with the delay made explicit."""
+        n_steps = _check.count(n_steps, "n_steps", "LTI.markov_parameters")
+        out = np.empty((n_steps, self.n_outputs, self.n_inputs))
+        out[0] = self.D
+        X = self.B
+        for k in range(1, n_steps):
+            out[k] = self.C @ X
+            X = self.A @ X
+        return out
+
+    def transform(self, T: Any) -> LTI:
+        """Change coordinates, x = T z with T (n, n) regular: (T^-1 A T, T^-1 B, C T, D)."""
+        T = _check.matrix(T, "T", "LTI.transform", (self.n_states, self.n_states), "the model has as many states")
+        if self.n_states and np.linalg.cond(T) > 1e14:
+            raise ValueError("LTI.transform: expected a regular T; received one with condition above 1e14.")
+        solve = np.linalg.solve(T, np.column_stack([self.A @ T, self.B, self.c]))
+        n = self.n_states
+        return LTI(solve[:, :n], solve[:, n:-1], self.C @ T, self.D, self.dt, solve[:, -1], self.d)
+
+    def functions(self) -> Functions:
+        """The model as the functions f, g and Jacobians that kernels take, compiled."""
+        return linear_functions(self)
+
+    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+        """The input itself (T, m)."""
+        return u
+
+    def _title(self) -> str:
+        return f"LTI, {'continuous time' if self.dt is None else f'dt = {self.dt:g}'}"
+
+    def summary(self) -> dict[str, Any]:
+        poles = self.poles()
+        out: dict[str, Any] = {"states": self.n_states, "inputs": self.n_inputs, "outputs": self.n_outputs, "stable": self.is_stable()}
+        if len(poles):
+            out |= ({"spectral radius": np.abs(poles).max()} if self.dt is not None
+                    else {"rightmost pole": poles.real.max()})  # fmt: skip
+        if self.c.any() or self.d.any():
+            out["offsets"] = "yes"
+        return out

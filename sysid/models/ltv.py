@@ -1,0 +1,108 @@
+"""Linear time-varying models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._show import Shown
+from .lti import LTI
+from .packed import linear_functions
+from .protocol import Functions
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class LTV(Shown):
+    """A linear time-varying model in discrete time with optional offsets.
+
+        x[t+1] = A[t] x[t] + B[t] u[t] + c[t],    y[t] = C[t] x[t] + D[t] u[t] + d[t],    t = 0..T-1
+
+    A: (T, n, n). B: (T, n, m), None for no input. C: (T, p, n). D: (T, p, m). c: (T, n). d: (T, p).
+    Any of them may be given without the time axis and is then constant; D, c, d are zero if None.
+    Frozen-time poles say nothing of stability: x+ = A[t] x may diverge with every spectral radius below 1.
+    """
+
+    A: np.ndarray
+    B: np.ndarray | None
+    C: np.ndarray
+    D: np.ndarray | None = None
+    dt: float = 1.0
+    c: np.ndarray | None = None
+    d: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        A, C = _stack(self.A, "A", 3), _stack(self.C, "C", 3)
+        n, p = A.shape[-1], C.shape[-2]
+        B = _stack(np.zeros((n, 0)) if self.B is None else self.B, "B", 3)
+        m = B.shape[-1]
+        arrays = {"A": A, "B": B, "C": C,
+                  "D": _stack(np.zeros((p, m)) if self.D is None else self.D, "D", 3),
+                  "c": _stack(np.zeros(n) if self.c is None else self.c, "c", 2),
+                  "d": _stack(np.zeros(p) if self.d is None else self.d, "d", 2)}  # fmt: skip
+        wanted = {"A": (n, n), "B": (n, m), "C": (p, n), "D": (p, m), "c": (n,), "d": (p,)}
+        T = max(len(a) for a in arrays.values())
+        for name, array in arrays.items():
+            if array.shape[1:] != wanted[name] or len(array) not in (1, T):
+                raise ValueError(f"LTV: expected {name} with shape {(T, *wanted[name])}; received {array.shape}. "
+                                 "Time is the first axis.")  # fmt: skip
+            object.__setattr__(self, name, array)
+        dt = _check.time_step(self.dt, "LTV")
+        if dt is None:
+            raise ValueError("LTV: expected a sampling interval dt > 0; received None.")
+        object.__setattr__(self, "dt", dt)
+
+    @property
+    def n_states(self) -> int:
+        """Order n."""
+        return self.A.shape[-1]
+
+    @property
+    def n_inputs(self) -> int:
+        """Inputs m."""
+        return self.B.shape[-1]
+
+    @property
+    def n_outputs(self) -> int:
+        """Outputs p."""
+        return self.C.shape[-2]
+
+    @property
+    def n_feedback(self) -> int:
+        """Outputs fed back from measurements: none."""
+        return 0
+
+    @property
+    def n_steps(self) -> int:
+        """Steps T for which the matrices are given; 1 if all are constant."""
+        return max(len(a) for a in (self.A, self.B, self.C, self.D, self.c, self.d))
+
+    def at(self, t: int) -> LTI:
+        """The matrices of step t as an LTI model."""
+        pick = [a[t if len(a) > 1 else 0] for a in (self.A, self.B, self.C, self.D, self.c, self.d)]
+        A, B, C, D, c, d = pick
+        return LTI(A, B, C, D, self.dt, c, d)
+
+    def functions(self) -> Functions:
+        """The model as the functions f, g and Jacobians that kernels take, compiled."""
+        return linear_functions(self)
+
+    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+        """The input itself (T, m)."""
+        return u
+
+    def summary(self) -> dict[str, Any]:
+        return {"steps": self.n_steps, "states": self.n_states, "inputs": self.n_inputs, "outputs": self.n_outputs,
+                "dt": self.dt}  # fmt: skip
+
+
+def _stack(value: Any, name: str, ndim: int) -> np.ndarray:
+    """With a leading time axis: 1 where the value is constant. Read-only."""
+    array = _check.real_array(value, name, "LTV")
+    if array.ndim == ndim - 1:
+        array = array[None]
+    if array.ndim != ndim:
+        raise ValueError(f"LTV: expected {name} with {ndim} axes, time first; received shape {array.shape}.")
+    return _check.frozen(array)

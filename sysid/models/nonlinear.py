@@ -1,0 +1,107 @@
+"""Nonlinear models from the user's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._show import Shown
+from ..kernels._jit import compiled
+from .equilibrium import find_equilibrium
+from .protocol import Functions, Plain, uncompiled
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Nonlinear(Shown):
+    """A nonlinear state-space model.
+
+        x[t+1] = f(x[t], u[t], p, t dt),    y[t] = g(x[t], u[t], p, t dt)         (dx/dt = f where dt is None)
+
+    f: returns (n,). g: returns (p,). Both take x (n,), u (m,), a flat parameter vector p and the time.
+    Functions under numba.njit run at compiled speed; plain Python functions are accepted and run as they are.
+    jacobians: dict with any of "fx" (n, n), "fu" (n, m), "gx" (p, n), "gu" (p, m), each a function (x, u, p, t);
+    what is not given is taken by central differences.
+    hold: "zoh" (u constant over a step) or "foh": f then receives [u[t], u[t+1]], as `discretize` sets it up.
+    Raises TypeError where a compiled function does not take float64 arrays or returns anything but one.
+    """
+
+    f: Callable
+    g: Callable
+    n_states: int
+    n_inputs: int
+    n_outputs: int
+    p: Any = ()
+    dt: float | None = 1.0
+    jacobians: Mapping[str, Callable] | None = None
+    hold: str = "zoh"
+
+    def __post_init__(self) -> None:
+        for name, least in (("n_states", 0), ("n_inputs", 0), ("n_outputs", 1)):
+            object.__setattr__(self, name, _check.count(getattr(self, name), name, "Nonlinear", least=least))
+        for name in ("f", "g"):
+            if not callable(getattr(self, name)):
+                raise TypeError(
+                    f"Nonlinear: expected {name} as a function (x, u, p, t); received {getattr(self, name)!r}."
+                )
+        jacobians = dict(self.jacobians or {})
+        unknown = set(jacobians) - {"fx", "fu", "gx", "gu"}
+        if unknown:
+            raise ValueError(
+                f"Nonlinear: expected jacobians named fx, fu, gx, gu; received {', '.join(sorted(unknown))}."
+            )
+        object.__setattr__(self, "jacobians", jacobians)
+        object.__setattr__(self, "p", _check.frozen(np.atleast_1d(_check.real_array(self.p, "p", "Nonlinear")).ravel()))
+        object.__setattr__(self, "dt", _check.time_step(self.dt, "Nonlinear"))
+        _check.choice(self.hold, "hold", "Nonlinear", ("zoh", "foh"))
+        self.functions()
+
+    @property
+    def n_feedback(self) -> int:
+        """Outputs fed back from measurements: none."""
+        return 0
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether f, g and every given Jacobian are Numba functions."""
+        given = [compiled(self.f), compiled(self.g), *(compiled(j, "matrix") for j in self.jacobians.values())]
+        return all(given)
+
+    def functions(self) -> Functions:
+        """The functions and Jacobians that kernels take: all compiled, or all plain with their results checked."""
+        cached = self.__dict__.get("_functions")
+        if cached is not None:
+            return cached
+        n, q, k = self.n_states, self.n_outputs, self.n_inputs * (2 if self.hold == "foh" else 1)
+        shapes = {"fx": (n, n), "fu": (n, k), "gx": (q, n), "gu": (q, k)}
+        fast = self.is_compiled
+        if fast:
+            f, g, given = self.f, self.g, self.jacobians
+        else:
+            f, g = Plain(uncompiled(self.f), "f", (n,)), Plain(uncompiled(self.g), "g", (q,))
+            given = {key: Plain(uncompiled(j), key, shapes[key]) for key, j in self.jacobians.items()}
+        functions = Functions(f, g, self.p, fast, dict(given))
+        object.__setattr__(self, "_functions", functions)
+        return functions
+
+    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
+        """The input (T, m), or [u[t], u[t+1]] (T, 2m) under first-order hold, the last sample held."""
+        if self.hold == "zoh":
+            return u
+        return np.ascontiguousarray(np.hstack([u, np.vstack([u[1:], u[-1:]])]))
+
+    def equilibrium(self, u: Any = None, x0: Any = None) -> np.ndarray:
+        """The state (n,) that stays under a constant input u (m,), by Newton from x0 (zero if None)."""
+        u = _check.vector(np.zeros(self.n_inputs) if u is None else u, "u", "Nonlinear.equilibrium", self.n_inputs)
+        x0 = _check.vector(np.zeros(self.n_states) if x0 is None else x0, "x0", "Nonlinear.equilibrium", self.n_states)
+        wide = np.ascontiguousarray(np.tile(u, 2 if self.hold == "foh" else 1))
+        return find_equilibrium(self.functions(), wide, x0, self.dt is None, "Nonlinear.equilibrium")
+
+    def summary(self) -> dict[str, Any]:
+        given = ", ".join(sorted(self.jacobians)) or "none, by differences"
+        return {"states": self.n_states, "inputs": self.n_inputs, "outputs": self.n_outputs, "parameters": self.p,
+                "dt": "continuous time" if self.dt is None else self.dt, "Jacobians given": given,
+                "speed": "compiled" if self.is_compiled else "plain Python; put @numba.njit above f and g for about 20 x"}  # fmt: skip

@@ -1,0 +1,55 @@
+"""Figures from plain arrays. Matplotlib is imported when the first figure is drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+COLOURS = {"data": "#333333", "model": "#0b6bcb", "second": "#c2410c", "band": "#0b6bcb", "grid": "#d9d9d9"}
+
+
+def axes(ax: Any = None, rows: int = 1, columns: int = 1, size: tuple[float, float] | None = None) -> Any:
+    """The given axes, or new ones: a single Axes for one panel, an array of them for a grid."""
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    _, grid = plt.subplots(
+        rows, columns, squeeze=False, layout="constrained", figsize=size or (3.4 + 4.2 * columns, 1.0 + 2.2 * rows)
+    )
+    for a in grid.flat:
+        tidy(a)
+    return grid[0, 0] if rows == columns == 1 else grid
+
+
+def tidy(ax: Any) -> None:
+    """Light grid, no box."""
+    ax.grid(True, color=COLOURS["grid"], linewidth=0.6)
+    ax.set_axisbelow(True)
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def band(
+    ax: Any, t: np.ndarray, low: np.ndarray, high: np.ndarray, label: str | None = None, colour: str = COLOURS["band"]
+) -> None:
+    """A shaded interval between low (T,) and high (T,)."""
+    ax.fill_between(t, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
+
+
+def signals(data: Any, ax: Any = None) -> Any:
+    """Outputs in original units, one panel each, and the inputs (held between samples) below."""
+    batch = data.original if data.is_batch else data.original[None]
+    inputs = data.inputs if data.is_batch else data.inputs[None]
+    grid = np.atleast_1d(axes(ax, data.n_outputs + data.n_inputs)).reshape(-1)
+    for i, name in enumerate(data.output_names):
+        a = grid[min(i, len(grid) - 1)]
+        a.plot(data.time, batch[:, :, i].T, color=COLOURS["data"], linewidth=1.0)
+        a.set_ylabel(name)
+    for i, name in enumerate(data.input_names):
+        a = grid[min(data.n_outputs + i, len(grid) - 1)]
+        a.step(data.time, inputs[:, :, i].T, where="post", color=COLOURS["second"], linewidth=1.0)
+        a.set_ylabel(name)
+    grid[-1].set_xlabel("time")
+    return grid[0] if len(grid) == 1 else grid
