@@ -8,6 +8,7 @@ Nouns (Data, LTI, ESN, Process, ...) and verbs (simulate, filter, fit, certify, 
 from .core.data import Data, Scaling
 from .core.gaussian import Diffuse, Gaussian, Stationary
 from .core.status import Status
+from .identification.fit import Fit, fit
 from .inference.simulate import Simulation, simulate
 from .models.activation import Activation
 from .models.bilinear import Bilinear
@@ -28,6 +29,7 @@ __all__ = [
     "Bilinear",
     "Data",
     "Diffuse",
+    "Fit",
     "Gaussian",
     "Nonlinear",
     "Process",
@@ -35,6 +37,7 @@ __all__ = [
     "Simulation",
     "Stationary",
     "Status",
+    "fit",
     "linearize",
     "simulate",
 ]

@@ -1,0 +1,117 @@
+"""The verb `fit`: a model from measured data by the method that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+
+from .._show import Shown
+from ..core.data import Data, experiments
+from ..core.status import Status, closed_form
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Fit(Shown):
+    """A model estimated from data, and how the estimation went.
+
+    model: the estimated model. process: model, noise and prior; None where the method estimates no noise.
+    status: whether the iteration converged and why it stopped, in a sentence.
+    history: what each iteration reached, arrays under "log_likelihood" or "loss"; empty for closed forms.
+    log_likelihood: of the estimation data under `process`, None where there is no likelihood.
+    standard_errors: one array a parameter, under the parameter's name; NaN where one does not exist, with the
+    reason in `notes`; None where the method gives none.
+    initial_states: (S, n), the state at the first sample of each experiment; None where none is estimated.
+    notes: sentences the user ought to read.
+    A method with more to report returns a subclass that adds its fields.
+    """
+
+    model: Any
+    process: Any = None
+    status: Status = field(default_factory=closed_form)
+    history: Mapping[str, np.ndarray] = field(default_factory=dict)
+    log_likelihood: float | None = None
+    standard_errors: Mapping[str, np.ndarray] | None = None
+    initial_states: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def converged(self) -> bool:
+        """Whether the iteration reached its tolerance."""
+        return self.status.converged
+
+    def summary(self) -> dict[str, Any]:
+        out: dict[str, Any] = {"model": _one_line(self.model), "converged": self.converged, "status": self.status.reason}
+        if self.status.iterations:
+            out["iterations"] = self.status.iterations
+        if self.log_likelihood is not None:
+            out["log likelihood"] = self.log_likelihood
+        for i, note in enumerate(self.notes):
+            out["note" if len(self.notes) == 1 else f"note {i + 1}"] = note
+        return out
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw what the iterations reached (log likelihood or loss against iteration); return the axes."""
+        from .. import plot
+        name = next((k for k in ("log_likelihood", "loss") if k in self.history), None)
+        if name is None:
+            raise ValueError("Fit.plot: this method solves in closed form and has no history to draw; "
+                             "sysid.validate(fit.process, data).plot() shows the fit itself.")
+        ax = plot.axes(ax)
+        values = np.asarray(self.history[name])
+        ax.plot(np.arange(len(values)), values, color=plot.COLOURS["model"], linewidth=1.2)
+        ax.set_xlabel("iteration")
+        ax.set_ylabel(name.replace("_", " "))
+        return ax
+
+
+class FitMethod(Protocol):
+    """What `fit` asks of a method: a frozen dataclass of its options with this one public method."""
+
+    def fit(self, data: list[Data], start: Any) -> Fit:
+        """Estimate from single sequences of equal channel counts and sampling interval; `start` may be None."""
+        ...
+
+
+def fit(data: Data | Iterable[Data], method: FitMethod, start: Any = None) -> Fit:
+    """Estimate a model from data by a method.
+
+    data: one experiment, a batch, or a list of experiments of any lengths; NaN in y marks missing entries.
+    method: Subspace(), PredictionError(), EM(), ARX(...), Readout(...), ... There is no default, because which
+    method suits is a scientific choice; the table in the documentation on identification helps.
+    start: a model, process or earlier Fit to begin from, where the method takes or needs one.
+    Returns a Fit. An interrupted iteration (Ctrl-C) returns the best estimate so far and says so in `status`.
+    Raises TypeError or ValueError for data that cannot be fitted: fewer than two samples, an output that was
+    never measured, unequal channels or sampling intervals between experiments.
+    """
+    records = experiments(data, "fit")
+    if isinstance(method, type):
+        raise TypeError(f"fit: expected a method object; received the class {method.__name__}. "
+                        f"Did you forget the parentheses: {method.__name__}()?")
+    if not callable(getattr(method, "fit", None)):
+        raise TypeError(f"fit: expected a method such as sysid.Subspace() or sysid.EM(); received {type(method).__name__}.")
+    _measured(records)
+    if isinstance(start, Fit):
+        start = start.model if start.process is None else start.process
+    return method.fit(records, start)
+
+
+def _measured(records: list[Data]) -> None:
+    """Refuse series too short to hold dynamics and outputs that were never seen."""
+    for i, d in enumerate(records):
+        if d.n_steps < 2:
+            raise ValueError(f"fit: expected at least 2 samples in every experiment; experiment {i} has {d.n_steps}. "
+                             "Time is the first axis: did you pass the transpose?")
+    seen = sum((~d.missing).sum(0) for d in records)
+    for name, n in zip(records[0].output_names or (), seen):
+        if n == 0:
+            raise ValueError(f"fit: expected measured samples of every output; {name} is NaN throughout. "
+                             "Leave the channel out, or check how the file was read.")
+
+
+def _one_line(model: Any) -> str:
+    sizes = [f"{getattr(model, key)} {word}" for key, word in
+             (("n_states", "states"), ("n_inputs", "inputs"), ("n_outputs", "outputs")) if hasattr(model, key)]
+    return type(model).__name__ + (f" with {', '.join(sizes)}" if sizes else "")
