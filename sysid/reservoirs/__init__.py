@@ -1,6 +1,6 @@
 """Reservoirs as state-space models: topologies, recipes, readouts, inference of hyperparameters."""
 
-from sysid.models.topology import (
+from ..models.topology import (
     Circulant,
     circulant,
     cycle,
