@@ -1,1 +1,7 @@
 """Series shipped with the package, generators, and readers for files."""
+
+from .chaotic import henon, kuramoto_sivashinsky, lorenz, lorenz96, mackey_glass, rossler
+from .driven import duffing, forced_slow_manifold, marginally_stable, narma, slow_manifold, van_der_pol
+
+__all__ = ["duffing", "forced_slow_manifold", "henon", "kuramoto_sivashinsky", "lorenz", "lorenz96", "mackey_glass",
+           "marginally_stable", "narma", "rossler", "slow_manifold", "van_der_pol"]

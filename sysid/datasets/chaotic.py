@@ -82,13 +82,13 @@ def kuramoto_sivashinsky(n_steps: int, n_points: int = 64, length: float = 22.0,
 
     .. math:: v_t = -v v_x - v_{xx} - v_{xxxx}, \qquad v(x + L) = v(x)
 
-    x0 : (n_points,) start, by default cos(2 pi x/L)(1 + sin(2 pi x/L)). Returns Data with y (T, n_points).
+    x0 : (n_points,) start, by default a smooth one without symmetry. Returns Data with y (T, n_points).
     """
     T, N = _check.count(n_steps, "n_steps", "kuramoto_sivashinsky"), _check.count(
         n_points, "n_points", "kuramoto_sivashinsky", least=8)
     skip, substeps = _counts("kuramoto_sivashinsky", transient, substeps)
     x = 2 * np.pi * np.arange(N) / N
-    start = np.cos(x) * (1 + np.sin(x)) if x0 is None else _check.vector(x0, "x0", "kuramoto_sivashinsky", N)
+    start = np.cos(x) * (1 + np.sin(x)) + 0.5 * np.cos(2 * x + 1) if x0 is None else _check.vector(x0, "x0", "kuramoto_sivashinsky", N)
     step = _etdrk4(N, float(length), float(dt) / substeps)
     v, out = np.fft.rfft(start), np.empty((T, N))
     for t in range(skip + T):

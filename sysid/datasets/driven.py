@@ -8,8 +8,8 @@ import numpy as np
 
 from .. import _check
 from ..core.data import Data
-from .chaotic import _flow
 from ..kernels import generators as kernels
+from .chaotic import _flow
 
 
 def narma(order: int, n_steps: int, rng: np.random.Generator) -> Data:

@@ -207,33 +207,29 @@ def _full(make: Callable) -> Callable:
     def build(n: int, spectral_radius: float, density: float, rng: np.random.Generator) -> Any:
         if density != 1.0:
             raise ValueError("ESN.random: expected density = 1 for this topology, because it fixes the edges; "
-                             f"received {density:g}. Gaussian and uniform weights take a density.")
+                             f"received {density:g}.")
         return make(n, spectral_radius, rng)
     return build
 
 
-_BY_NAME: dict[str, Callable] = {
+TOPOLOGIES: dict[str, Callable] = {
     "gaussian": lambda n, radius, density, rng: gaussian(n, spectral_radius=radius, density=density, rng=rng),
     "uniform": lambda n, radius, density, rng: uniform(n, spectral_radius=radius, density=density, rng=rng),
+    "sparse": lambda n, radius, density, rng: sparse(
+        n, spectral_radius=radius, density=density if density < 1.0 else min(1.0, max(0.1, 4.0 / n)),
+        rng=rng),
     "orthogonal": _full(lambda n, radius, rng: orthogonal(n, spectral_radius=radius, rng=rng)),
     "permutation": _full(lambda n, radius, rng: permutation(n, spectral_radius=radius, rng=rng)),
     "cycle": _full(lambda n, radius, rng: cycle(n, spectral_radius=radius)),
     "circulant": _full(lambda n, radius, rng: circulant(n, spectral_radius=radius, rng=rng)),
 }
-TOPOLOGIES = tuple(_BY_NAME)
-_SPARSE_BELOW = 0.2  # share of edges under which compressed rows are faster than a full product
 
 
-def reservoir_matrix(topology: str, n: int, spectral_radius: float, density: float, rng: np.random.Generator) -> Any:
-    """Draw W (n, n) of a named topology with the given spectral radius; sparse below a density of 0.2."""
-    _check.choice(topology, "topology", "ESN.random", TOPOLOGIES)
-    W = _BY_NAME[topology](n, spectral_radius, density, rng)
-    return W.toarray() if _SPARSE_BELOW <= density < 1.0 else W
-
-
-def input_weights(n: int, m: int, scale: float, rng: np.random.Generator) -> np.ndarray:
-    """Uniform weights on [-scale, scale], (n, m)."""
-    return scale * rng.uniform(-1.0, 1.0, (n, m))
+def build(name: str, n_states: int, *, spectral_radius: float, density: float = 1.0, rng: np.random.Generator,
+          call: str = "topology") -> Any:
+    """Return the named topology's matrix with the wanted size, spectral radius and density."""
+    _check.choice(name, "topology", call, tuple(TOPOLOGIES))
+    return TOPOLOGIES[name](n_states, spectral_radius, density, rng)
 
 
 def _sizes(call: str, n_states: Any, rng: Any) -> tuple[int, np.random.Generator]:

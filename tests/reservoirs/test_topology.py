@@ -4,7 +4,7 @@ from scipy import sparse as sp
 
 from sysid import reservoirs
 from sysid.linear.spectrum import spectral_norm, spectral_radius
-from sysid.models.topology import TOPOLOGIES, reservoir_matrix
+from sysid.models.topology import TOPOLOGIES, build
 
 
 def radius(W):
@@ -13,7 +13,7 @@ def radius(W):
 
 @pytest.mark.parametrize("name", sorted(TOPOLOGIES))
 def test_every_topology_has_the_spectral_radius_asked_for(name):
-    W = reservoir_matrix(name, 60, 0.83, 1.0, np.random.default_rng(1))
+    W = build(name, 60, spectral_radius=0.83, rng=np.random.default_rng(1))
     assert W.shape == (60, 60)
     assert abs(radius(W) - 0.83) < 1e-10
 
@@ -110,6 +110,6 @@ def test_bad_topologies_are_refused_with_the_reason():
     with pytest.raises(TypeError, match="rng"):
         reservoirs.gaussian(10, rng=0)
     with pytest.raises(ValueError, match="topology"):
-        reservoir_matrix("small_world", 10, 0.9, 1.0, rng)
+        build("small_world", 10, spectral_radius=0.9, rng=rng)
     with pytest.raises(ValueError, match="density = 1"):
-        reservoir_matrix("cycle", 10, 0.9, 0.5, rng)
+        build("cycle", 10, spectral_radius=0.9, density=0.5, rng=rng)
