@@ -305,7 +305,7 @@ def _names(names: Sequence[str] | None, size: int, prefix: str, field: str) -> t
 
 
 def _moments(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    flat = array.reshape(-1, array.shape[-1])
+    flat = array.reshape(int(np.prod(array.shape[:-1])), array.shape[-1])
     seen = np.maximum((~np.isnan(flat)).sum(0), 1)
     mean = np.nansum(flat, 0) / seen
     scale = np.sqrt(np.nansum((flat - mean) ** 2, 0) / seen)
