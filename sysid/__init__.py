@@ -5,6 +5,7 @@
 Nouns (Data, LTI, ESN, Process, ...) and verbs (simulate, filter, fit, certify, ...); a method is an object.
 """
 
+from . import learning
 from .core.data import Data, Scaling
 from .core.gaussian import Diffuse, Gaussian, Stationary
 from .core.status import Status
@@ -17,6 +18,7 @@ from .models.lti import LTI
 from .models.ltv import LTV
 from .models.nonlinear import Nonlinear
 from .models.process import Process
+from .spectral.filters import FilterBank, spectral_filters
 from .transforms.linearize import linearize
 
 __version__ = "0.1.0"
@@ -29,6 +31,7 @@ __all__ = [
     "Bilinear",
     "Data",
     "Diffuse",
+    "FilterBank",
     "Fit",
     "Gaussian",
     "Nonlinear",
@@ -38,6 +41,8 @@ __all__ = [
     "Stationary",
     "Status",
     "fit",
+    "learning",
     "linearize",
     "simulate",
+    "spectral_filters",
 ]

@@ -31,9 +31,8 @@ def hankel_eigenpairs(size: int, count: int, exponent: float = 0.0) -> tuple[np.
         value = 2.0 / ((exponent + 1) * (exponent + 2) * (exponent + 3))
         return np.array([value]), np.ones((1, 1))
     left, pivot, right = _factor(size, count, exponent)
-    # Trim what the right factor does not need before the large QR: columns are already ordered by pivot size.
     basis, left_core = np.linalg.qr(left)
-    right_core = np.linalg.qr(right, mode="r")
+    _, right_core = np.linalg.qr(right)
     core = (left_core * pivot) @ right_core.T
     singular, vectors = _jacobi(core)
     signals = np.fft.ifft(basis @ vectors[:, :count], axis=0)

@@ -95,7 +95,7 @@ def test_balanced_rate_does_not_depend_on_the_number_of_copies():
 
 
 def test_bad_input_is_named():
-    with pytest.raises(ValueError, match="no|without power at the pole"):
+    with pytest.raises(ValueError, match="without power at the pole"):
         modes.mode_gain([1.0], 0.0, 0.0, [0.1], [0.1])
     with pytest.raises(ValueError, match="tau > 0"):
         modes.mode_gain([1.0], 1.0, 0.5, [0.1], [0.1], tau=0.0)
