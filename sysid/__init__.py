@@ -5,7 +5,7 @@
 Nouns (Data, LTI, ESN, Process, ...) and verbs (simulate, filter, fit, certify, ...); a method is an object.
 """
 
-from . import learning
+from . import datasets, learning, reservoirs
 from .core.data import Data, Scaling
 from .core.gaussian import Diffuse, Gaussian, Stationary
 from .core.status import Status
@@ -18,6 +18,7 @@ from .models.lti import LTI
 from .models.ltv import LTV
 from .models.nonlinear import Nonlinear
 from .models.process import Process
+from .reservoirs.readout import Readout
 from .spectral.filters import FilterBank, spectral_filters
 from .transforms.linearize import linearize
 
@@ -36,13 +37,16 @@ __all__ = [
     "Gaussian",
     "Nonlinear",
     "Process",
+    "Readout",
     "Scaling",
     "Simulation",
     "Stationary",
     "Status",
+    "datasets",
     "fit",
     "learning",
     "linearize",
+    "reservoirs",
     "simulate",
     "spectral_filters",
 ]
