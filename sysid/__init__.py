@@ -9,6 +9,7 @@ from . import datasets, learning, reservoirs
 from .core.data import Data, Scaling
 from .core.gaussian import Diffuse, Gaussian, Stationary
 from .core.status import Status
+from .core.storage import load, save
 from .identification.fit import Fit, fit
 from .inference.simulate import Simulation, simulate
 from .models.activation import Activation
@@ -46,7 +47,9 @@ __all__ = [
     "fit",
     "learning",
     "linearize",
+    "load",
     "reservoirs",
+    "save",
     "simulate",
     "spectral_filters",
 ]

@@ -2,6 +2,7 @@
 
 from .chaotic import henon, kuramoto_sivashinsky, lorenz, lorenz96, mackey_glass, rossler
 from .driven import duffing, forced_slow_manifold, marginally_stable, narma, slow_manifold, van_der_pol
+from .shipped import nile, sunspots
 
 __all__ = ["duffing", "forced_slow_manifold", "henon", "kuramoto_sivashinsky", "lorenz", "lorenz96", "mackey_glass",
-           "marginally_stable", "narma", "rossler", "slow_manifold", "van_der_pol"]
+           "marginally_stable", "narma", "nile", "rossler", "slow_manifold", "sunspots", "van_der_pol"]

@@ -25,8 +25,9 @@ from ..models.protocol import Model, wide_input
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Simulation(Shown):
-    """A simulated path. x: (T, n), x[0..T-1]. final: (n,), x[T]. u: (T, m) or None. With a leading S for a batch.
+    """A simulated path. x: (T, n), x[0..T-1]. final: (n,), x[T]. u: (T, m) or None.
 
+    outputs: (T, p), read as `y`; None for a reservoir without a readout. Arrays of a batch have a leading S.
     diverged: the first step whose next state is not finite, None if none; what came before it is kept.
     """
 

@@ -16,6 +16,7 @@ class Activation:
 
     function, derivative: NumPy functions applied entry by entry to arrays (n,); under numba.njit they run compiled.
     slope: (low, high); a certificate holds for every slope in it, so it must be true on all reals.
+    curvature: a bound on the absolute second derivative, None where there is none. name: shown in print.
     """
 
     function: Callable

@@ -1,0 +1,68 @@
+"""What the documents show is run: README, pages, notebooks, the table of equations."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.data import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
+
+
+def blocks(page):
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), flags=re.M | re.S)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p)], ids=lambda p: p.stem)
+def test_the_code_of_a_page_runs_as_printed(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    scope = {"__name__": "__page__"}
+    for block in blocks(page):
+        exec(compile(block, page.name, "exec"), scope)
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
+def test_a_notebook_runs_and_its_assertions_hold(notebook, tmp_path):
+    assert "\nassert " in notebook.read_text(), "a notebook ends in assertions of what its figures show"
+    run = subprocess.run([sys.executable, notebook], cwd=tmp_path, capture_output=True, text=True, timeout=300,
+                         env={**os.environ, "MPLBACKEND": "Agg", "PYTHONPATH": str(ROOT)}, check=False)
+    assert run.returncode == 0, run.stderr[-3000:]
+
+
+def equations():
+    spec = importlib.util.spec_from_file_location("equations", ROOT / "docs" / "equations.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_numbered_equation_is_resolved():
+    table = equations()
+    problems = [p for p in map(table.problem, table.rows()) if p]
+    assert not problems, "\n".join(problems)
+
+
+def test_no_equation_is_left_out():
+    numbers = [row["number"] for row in equations().rows() if row["key"] == "ESN-SSM"]
+    assert numbers == [str(n) for n in range(1, 92)]
+    assert [row["number"] for row in equations().rows() if row["key"] == "STU"] == [str(n) for n in range(1, 10)]
+
+
+def test_every_correction_is_told():
+    told = re.findall(r"^## (\d+b?)\. ", (ROOT / "docs" / "corrections.md").read_text(), flags=re.M)
+    assert sorted(told, key=lambda n: (int(n.rstrip("b")), n)) == [
+        *map(str, range(1, 15)), "14b", *map(str, range(15, 41))]
+
+
+def test_the_tag_reader_understands_spans_and_lists():
+    read = lambda line: list(equations()._equations(line))  # noqa: E731
+    assert read("x = 1  # [ESN-SSM, Eq. 47]") == [("ESN-SSM", "47")]
+    assert read("[ESN-SSM, Eqs. 64-66, 69]") == [("ESN-SSM", n) for n in ("64", "65", "66", "69")]
+    assert read("[LDSSM, Eq. mode]") == [("LDSSM", "mode")]

@@ -1,0 +1,102 @@
+"""The shape of the house: layers, kernels, sizes, imports, nothing left of anybody's machine."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.data import ROOT
+
+PACKAGE = ROOT / "sysid"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+KERNELS = [p for p in sorted((PACKAGE / "kernels").glob("*.py")) if p.stem not in ("__init__", "_jit")]
+NOT_AT_IMPORT = ("matplotlib", "cvxpy", "pandas", "sklearn", "control", "dask", "scipy.signal", "scipy.stats",
+                 "scipy.optimize")
+
+# Longer than the house rule, each with its reason.
+LONG_FILES = {
+    "sysid/core/data.py": "the noun every verb takes: reading, cutting, scaling and mapping of one signal",
+    "sysid/inference/simulate.py": "one runner a kind of model, all of them short",
+}
+LONG_FUNCTIONS: dict[str, str] = {}
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False).stdout
+    return [ROOT / line for line in listed.splitlines() if (ROOT / line).is_file()]
+
+
+def test_layers_import_one_way():
+    run = subprocess.run([Path(sys.executable).with_name("lint-imports"), "--no-logo"], cwd=ROOT,
+                         capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize("path", KERNELS, ids=lambda p: p.stem)
+def test_kernels_use_only_their_own_file(path):
+    """Numba's cache does not notice an edit in another file, so a kernel may not call into one."""
+    foreign = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            foreign += [a.name for a in node.names if a.name.split(".")[0] not in ("math", "numba", "numpy", "ctypes")]
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            allowed = module in ("__future__", "._jit", "math", "numpy", "collections.abc", "typing") or \
+                module.startswith(("numba", "scipy.linalg"))
+            foreign += [] if allowed else [module]
+    assert not foreign, f"{name(path)} imports {foreign}"
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = "import sys, sysid; print(*(m for m in %r if m in sys.modules))" % (NOT_AT_IMPORT,)  # noqa: UP031
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == []
+
+
+def test_nothing_is_pickled():
+    words = re.compile(r"\bpickle\b|allow_pickle\s*=\s*True|joblib\.(load|dump)|\bdill\b")
+    found = [f"{name(p)}:{i}" for p in SOURCES for i, line in enumerate(p.read_text().splitlines(), 1)
+             if words.search(line) and "without pickle" not in line and "never pickle" not in line]
+    assert not found
+
+
+def test_no_path_of_a_machine_is_left():
+    words = re.compile(r"(?<![\w.])/(?:" + "|".join(("work", "opt", "root", "home", "Users")) + r")/\w")
+    found = [f"{name(p)}:{i}: {line.strip()[:80]}" for p in tracked() if p.suffix in (".py", ".md", ".toml", ".cfg", "")
+             for i, line in enumerate(p.read_text(errors="replace").splitlines(), 1) if words.search(line)]
+    assert not found
+
+
+def test_files_and_functions_stay_readable():
+    long = []
+    for path in SOURCES:
+        text = path.read_text()
+        if text.count("\n") > 300 and name(path) not in LONG_FILES:
+            long.append(f"{name(path)}: {text.count(chr(10))} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[1:] if ast.get_docstring(node) else node.body
+                size = node.end_lineno - body[0].lineno + 1 if body else 0
+                if size > 60 and f"{name(path)}:{node.name}" not in LONG_FUNCTIONS:
+                    long.append(f"{name(path)}:{node.name}: {size} lines")
+    assert not long, "which noun is missing?\n" + "\n".join(long)
+
+
+def test_every_exception_is_still_needed():
+    for key, reason in {**LONG_FILES, **LONG_FUNCTIONS}.items():
+        assert reason and (ROOT / key.split(":")[0]).exists(), key
+
+
+def test_every_subpackage_only_describes_itself_or_lists_its_names():
+    for path in PACKAGE.glob("*/__init__.py"):
+        body = ast.parse(path.read_text()).body
+        assert isinstance(body[0], ast.Expr), f"{name(path)} needs a docstring"
+        if path.parent.name not in ("reservoirs", "learning", "datasets"):
+            assert len(body) == 1, f"{name(path)} holds more than its docstring"
