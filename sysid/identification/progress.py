@@ -34,8 +34,9 @@ class Progress:
         return self
 
     def __iter__(self) -> Iterator[int]:
-        for self.iteration in range(1, self.total + 1):
-            yield self.iteration
+        for iteration in range(1, self.total + 1):
+            self.iteration = iteration
+            yield iteration
             self._bar.update()
 
     def show(self, **figures: float) -> None:

@@ -16,7 +16,7 @@ PUBLIC = [n for n in sysid.__all__ if not n.startswith("_") and not isinstance(g
 NAMESPACED = [f"{space}.{n}" for space in ("reservoirs", "learning", "datasets")
               for n in getattr(getattr(sysid, space, None), "__all__", [])]
 # Shared by every noun and result, and said once on the page of conventions.
-COMMON = {"self", "cls", "ax", "args", "kwargs", "options", "dt", "n_states", "n_inputs", "n_outputs", "n_steps", "status"}
+COMMON = {"self", "cls", "ax", "dt", "rng", "n_states", "n_inputs", "n_outputs", "n_steps", "status"}
 SHAPE = re.compile(r"\(\s*(?:\d+|[A-Za-z_]\w*|\.\.\.)?\s*(?:[*+-]\s*\w+\s*)*,[^()]*\)|\b\w+ by \w+\b|scalar|length")
 
 
@@ -28,10 +28,13 @@ def lookup(dotted):
 
 
 def parameters(obj):
+    """What a caller must give: name -> annotation."""
     if dataclasses.is_dataclass(obj):
-        return {f.name: f.type for f in dataclasses.fields(obj) if f.init and not f.name.startswith("_")}
-    signature = inspect.signature(obj)
-    return {n: p.annotation for n, p in signature.parameters.items() if n not in COMMON}
+        missing = dataclasses.MISSING
+        return {f.name: f.type for f in dataclasses.fields(obj)
+                if f.init and f.default is missing and f.default_factory is missing}
+    given = inspect.signature(obj).parameters.items()
+    return {n: p.annotation for n, p in given if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
 def complaints(dotted):

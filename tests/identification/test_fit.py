@@ -49,7 +49,7 @@ def test_a_class_or_a_string_is_not_a_method():
         sysid.fit(data, Mean)
     with pytest.raises(TypeError, match="received str"):
         sysid.fit(data, "subspace")
-    with pytest.raises(TypeError, match="sysid.Data"):
+    with pytest.raises(TypeError, match=r"sysid\.Data"):
         sysid.fit(np.ones(9), Mean())
 
 
@@ -68,4 +68,4 @@ def test_an_interrupted_iteration_keeps_its_best_and_says_so():
 def test_other_errors_pass_through():
     with pytest.raises(ZeroDivisionError), Progress("counting", 10) as progress:
         for _ in progress:
-            1 / 0
+            raise ZeroDivisionError

@@ -16,7 +16,8 @@ def random_lti(rng, n=4, m=2, p=3, radius=0.9):
                      c=rng.standard_normal(n), d=rng.standard_normal(p))  # fmt: skip
 
 
-def test_simulation_is_the_recursion_with_offsets(rng=np.random.default_rng(0)):
+def test_simulation_is_the_recursion_with_offsets():
+    rng = np.random.default_rng(0)
     model = random_lti(rng)
     u, x = rng.standard_normal((30, 2)), rng.standard_normal(4)
     sim = sysid.simulate(model, u, x0=x)
