@@ -133,6 +133,7 @@ def mode_time(gain: float, sigma: float, eta: float, b0: Any, c0: Any, tau: floa
     """Return the training time at which S reaches `gain`, which must lie between S(0) and eta / sigma.
 
     For a balanced start S0 -> Sf it is tau / (2 eta) log(Sf (S* - S0) / (S0 (S* - Sf))), S* = eta / sigma.
+    Other arguments as in `mode_gain`.
     """
     call = "mode_time"
     s = _start(sigma, eta, b0, c0, tau, call)
@@ -152,14 +153,20 @@ def mode_time(gain: float, sigma: float, eta: float, b0: Any, c0: Any, tau: floa
 
 
 def balanced_gain(t: Any, sigma: float, eta: float, s0: float, tau: float = 1.0) -> np.ndarray:
-    """Evaluate the logistic curve tau dS/dt = 2 S (eta - sigma S) of a balanced start with S(0) = s0 > 0."""
+    """Evaluate the logistic curve tau dS/dt = 2 S (eta - sigma S) of a balanced start with S(0) = s0 > 0.
+
+    Other arguments as in `mode_gain`.
+    """
     call = "balanced_gain"
     root = np.sqrt(_positive(s0, "s0", call))
     return mode_gain(t, sigma, eta, [root], [root], tau)
 
 
 def output_only_gain(t: Any, sigma: float, eta: float, b: Any, c0: Any, tau: float = 1.0) -> np.ndarray:
-    """Evaluate S(t) when only c is trained: tau dS/dt = |b|^2 (eta - sigma S), linear with rate sigma |b|^2 / tau."""
+    """Evaluate S(t) when only c is trained: tau dS/dt = |b|^2 (eta - sigma S), linear with rate sigma |b|^2 / tau.
+
+    b (N,) stays as it is; other arguments as in `mode_gain`.
+    """
     s = _start(sigma, eta, b, c0, tau, "output_only_gain")
     b, c = (s.plus + s.minus) / 2, (s.plus - s.minus) / 2
     decay = np.exp(-s.sigma * float(b @ b) / s.tau * _times(t, "output_only_gain"))
@@ -170,6 +177,7 @@ def tied_gain(t: Any, sigma: float, eta: float, b0: float, c0: float, n_copies: 
     """Evaluate S(t) = N b c when N copies share one b and one c: the flow of one copy with tau / N.
 
     The shared gradients are sums over the copies: balanced, tau dS/dt = 2 N S (eta - sigma S).
+    n_copies is N, b0 and c0 the shared start; other arguments as in `mode_gain`.
     """
     n = _check.count(n_copies, "n_copies", "tied_gain")
     root = np.sqrt(n)

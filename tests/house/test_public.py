@@ -46,7 +46,8 @@ def complaints(dotted):
     if not first.rstrip().endswith((".", ":")) and not re.search(r"[.:]", doc.split("\n\n")[0]):
         said.append("no opening sentence")
     taken = parameters(obj)
-    silent = [n for n in taken if n not in COMMON and not re.search(rf"\b{re.escape(n)}\b", doc)]
+    elsewhere = re.search(r"\bas (?:in |for |of )?`\w+", doc)  # "other arguments as in `mode_gain`"
+    silent = [] if elsewhere else [n for n in taken if n not in COMMON and not re.search(rf"\b{re.escape(n)}\b", doc)]
     if silent:
         said.append(f"does not mention {', '.join(silent)}")
     if any("ndarray" in str(kind) or "ArrayLike" in str(kind) for kind in taken.values()) and not SHAPE.search(doc):
