@@ -12,6 +12,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from .csv import read_columns
+from .signals import moments, names_of, signal, without_trend
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -74,8 +75,8 @@ class Data(Shown):
     inverse: Callable | None = None
 
     def __post_init__(self) -> None:
-        y = _signal(self.y, "y", nan=True)
-        u = None if self.u is None else _signal(self.u, "u", nan=False)
+        y = signal(self.y, "y", nan=True)
+        u = None if self.u is None else signal(self.u, "u", nan=False)
         if u is not None and u.shape[:-1] != y.shape[:-1]:
             raise ValueError(
                 f"Data: expected u with as many samples as y, {y.shape[:-1]}; received {u.shape[:-1]}. "
@@ -88,8 +89,8 @@ class Data(Shown):
             raise ValueError("Data: expected a sampling interval dt > 0; received None. Measured data are sampled.")
         if self.inverse is not None and not callable(self.inverse):
             raise TypeError(f"Data: expected inverse as a function of y; received {type(self.inverse).__name__}.")
-        names_y = _names(self.output_names, y.shape[-1], "y", "output_names")
-        names_u = _names(self.input_names, 0 if u is None else u.shape[-1], "u", "input_names")
+        names_y = names_of(self.output_names, y.shape[-1], "y", "output_names")
+        names_u = names_of(self.input_names, 0 if u is None else u.shape[-1], "u", "input_names")
         for key, value in {
             "y": y,
             "u": u,
@@ -208,14 +209,14 @@ class Data(Shown):
         Missing entries are ignored and stay missing. A channel with fewer samples than coefficients is refused.
         """
         degree = _check.count(degree, "degree", "Data.detrend", least=0)
-        y = _without_trend(self.y, degree)
-        u = None if self.u is None else _without_trend(self.u, degree)
+        y = without_trend(self.y, degree)
+        u = None if self.u is None else without_trend(self.u, degree)
         return replace(self, y=y, u=u)
 
     def standardize(self) -> tuple[Data, Scaling]:
         """Scale every channel to zero mean and unit variance, missing entries ignored; return data and the way back."""
-        y_mean, y_scale = _moments(self.y)
-        u_mean, u_scale = _moments(self.inputs)
+        y_mean, y_scale = moments(self.y)
+        u_mean, u_scale = moments(self.inputs)
         scaling = Scaling(y_mean, y_scale, u_mean, u_scale)
         return scaling.apply(self), scaling
 
@@ -280,48 +281,3 @@ def experiments(data: Data | Iterable[Data], call: str) -> list[Data]:
         if abs(d.dt - first.dt) > 1e-9 * first.dt:
             raise ValueError(f"{call}: expected every experiment with dt = {first.dt:g}; experiment {i} has {d.dt:g}.")
     return [s for d in items for s in d.sequences()]
-
-
-def _signal(value: Any, name: str, *, nan: bool) -> np.ndarray:
-    array = _check.real_array(value, name, "Data", nan=nan)
-    if array.ndim == 1:
-        array = array[:, None]
-    if array.ndim not in (2, 3):
-        raise ValueError(
-            f"Data: expected {name} with shape (T, channels), (T,) or (S, T, channels); received {array.shape}."
-        )
-    if array.shape[-2] == 0 or array.shape[0] == 0 or (name == "y" and array.shape[-1] == 0):
-        raise ValueError(f"Data: expected at least one sample of {name}; received shape {array.shape}.")
-    return _check.frozen(array)
-
-
-def _names(names: Sequence[str] | None, size: int, prefix: str, field: str) -> tuple[str, ...]:
-    if names is None:
-        return (prefix,) if size == 1 else tuple(f"{prefix}{i + 1}" for i in range(size))
-    names = (names,) if isinstance(names, str) else tuple(str(n) for n in names)
-    if len(names) != size or len(set(names)) != size:
-        raise ValueError(f"Data: expected {size} different {field}; received {list(names)}.")
-    return names
-
-
-def _moments(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    flat = array.reshape(int(np.prod(array.shape[:-1])), array.shape[-1])
-    seen = np.maximum((~np.isnan(flat)).sum(0), 1)
-    mean = np.nansum(flat, 0) / seen
-    scale = np.sqrt(np.nansum((flat - mean) ** 2, 0) / seen)
-    return mean, np.where(scale > 1e-12 * np.maximum(np.abs(mean), 1e-300), scale, 1.0)
-
-
-def _without_trend(array: np.ndarray, degree: int) -> np.ndarray:
-    stack = array if array.ndim == 3 else array[None]
-    basis = np.vander(np.linspace(-1.0, 1.0, stack.shape[1]), degree + 1)
-    out = stack.copy()
-    for sequence in out:
-        for channel in sequence.T:
-            seen = ~np.isnan(channel)
-            if seen.sum() <= degree:
-                raise ValueError(
-                    f"Data.detrend: expected more than {degree} measured samples in every channel; received {seen.sum()}."
-                )
-            channel -= basis @ np.linalg.lstsq(basis[seen], channel[seen], rcond=None)[0]
-    return out if array.ndim == 3 else out[0]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -12,15 +10,9 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..core.gaussian import Gaussian, psd_factor
-from ..kernels import reservoir, rollout
-from ..kernels._jit import as_float
-from ..models.bilinear import Bilinear
-from ..models.esn import ESN
-from ..models.esn_functions import readout_features
-from ..models.lti import LTI
-from ..models.ltv import LTV
 from ..models.process import Process
 from ..models.protocol import Model, wide_input
+from .paths import Drive, Path, default_run
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,20 +62,6 @@ class Simulation(Shown):
         return ax
 
 
-@dataclass(frozen=True)
-class Drive:
-    """What moves one path: inputs (T, m), start (n,), measured outputs to feed back, and noise (zeros if none)."""
-
-    u: np.ndarray
-    x0: np.ndarray
-    feedback: np.ndarray | None
-    w: np.ndarray | None
-    v: np.ndarray | None
-
-
-Path = tuple[np.ndarray, np.ndarray, np.ndarray | None, int]  # x, final, y, first step that diverged or -1
-
-
 def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None = None, feedback: Any = None,
              rng: np.random.Generator | None = None) -> Simulation:  # fmt: skip
     """Run a model along an input, or sample one path of a process.
@@ -119,108 +97,6 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
             default_run(model)(model, Drive(inputs[s], starts[s], known[s] if known is not None else None, w, v))
         )
     return _result(model, paths, inputs, batched)
-
-
-@singledispatch
-def default_run(model: Any) -> Callable[[Any, Drive], Path]:
-    """The recursion for a type of model; higher layers register their own types."""
-    return _run_nonlinear
-
-
-@default_run.register
-def _(model: LTI) -> Callable[[Any, Drive], Path]:
-    return _run_linear
-
-
-@default_run.register
-def _(model: LTV) -> Callable[[Any, Drive], Path]:
-    return _run_linear
-
-
-@default_run.register
-def _(model: Bilinear) -> Callable[[Any, Drive], Path]:
-    return lambda model, drive: _run_linear(model.along(drive.u), drive)
-
-
-@default_run.register
-def _(model: ESN) -> Callable[[Any, Drive], Path]:
-    if model.act.code < 0 or callable(model.features):
-        return _run_nonlinear
-    return _run_reservoir if model.n_feedback == 0 else _run_feedback
-
-
-def _run_linear(model: Any, drive: Drive) -> Path:
-    T = len(drive.u)
-    A, B, C, D, c, d = (a if a.ndim == k else a[None] for a, k in
-                        zip((model.A, model.B, model.C, model.D, model.c, model.d), (3, 3, 3, 3, 2, 2)))  # fmt: skip
-    longest = max(len(a) for a in (A, B, C, D, c, d))
-    if longest not in (1, T) and longest < T:
-        raise ValueError(
-            f"simulate: expected at most {longest} steps, as the LTV model has matrices for; received {T}."
-        )
-    cut = [a[:T] if len(a) > 1 else a for a in (A, B, C, D, c, d)]
-    A, B, C, D, c, d = cut
-    V = _apply(B, drive.u) + c + (0.0 if drive.w is None else drive.w)
-    X, final = np.empty((T, model.n_states)), np.empty(model.n_states)
-    rollout.linear(as_float(A), as_float(np.broadcast_to(V, X.shape)), drive.x0, X, final)
-    Y = _apply(C, X) + _apply(D, drive.u) + d + (0.0 if drive.v is None else drive.v)
-    bad = ~(np.isfinite(X).all(1) & np.isfinite(Y).all(1))
-    diverged = int(np.argmax(bad)) - 1 if bad.any() else (-1 if np.isfinite(final).all() else T - 1)
-    return X, final, Y, diverged
-
-
-def _apply(matrices: np.ndarray, signal: np.ndarray) -> np.ndarray:
-    """M[t] signal[t], or M signal[t] for a constant M: (T, rows)."""
-    if len(matrices) == 1:
-        return signal @ matrices[0].T
-    return (matrices @ signal[:, :, None])[:, :, 0]
-
-
-def _run_nonlinear(model: Any, drive: Drive) -> Path:
-    fun = model.functions()
-    T = len(drive.u)
-    U = as_float(model.extended_input(drive.u, drive.feedback))
-    V = np.zeros((T, model.n_states)) if drive.w is None else drive.w
-    X, Y, final = np.empty((T, model.n_states)), np.empty((T, model.n_outputs)), np.empty(model.n_states)
-    run = rollout.nonlinear if fun.compiled else rollout.nonlinear.py_func
-    diverged = run(fun.f, fun.g, U, V, fun.p, 0.0, float(model.dt), drive.x0, X, Y, final)
-    if drive.v is not None:
-        Y = Y + drive.v
-    return X, final, Y, diverged
-
-
-def _run_reservoir(model: ESN, drive: Drive) -> Path:
-    T, n = len(drive.u), model.n_states
-    V = drive.u @ model.W_in.T + model.bias
-    X, final = np.empty((T, n)), np.empty(n)
-    if drive.w is not None:
-        return _run_feedback(model, drive)
-    if isinstance(model.W, np.ndarray):
-        reservoir.dense(model.W, as_float(V), model.leaks, model.act.code, drive.x0, X, final)
-    elif hasattr(model.W, "indptr"):
-        starts, columns = (np.asarray(a, dtype=np.int32) for a in (model.W.indptr, model.W.indices))
-        reservoir.sparse(starts, columns, model.W.data, as_float(V), model.leaks, model.act.code, drive.x0, X, final)
-    else:  # an operator knows only its product
-        final[:] = drive.x0
-        for t in range(T):
-            X[t] = final
-            final[:] = (1 - model.leaks) * final + model.leaks * model.act.function(model.W @ final + V[t])
-    Y = None if model.C is None else readout_features(model)(X) @ model.C.T + model.d
-    bad = ~np.isfinite(X).all(1)
-    return X, final, Y, int(np.argmax(bad)) - 1 if bad.any() else -1
-
-
-def _run_feedback(model: ESN, drive: Drive) -> Path:
-    fun = model.functions()
-    T, n, q = len(drive.u), model.n_states, model.n_outputs
-    if model.n_feedback and model.C is None and (drive.feedback is None or np.isnan(drive.feedback).any()):
-        model.require_readout("simulate with outputs fed back")
-    X, Y, final = np.empty((T, n)), np.empty((T, q)), np.empty(n)
-    V = np.zeros((T, n)) if drive.w is None else drive.w
-    E = np.zeros((T, q)) if drive.v is None else drive.v
-    U = as_float(model.extended_input(drive.u, drive.feedback))
-    diverged = reservoir.packed(fun.p, U, V, E, drive.x0, X, Y, final)
-    return X, final, None if model.C is None else Y, diverged
 
 
 def _result(model: Any, paths: list[Path], inputs: np.ndarray, batched: bool) -> Simulation:
