@@ -7,7 +7,7 @@ import scipy.linalg as sla
 
 from sysid.linear.equations import quasi_triangular_eigenvalues
 
-__all__ = ["markov_parameters", "residues", "transfer_at", "transfer_polynomials"]
+__all__ = ["Resolvent", "markov_parameters", "residues", "transfer_at", "transfer_polynomials"]
 
 _BLOCK = 24
 _CHUNK_BYTES = 8_000_000
@@ -42,36 +42,59 @@ def markov_parameters(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray
 
 
 def transfer_at(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Evaluate H(s) = C (sI - A)^-1 B + D at many complex points.
+    """Evaluate H(s) = C (sI - A)^-1 B + D at complex points.
 
     A: (n, n). B: (n, m). C: (p, n). D: (p, m). points: (F,) complex, none of them a pole. Returns (F, p, m) complex.
-    One real Schur form (after balancing), then back-substitution for all points at once in blocks of rows, which is
-    matrix products: O(n^3) + O(n^2 min(m, p)) a point. Raises ValueError where a point is a pole.
-    [Laub 1981, with a Schur form in place of the Hessenberg one]
+    A few points are solved one by one; many go through one `Resolvent`. Raises ValueError where a point is a pole.
     """
     points = np.asarray(points, dtype=complex)
-    if len(C) < B.shape[1]:
-        return np.ascontiguousarray(transfer_at(A.T, C.T, B.T, D.T, points).transpose(0, 2, 1))
-    n, m = B.shape
-    p = len(C)
-    out = np.empty((len(points), p, m), dtype=complex)
-    out[:] = D
-    if n == 0 or out.size == 0:
-        return out
-    if len(points) <= max(2, n // 60):
-        for k, s in enumerate(points):
-            out[k] += C @ _solve_once(s * np.eye(n) - A, B, s)
-        return out
-    balanced, (scale, _) = sla.matrix_balance(A, permute=False, separate=True)
-    T, U = sla.schur(balanced, output="real")
-    left, right = (C * scale) @ U, U.T @ (B / scale[:, None])
-    chunk = max(16, _CHUNK_BYTES // (16 * n * m))
-    for start in range(0, len(points), chunk):
-        part = points[start: start + chunk]
-        X = _back_substitute(T, right, part)
-        product = (left @ X.view(np.float64).reshape(n, -1)).view(complex).reshape(p, m, len(part))
-        out[start: start + chunk] += product.transpose(2, 0, 1)
+    if len(points) > max(2, len(A) // 60):
+        return Resolvent(A, B, C, D).at(points)
+    out = np.empty((len(points), *D.shape), dtype=complex)
+    for k, s in enumerate(points):
+        out[k] = D + C @ _solve_once(s * np.eye(len(A)) - A, B, s)
     return out
+
+
+class Resolvent:
+    """H(s) = C (sI - A)^-1 B + D, prepared for evaluation at many points.
+
+    A: (n, n). B: (n, m). C: (p, n). D: (p, m). One real Schur form after balancing, O(n^3); then back-substitution for
+    all points at once in blocks of rows, which is matrix products: O(n^2 min(m, p)) a point.
+    [Laub 1981, with a Schur form in place of the Hessenberg one]
+    """
+
+    def __init__(self, A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray):
+        self._dual = len(C) < B.shape[1]
+        if self._dual:
+            A, B, C, D = A.T, C.T, B.T, D.T
+        self._D = D
+        if len(A):
+            balanced, (scale, _) = sla.matrix_balance(A, permute=False, separate=True)
+            self._T, U = sla.schur(balanced, output="real")
+            self._left, self._right = (C * scale) @ U, U.T @ (B / scale[:, None])
+        else:
+            self._T, self._left, self._right = A, C, B
+
+    def poles(self) -> np.ndarray:
+        """Return the eigenvalues (n,) of A; conjugate pairs are exact pairs."""
+        return quasi_triangular_eigenvalues(self._T)
+
+    def at(self, points: np.ndarray) -> np.ndarray:
+        """Evaluate at complex points (F,); returns (F, p, m). Raises ValueError where a point is a pole."""
+        points = np.asarray(points, dtype=complex)
+        n, m = self._right.shape
+        p = len(self._left)
+        out = np.empty((len(points), p, m), dtype=complex)
+        out[:] = self._D
+        if n and out.size:
+            chunk = max(16, _CHUNK_BYTES // (16 * n * m))
+            for start in range(0, len(points), chunk):
+                part = points[start: start + chunk]
+                X = _back_substitute(self._T, self._right, part).view(np.float64).reshape(n, -1)
+                product = (self._left @ X).view(complex).reshape(p, m, len(part))
+                out[start: start + chunk] += product.transpose(2, 0, 1)
+        return np.ascontiguousarray(out.transpose(0, 2, 1)) if self._dual else out
 
 
 def _solve_once(pencil: np.ndarray, B: np.ndarray, s: complex) -> np.ndarray:
@@ -169,8 +192,3 @@ def residues(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> tuple[np.ndarray, n
         return poles, np.full((len(A), len(C), B.shape[1]), np.nan + 0j), np.inf
     left = np.linalg.solve(V, B)
     return poles, np.einsum("pi,im->ipm", C @ V, left), condition
-
-
-def schur_poles(A: np.ndarray) -> np.ndarray:
-    """Return the eigenvalues (n,) of A from its real Schur form: conjugate pairs are exact pairs."""
-    return quasi_triangular_eigenvalues(sla.schur(A, output="real")[0]) if len(A) else np.zeros(0, dtype=complex)

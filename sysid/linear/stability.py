@@ -37,9 +37,10 @@ def rounding(n: int) -> float:
     return 4.0 * max(n, 1) * float(np.finfo(float).eps)
 
 
-def refuse_unstable(A: np.ndarray, call: str, thing: str, *, continuous: bool, cure: str) -> np.ndarray:
+def refuse_unstable(A: np.ndarray, call: str, thing: str, *, continuous: bool, cure: str,
+                    poles: np.ndarray | None = None) -> np.ndarray:
     """Raise ValueError naming the radius (or abscissa) unless `A` is stable; return its poles (n,)."""
-    poles = np.linalg.eigvals(A)
+    poles = np.linalg.eigvals(A) if poles is None else poles
     if boundary_margin(poles, continuous) > rounding(len(poles)):
         return poles
     value = growth(poles, continuous)
