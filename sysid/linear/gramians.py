@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg as sla
 
-from sysid.linear.equations import continuous_lyapunov, discrete_lyapunov, smith_doubling, symmetric
-from sysid.linear.stability import refuse_unstable
+from .equations import continuous_lyapunov, discrete_lyapunov, smith_doubling, symmetric
+from .stability import refuse_unstable
 
 __all__ = ["cayley", "finite_gramian", "gramian", "gramian_factor", "gramian_horizon"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sysid.linear.gramians import gramian_factor
+from .gramians import gramian_factor
 
 __all__ = ["balancing", "hankel_matrix", "hankel_singular_values"]
 

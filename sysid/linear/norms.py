@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg as sla
 
-from sysid.linear.gramians import gramian
-from sysid.linear.response import Resolvent, markov_parameters
-from sysid.linear.stability import refuse_unstable
+from .gramians import gramian
+from .response import Resolvent, markov_parameters
+from .stability import refuse_unstable
 
 __all__ = ["h2_norm", "hinf_norm", "l1_gain"]
 
@@ -93,10 +93,10 @@ class _Gains:
         size = np.abs(rates)
         damping = -rates.real / np.maximum(size, 1e-300)
         resonant = size * np.sqrt(np.maximum(1 - 2 * damping**2, 0))
-        extent = (size.min() / 100, size.max() * 100) if len(size) and size.min() > 0 else (1e-3, 1e3)
+        low, high = (float(size.min()) / 100, float(size.max()) * 100) if len(size) and size.min() > 0 else (1e-3, 1e3)
         if not self.continuous:
-            extent = (min(max(extent[0], 1e-8), 1e-2), np.pi)
-        points = np.concatenate(([0.0], np.abs(rates.imag), resonant, np.geomspace(*extent, 60)))
+            low, high = min(max(low, 1e-8), 1e-2), float(np.pi)
+        points = np.concatenate((np.zeros(1), np.abs(rates.imag), resonant, np.geomspace(low, high, 60)))
         return np.unique(points if self.continuous else np.append(np.minimum(points, np.pi), np.pi))
 
     def peak(self, frequencies: np.ndarray) -> tuple[float, float]:
@@ -156,8 +156,9 @@ def _crossings(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, level
     H = np.block([[corner, -level * B @ np.linalg.solve(R, B.T)],
                   [level * C.T @ np.linalg.solve(S, C), -corner.T]])  # [Bruinsma & Steinbuch 1990, Eq. 2.3]
     values = sla.eigvals(H, overwrite_a=True, check_finite=False)
-    close = np.abs(values.real) <= 1e-5 * np.abs(values) + 1e-12 * np.abs(values).max()
-    return np.unique(np.abs(values.imag[close & (values.imag >= 0)]))
+    size = np.abs(values)
+    close = np.abs(values.real) <= 1e-5 * size + 1e-12 * size.max()
+    return np.unique(np.abs(values.imag[close]))
 
 
 def l1_gain(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, *, continuous: bool = False,

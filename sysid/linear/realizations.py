@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg as sla
 
-from sysid.linear.equations import continuous_sylvester
-from sysid.linear.hankel import hankel_matrix
+from .equations import continuous_sylvester
+from .hankel import hankel_matrix
 
 __all__ = ["controllability_matrix", "controllable_basis", "eigensystem_realization", "minimal", "modal", "split"]
 

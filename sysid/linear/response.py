@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg as sla
 
-from sysid.linear.equations import quasi_triangular_eigenvalues
+from .equations import quasi_triangular_eigenvalues
 
 __all__ = ["Resolvent", "markov_parameters", "residues", "transfer_at", "transfer_polynomials"]
 

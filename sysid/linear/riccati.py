@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import scipy.linalg as sla
 
-from sysid.linear.equations import continuous_lyapunov, symmetric
+from .equations import continuous_lyapunov, symmetric
 
 __all__ = ["RiccatiSolution", "continuous_riccati", "discrete_riccati", "filter_riccati"]
 
