@@ -5,51 +5,47 @@
 Nouns (Data, LTI, ESN, Process, ...) and verbs (simulate, filter, fit, certify, ...); a method is an object.
 """
 
-from . import datasets, learning, reservoirs
-from .core.data import Data, Scaling
-from .core.gaussian import Diffuse, Gaussian, Stationary
-from .core.status import Status
-from .core.storage import load, save
-from .identification.fit import Fit, fit
-from .inference.simulate import Simulation, simulate
-from .models.activation import Activation
-from .models.bilinear import Bilinear
-from .models.esn import ESN
-from .models.lti import LTI
-from .models.ltv import LTV
-from .models.nonlinear import Nonlinear
-from .models.process import Process
-from .reservoirs.readout import Readout
-from .spectral.filters import FilterBank, spectral_filters
-from .transforms.linearize import linearize
+from importlib import import_module as _import_module
+from typing import Any as _Any
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "ESN",
-    "LTI",
-    "LTV",
-    "Activation",
-    "Bilinear",
-    "Data",
-    "Diffuse",
-    "FilterBank",
-    "Fit",
-    "Gaussian",
-    "Nonlinear",
-    "Process",
-    "Readout",
-    "Scaling",
-    "Simulation",
-    "Stationary",
-    "Status",
-    "datasets",
-    "fit",
-    "learning",
-    "linearize",
-    "load",
-    "reservoirs",
-    "save",
-    "simulate",
-    "spectral_filters",
-]
+# The whole public surface in layer order. A name is imported when it is first used, so that `import sysid` stays
+# light; `__init__.pyi` repeats the list for editors and type checkers, and a test holds the two together.
+_PUBLIC = {
+    "core.data": ["Data", "Scaling"],
+    "core.gaussian": ["Diffuse", "Gaussian", "Stationary"],
+    "core.status": ["Status"],
+    "core.storage": ["load", "save"],
+    "models.activation": ["Activation"],
+    "models.bilinear": ["Bilinear"],
+    "models.esn": ["ESN"],
+    "models.lti": ["LTI"],
+    "models.ltv": ["LTV"],
+    "models.nonlinear": ["Nonlinear"],
+    "models.process": ["Process"],
+    "transforms.linearize": ["linearize"],
+    "inference.simulate": ["Simulation", "simulate"],
+    "identification.fit": ["Fit", "fit"],
+    "reservoirs.readout": ["Readout"],
+    "spectral.filters": ["FilterBank", "spectral_filters"],
+}
+_NAMESPACES = ["datasets", "learning", "reservoirs"]
+_HOME = {name: module for module, names in _PUBLIC.items() for name in names}
+
+__all__ = sorted([*_HOME, *_NAMESPACES])
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _HOME:
+        value = getattr(_import_module(f".{_HOME[name]}", __name__), name)
+    elif name in _NAMESPACES:
+        value = _import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module 'sysid' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
