@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ._jit import cube, kernel, mat, out_mat, out_vec, real, state_function, vec
+
+SMALL = 16  # below it plain loops beat the call of a matrix-vector product
 
 
 @kernel(cube, mat, vec, out_mat, out_vec)
 def linear(A, V, x0, X, final):
     """x[t+1] = A[t] x[t] + V[t] into X[t] = x[t], final = x[T].  A: (T or 1, n, n). V, X: (T, n). x0, final: (n,)."""
     T, n = X.shape
-    for i in range(n):
-        final[i] = x0[i]
+    final[:] = x0
     for t in range(T):
         k = t if len(A) > 1 else 0
-        for i in range(n):
-            X[t, i] = final[i]
+        X[t] = final
+        if n > SMALL:
+            np.dot(A[k], X[t], final)
+            final += V[t]
+            continue
         for i in range(n):
             total = V[t, i]
             for j in range(n):
