@@ -58,7 +58,6 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m tests.benchmarks
 
 docs: $(VENV)/.test
-	$(BIN)/python docs/equations.py
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 

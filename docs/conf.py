@@ -1,13 +1,23 @@
 """Sphinx configuration: MyST pages, executed notebooks, the reference from docstrings."""
 
+import os
 import shutil
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+os.environ["PYTHONPATH"] = str(HERE.parent)  # for the kernels that run the notebooks
+
+sys.path.insert(0, str(HERE))
+
+import api  # noqa: E402
+import equations  # noqa: E402
 
 import sysid  # noqa: E402
+
+(HERE / "api.md").write_text(api.page(), encoding="utf-8")
+(HERE / "equations.md").write_text(equations.page(), encoding="utf-8")
 
 # Notebooks live beside the package; Sphinx reads only below its own folder.
 shutil.rmtree(HERE / "notebooks", ignore_errors=True)
@@ -20,19 +30,16 @@ author = "The sysid developers"
 copyright = "2026, the sysid developers"
 version = release = sysid.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.mathjax"]
+extensions = ["myst_nb", "sphinx.ext.mathjax"]
 source_suffix = {".md": "myst-nb", ".py": "myst-nb"}
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
-exclude_patterns = ["_build", "conf.py", "equations.py", "api_pages.py"]
+exclude_patterns = ["_build", "conf.py", "equations.py", "api.py"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
-autosummary_generate = False
-autodoc_typehints = "none"
-autodoc_member_order = "bysource"
 suppress_warnings = ["mystnb.unknown_mime_type", "myst.xref_missing"]
 
 html_theme = "furo"

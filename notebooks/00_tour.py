@@ -1,0 +1,7 @@
+# %% [markdown]
+# # A tour
+# In preparation.
+# %%
+import sysid
+
+assert sysid.__version__
