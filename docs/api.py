@@ -42,13 +42,14 @@ def _entry(name: str, obj: Any) -> list[str]:
 
 
 def _signature(obj: Any) -> str:
+    """Arguments and defaults; the types stand in the text as shapes."""
     try:
-        text = str(inspect.signature(obj))
+        parameters = inspect.signature(obj).parameters.values()
     except (TypeError, ValueError):
         return "(...)"
-    text = re.sub(r"'([^']*)'", r"\1", text) if "'" in text and "=" not in text else text
-    text = re.sub(r" -> '?None'?$", "", text.replace("np.", "").replace("numpy.", "").replace("typing.", ""))
-    return text if len(text) < 100 else text.replace(", ", ",\n    ").replace("(", "(\n    ", 1)
+    plain = inspect.Signature([p.replace(annotation=inspect.Parameter.empty) for p in parameters])
+    text = re.sub(r"<[^>]*>", "...", str(plain))
+    return text if len(text) < 90 else text.replace(", ", ",\n    ").replace("(", "(\n    ", 1)
 
 
 def _prose(doc: str) -> list[str]:

@@ -45,3 +45,4 @@ suppress_warnings = ["mystnb.unknown_mime_type", "myst.xref_missing"]
 html_theme = "furo"
 html_title = "sysid"
 html_static_path = ["_static"]
+html_css_files = ["custom.css"]

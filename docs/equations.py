@@ -70,7 +70,7 @@ def problem(row: dict[str, str]) -> str | None:
         return f"{name}: expected what it says and where it is, or why not"
     if row["status"] in ("corrected", "refuted") and not row["correction"]:
         return f"{name}: {row['status']} without the number of a correction"
-    if row["correction"] and f"\n## {row['correction']}. " not in (DOCS / "corrections.md").read_text():
+    if row["correction"] and f"\n### {row['correction']}. " not in (DOCS / "corrections.md").read_text():
         return f"{name}: corrections.md has no item {row['correction']}"
     if row["status"] in ("implemented", "corrected"):
         try:
