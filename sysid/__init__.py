@@ -26,7 +26,9 @@ _PUBLIC = {
     "models.process": ["Process"],
     "transforms.linearize": ["linearize"],
     "inference.simulate": ["Simulation", "simulate"],
+    "identification.excitation": ["Excitation", "excitation"],
     "identification.fit": ["Fit", "fit"],
+    "identification.subspace": ["Subspace", "SubspaceFit"],
     "reservoirs.readout": ["Readout"],
     "spectral.filters": ["FilterBank", "spectral_filters"],
 }

@@ -21,8 +21,12 @@ from .models.process import Process as Process
 from .transforms.linearize import linearize as linearize
 from .inference.simulate import Simulation as Simulation
 from .inference.simulate import simulate as simulate
+from .identification.excitation import Excitation as Excitation
+from .identification.excitation import excitation as excitation
 from .identification.fit import Fit as Fit
 from .identification.fit import fit as fit
+from .identification.subspace import Subspace as Subspace
+from .identification.subspace import SubspaceFit as SubspaceFit
 from .reservoirs.readout import Readout as Readout
 from .spectral.filters import FilterBank as FilterBank
 from .spectral.filters import spectral_filters as spectral_filters

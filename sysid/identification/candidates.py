@@ -1,0 +1,122 @@
+"""One realisation of given order, weighting and horizon, and the search for the best of several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..linear.riccati import filter_riccati
+from .innovations import Noise, noise_model
+from .joint_regression import Record, Regression, joint_regression
+from .realization import Decomposition, decompose, noise_covariances, predictor_form, shift_invariance, state_rows
+from .stable_shift import stable_shift
+from .windows import Windows
+
+_RANKING_SAMPLES = 20_000
+_MAX_ORDER = 12
+UNSTABLE = 1.0 + 1e-3  # beyond it a simulation over the record is dominated by rounding
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A realisation on the common scale: matrices, regression of the rest, noise, second moment of the states, error."""
+
+    part: Decomposition
+    A: np.ndarray
+    C: np.ndarray
+    rest: Regression
+    noise: Noise | None
+    state_cov: np.ndarray
+    loss: float
+    stabilised: bool
+
+    @property
+    def radius(self) -> float:
+        """Spectral radius of A."""
+        return float(np.abs(np.linalg.eigvals(self.A)).max(initial=0.0))
+
+
+@dataclass(frozen=True)
+class Search:
+    """What to try: the order, the focus of the regression, whether D is free, whether A must be stable."""
+
+    n_states: int
+    focus: str
+    feedthrough: bool
+    stable: bool
+
+    def best(self, windows: Windows, records: Sequence[Record], pairs: Sequence[tuple[int, int]],
+             weightings: Sequence[str]) -> tuple[Candidate, list[tuple[str, int, float]]]:  # fmt: skip
+        """The candidate with the smallest error on (an excerpt of) the records, and the table of all errors."""
+        tries = [(w, past, future) for w in weightings for past, future in pairs]
+        if len(tries) == 1:
+            only = self.realise(windows, records, *tries[0], noise=True)
+            return only, [(tries[0][0], tries[0][1], only.loss)]
+        excerpt = _excerpt(records)
+        ranked = [(self.realise(windows, excerpt, *t), t) for t in tries]
+        table = [(t[0], t[1], c.loss) for c, t in ranked]
+        # A stable model is preferred to an unstable one whatever their errors over the record.
+        _, chosen = min(ranked, key=lambda pair: (pair[0].radius > UNSTABLE, pair[0].loss))
+        return self.realise(windows, records, *chosen, noise=True), table
+
+    def order(self, windows: Windows, records: Sequence[Record], pair: tuple[int, int], weightings: Sequence[str],
+              supported: int) -> int:  # fmt: skip
+        """The order of the smallest p N log(error) + n (2 p + m) log N, stable models before unstable ones."""
+        excerpt = _excerpt(records)
+        N, p, m = sum(len(y) for y, _ in excerpt), windows.n_outputs, windows.n_inputs
+        scores = []
+        for n in range(1, min(supported, _MAX_ORDER) + 1):
+            tries = [replace(self, n_states=n).realise(windows, excerpt, w, *pair) for w in weightings]
+            best = min(tries, key=lambda c: (c.radius > UNSTABLE, c.loss))
+            scores.append((best.radius > UNSTABLE, p * N * np.log(best.loss) + n * (2 * p + m) * np.log(N), n))
+        return min(scores)[2]
+
+    def realise(self, windows: Windows, records: Sequence[Record], weighting: str, past: int, future: int,
+                noise: bool = False) -> Candidate:  # fmt: skip
+        """A, C from the projection; B, D, offset and initial states by regression; noise from the state sequence."""
+        part = decompose(windows, past, future, weighting)
+        n, p = self.n_states, windows.n_outputs
+        gain, stabilised = None, False
+        if weighting == "ssarx":
+            A, C, gain = predictor_form(windows, part, n)
+        else:
+            A, C = shift_invariance(part.gamma[:, :n], p)
+            if self.stable and np.abs(np.linalg.eigvals(A)).max() >= 0.999:
+                A, stabilised = stable_shift(part.gamma[:, :n], p), True
+        unstable = np.abs(np.linalg.eigvals(A)).max() > UNSTABLE
+        of_states = regression_of_states(windows, part, A, C, self.feedthrough)
+        if (self.focus == "prediction" or unstable) and gain is None:
+            solution = filter_riccati(A, C, *noise_covariances(windows, part, A, of_states.B, C, of_states.D))
+            gain = solution.gain if solution.converged else None
+        if unstable and gain is None:
+            # Neither simulation nor prediction is bounded: what the states say is all there is.
+            rest = replace(of_states, initial_states=np.zeros((len(records), n)))
+        else:
+            rest = joint_regression(A, C, records, gain, self.feedthrough)
+        states = state_rows(windows, part, n)[0]
+        state_cov = states.T @ states / windows.count
+        # The geometric mean over the outputs weighs relative errors alike, whatever their units.
+        loss = float(np.exp(np.log(np.maximum(rest.mean_square, 1e-300)).mean()))
+        noises = noise_model(windows, part, A, C, rest, records) if noise else None
+        return Candidate(part, A, C, rest, noises, state_cov, loss, stabilised)
+
+
+def regression_of_states(windows: Windows, part: Decomposition, A, C, feedthrough: bool) -> Regression:
+    """B and D by regressing x[t+1] - A x[t] and y - C x on u, without offset; the error is left open (infinite)."""
+    x, x_next, u, y = state_rows(windows, part, len(A))
+    B = np.linalg.lstsq(u, x_next - x @ A.T, rcond=1e-12)[0].T
+    D = np.linalg.lstsq(u, y - x @ C.T, rcond=1e-12)[0].T if feedthrough else np.zeros((len(C), u.shape[1]))
+    return Regression(B, D, np.zeros(len(C)), np.zeros((1, len(A))), np.full(len(C), np.inf))
+
+
+def _excerpt(records: Sequence[Record]) -> list[Record]:
+    """Experiments from the first on until enough samples are together to rank candidates."""
+    out, left = [], _RANKING_SAMPLES
+    for y, u in records:
+        if left <= 0:
+            break
+        out.append((y[:left], u[:left]))
+        left -= len(y)
+    return out

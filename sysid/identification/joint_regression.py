@@ -1,0 +1,120 @@
+"""Joint least squares for what enters a linear predictor linearly: B, D, an output offset and the initial states.
+
+Given A, C and a gain K, zero for simulation,
+
+    x[t+1] = A x[t] + B u[t] + K e[t],    y[t] = C x[t] + D u[t] + d + e[t]
+
+e is linear in (B, D, d, x[0] of every experiment). The rows are formed and triangularised in blocks, so that memory
+does not grow with the record, and the initial states are eliminated experiment by experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels.sensitivity import input_responses, predict_linear, state_responses
+
+Record = tuple[np.ndarray, np.ndarray]  # y (T, p) with NaN for missing, u (T, m)
+_ROWS = 4096
+
+
+@dataclass(frozen=True)
+class Regression:
+    """B (n, m), D (p, m), output offset d (p,), initial states (S, n) and mean squared error of each channel (p,)."""
+
+    B: np.ndarray
+    D: np.ndarray
+    d: np.ndarray
+    initial_states: np.ndarray
+    mean_square: np.ndarray
+
+
+def joint_regression(A: np.ndarray, C: np.ndarray, records: Sequence[Record], gain: np.ndarray | None = None,
+                     feedthrough: bool = True, offset: bool = True) -> Regression:  # fmt: skip
+    """Estimate B, D, d and the initial states by least squares on the simulation (gain None) or prediction error.
+
+    A: (n, n), C: (p, n), gain: (n, p). Missing outputs are left out; under a gain the filter bridges them linearly.
+    Cost O(T m n^2 (n + p) + T p (m (n + p))^2), memory O((m (n + p))^2).
+    """
+    n, p, m = len(A), len(C), records[0][1].shape[1]
+    shared = m * n + feedthrough * m * p + offset * p
+    K = np.zeros((n, p)) if gain is None else gain
+    stack, heads = np.zeros((0, shared + 1)), []
+    for y, u in records:
+        R = np.zeros((0, n + shared + 1))
+        for rows in _rows(A, C, K, y, u, feedthrough, offset):
+            R = np.linalg.qr(np.vstack([R, rows]), mode="r")
+        heads.append(R[:n])
+        stack = np.vstack([stack, R[n:, n:]])
+    theta = scaled_least_squares(stack[:, :-1], stack[:, -1])
+    x0 = np.stack([scaled_least_squares(h[:, :n], h[:, -1] - h[:, n:-1] @ theta) for h in heads])
+    B = theta[: m * n].reshape(m, n).T
+    D = theta[m * n : m * n + m * p].reshape(m, p).T if feedthrough else np.zeros((p, m))
+    d = theta[shared - p :] if offset else np.zeros(p)
+    errors = prediction_errors(A, B, C, D, d, K, x0, records)
+    return Regression(B.copy(), D.copy(), d.copy(), x0, mean_square(errors))
+
+
+def prediction_errors(A, B, C, D, d, K, x0, records: Sequence[Record]) -> list[np.ndarray]:
+    """One-step (K given) or simulation (K = 0) errors (T, p) of each experiment from its initial state x0[s]."""
+    matrices = [np.ascontiguousarray(M) for M in (A, B, C, D, K)]
+    out = []
+    for (y, u), x in zip(records, x0):
+        states, errors = np.empty((len(y), len(A))), np.empty(y.shape)
+        predict_linear(*matrices, np.ascontiguousarray(u), np.ascontiguousarray(y - d), x.copy(), states, errors)
+        out.append(errors)
+    return out
+
+
+def mean_square(errors: Sequence[np.ndarray]) -> np.ndarray:
+    """Mean squared error of each channel (p,) over the measured samples of all experiments."""
+    stacked = np.concatenate(errors)
+    with np.errstate(over="ignore", invalid="ignore"):
+        value = np.nansum(stacked**2, 0) / np.maximum((~np.isnan(stacked)).sum(0), 1)
+    return np.where(np.isfinite(value), value, np.inf)
+
+
+def scaled_least_squares(X: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Least squares of least norm after scaling every column to length one; null columns give zero."""
+    length = np.linalg.norm(X, axis=0)
+    length = np.where(length > 0, length, 1.0)
+    return np.linalg.lstsq(X / length, y, rcond=1e-12)[0] / length
+
+
+def _rows(A, C, K, y, u, feedthrough: bool, offset: bool) -> Iterator[np.ndarray]:
+    """Rows [x0 | B | D | d | y] of one experiment, a few thousand samples at a time."""
+    n, p, m = len(A), len(C), u.shape[1]
+    F, C = np.ascontiguousarray(A - K @ C), np.ascontiguousarray(C)
+    filtered = K.any()
+    bridged = _bridge(y) if filtered else np.zeros((len(y), 0))
+    signals = np.hstack([u, np.ones((len(y), 1)), bridged]) if filtered else u
+    X, O, work = np.zeros((signals.shape[1], n, n)), np.eye(n), np.empty((n, n))
+    for a in range(0, len(y), _ROWS):
+        z, yb, ub = np.ascontiguousarray(signals[a : a + _ROWS]), y[a : a + _ROWS], u[a : a + _ROWS]
+        T = len(yb)
+        bank, initial = np.empty((T, p, z.shape[1] * n)), np.empty((T, p, n))
+        input_responses(F, C, z, X, work, bank)
+        state_responses(F, C, O, work, initial)
+        # What enters y directly (D u, d, y itself) enters the state as -K times it.
+        through = -(bank.reshape(T, p, -1, n) @ K) if filtered else np.zeros((T, p, m + 1, p))
+        parts = [initial, bank[:, :, : m * n]]
+        if feedthrough:
+            parts.append((through[:, :, :m] + np.einsum("tj,kl->tkjl", ub, np.eye(p))).reshape(T, p, m * p))
+        if offset:
+            parts.append(through[:, :, m] + np.eye(p))
+        target = yb + np.einsum("tkjj->tk", through[:, :, m + 1 :]) if filtered else yb
+        yield np.concatenate([*parts, target[:, :, None]], axis=2).reshape(T * p, -1)[~np.isnan(yb).ravel()]
+
+
+def _bridge(y: np.ndarray) -> np.ndarray:
+    """Missing samples (T, p) filled linearly between their neighbours."""
+    out = y.copy()
+    t = np.arange(len(y))
+    for channel in out.T:
+        gaps = np.isnan(channel)
+        if gaps.any() and not gaps.all():
+            channel[gaps] = np.interp(t[gaps], t[~gaps], channel[~gaps])
+    return np.nan_to_num(out)

@@ -1,0 +1,182 @@
+"""Subspace identification: N4SID, MOESP, CVA, IVM and SSARX as one algorithm with different weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..core.data import Data
+from ..core.gaussian import Gaussian
+from ..models.lti import LTI
+from ..models.process import Process
+from .candidates import UNSTABLE, Candidate, Search
+from .excitation import check_excitation
+from .fit import Fit
+from .joint_regression import Record
+from .order import information_criterion
+from .realization import WEIGHTINGS
+from .records import Scales, common_scales
+from .windows import Windows
+
+_MAX_COLUMNS = 320  # of the window factor, where the horizon is chosen
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class SubspaceFit(Fit):
+    """A subspace estimate: Fit, with the figures that the choices were made by.
+
+    gain: K (n, p) of the innovations form, None where the Riccati equation failed (then `notes` says so).
+    innovation_cov: (p, p). singular_values: of the weighted projection. order_criterion: (k + 1,) information
+    criterion for orders 0..k, smallest is best. weighting, past, future: what was used.
+    candidates: (weighting, horizon, error) of every combination that was tried.
+    """
+
+    gain: np.ndarray | None
+    innovation_cov: np.ndarray
+    singular_values: np.ndarray
+    order_criterion: np.ndarray
+    weighting: str
+    past: int
+    future: int
+    candidates: tuple[tuple[str, int, float], ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        return super().summary() | {"weighting": self.weighting, "horizon (past, future)": (self.past, self.future),
+                                    "singular values": self.singular_values[:8]}  # fmt: skip
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the singular values and the information criterion against the order; return the two axes."""
+        from .. import plot
+        pair = plot.axes(ax, 1, 2)
+        left, right = np.atleast_1d(pair).reshape(-1)[:2]
+        s = self.singular_values[:30]
+        left.semilogy(np.arange(1, len(s) + 1), np.maximum(s, s[0] * 1e-16), "o-", color=plot.COLOURS["model"], markersize=3)
+        right.plot(np.arange(len(self.order_criterion)), self.order_criterion, "o-", color=plot.COLOURS["model"], markersize=3)
+        for a, label in ((left, "singular value"), (right, "information criterion")):
+            a.axvline(self.model.n_states, color=plot.COLOURS["second"], linewidth=0.8)
+            a.set_xlabel("order")
+            a.set_ylabel(label)
+        return pair
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """Estimate a linear process from windows of the data, without iteration [Van Overschee & De Moor 1996].
+
+        Y_f = Gamma x + H U_f + E_f;   Gamma from a weighted projection of the future on the past;   A, C from Gamma
+        B, D, offset and initial states jointly by least squares on the simulation error (prediction error without inputs)
+        Q, R, S from the residuals of the state sequence, K from a Riccati equation
+
+    n_states: order, or None to choose it: the Bayesian criterion on the error over the estimation data, among the
+    orders up to the one that the canonical correlations support [Bauer 2001] and at most 12.
+    weighting: "n4sid", "moesp", "cva", "ivm", "ssarx" (also valid in closed loop), or "auto": the best of MOESP and
+    CVA on the estimation data.
+    horizon: block rows of past and future, one number or a pair; None tries several, with at least ten windows a
+    column, and keeps the one with the smallest error on the estimation data.
+    focus: what "smallest error" means and what B, D minimise: "simulation" (the default with inputs) or
+    "prediction" (one step; the default without inputs and for "ssarx").
+    feedthrough: estimate D; else D = 0. Set it False in closed loop without delay.
+    stable: constrain A to be stable by a convex least-squares problem [Lacy & Bernstein 2003] where it is not.
+    Missing outputs: windows with a gap are left out. Several experiments: their windows are pooled.
+    Cost O(T (h (m + p))^2), memory O((h (m + p))^2) beyond the data.
+    Raises ValueError where the horizon does not exceed the order, the samples are too few, an output is constant or
+    the inputs are linearly dependent.
+    """
+
+    n_states: int | None = None
+    weighting: str = "auto"
+    horizon: int | tuple[int, int] | None = None
+    focus: str | None = None
+    feedthrough: bool = True
+    stable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.n_states is not None:
+            _check.count(self.n_states, "n_states", "Subspace")
+        _check.choice(self.weighting, "weighting", "Subspace", ("auto", *WEIGHTINGS))
+        if self.focus is not None:
+            _check.choice(self.focus, "focus", "Subspace", ("simulation", "prediction"))
+        if self.horizon is not None:
+            for h in self.horizon if isinstance(self.horizon, tuple) else (self.horizon,):
+                _check.count(h, "horizon", "Subspace")
+
+    def fit(self, data: list[Data], start: Any = None) -> SubspaceFit:
+        """Estimate from single sequences; `start` must be None."""
+        if start is not None:
+            raise ValueError("fit(Subspace): expected no start, because the method does not iterate; received one. "
+                             "Refine its result: sysid.fit(data, sysid.PredictionError(), start=fit).")  # fmt: skip
+        scales = common_scales(data, "fit(Subspace)")
+        records = scales.apply(data)
+        largest = self._reference(records)
+        windows = Windows.compress(records, sum(largest))
+        self._enough(windows, records)
+        criterion = information_criterion(windows, *largest)
+        focus = self.focus or ("prediction" if windows.n_inputs == 0 or self.weighting == "ssarx" else "simulation")
+        weightings = (self.weighting,) if self.weighting != "auto" else ("moesp", "cva") if windows.n_inputs else ("cva",)
+        search = Search(self.n_states or 1, focus, self.feedthrough, self.stable)
+        n = self.n_states or search.order(windows, records, largest, weightings, max(int(np.argmin(criterion)), 1))
+        pairs = self._pairs(n, largest, records)
+        check_excitation(data, n + min(f for _, f in pairs), "fit(Subspace)")
+        best, table = replace(search, n_states=n).best(windows, records, pairs, weightings)
+        return _result(best, table, criterion, scales, data)
+
+    def _reference(self, records: Sequence[Record]) -> tuple[int, int]:
+        """The largest past and future horizon to try."""
+        if self.horizon is not None:
+            return self.horizon if isinstance(self.horizon, tuple) else (self.horizon, self.horizon)
+        p, m = records[0][0].shape[1], records[0][1].shape[1]
+        samples = sum(len(y) for y, _ in records)
+        shortest = max(2, -(-(self.n_states or 1) // p) + 1)
+        h = int(min(samples / (20 * (m + p) + 2), _MAX_COLUMNS / (2 * (m + p)), 40, max(len(y) for y, _ in records) / 3))
+        return (max(h, shortest),) * 2
+
+    def _pairs(self, n: int, largest: tuple[int, int], records: Sequence[Record]) -> list[tuple[int, int]]:
+        """Horizons to try for order n; refuse a horizon that cannot carry it."""
+        p, m = records[0][0].shape[1], records[0][1].shape[1]
+        past, future = largest
+        if (future - 1) * p < n or past * (m + p) < n:
+            need = max(-(-n // p) + 1, -(-n // (m + p)))
+            raise ValueError(f"fit(Subspace): expected a horizon above the order, at least {need} block rows for n_states = {n} "
+                             f"with {p} outputs; received horizon = {self.horizon or past}. Raise horizon or lower n_states.")  # fmt: skip
+        if self.horizon is not None:
+            return [largest]
+        shortest = max(2, -(-n // p) + 1)
+        return [(h, h) for h in sorted({round(h) for h in np.geomspace(shortest, past, 6)})]
+
+    def _enough(self, windows: Windows, records: Sequence[Record]) -> None:
+        columns = windows.R.shape[1]
+        if windows.count < columns:
+            need = columns + windows.length - 1
+            gaps = " without a gap" if any(np.isnan(y).any() for y, _ in records) else ""
+            raise ValueError(f"fit(Subspace): expected at least {need} samples{gaps} for {windows.length // 2} block rows with "
+                             f"{windows.n_inputs} inputs and {windows.n_outputs} outputs, that is {columns} windows; received "
+                             f"{windows.count} windows. Lower horizon or n_states, or record longer.")  # fmt: skip
+
+
+def _result(best: Candidate, table: list, criterion: np.ndarray, scales: Scales, data: Sequence[Data]) -> SubspaceFit:
+    """The chosen realisation in original units, with its noise, prior and the sentences the user ought to read."""
+    r = best.rest
+    model = LTI(**scales.restore(best.A, r.B, best.C, r.D, r.d), dt=data[0].dt)
+    noise, spread = best.noise, scales.y_scale
+    units = np.outer(spread, spread)
+    notes = []
+    if noise.gain is None:
+        notes.append(f"no Kalman gain: the Riccati equation of the noise has no stabilising solution ({noise.failure}); "
+                     "the model stands, its noise is the raw residual covariance")
+    if best.radius > UNSTABLE:
+        notes.append(f"the model is unstable (spectral radius {best.radius:.4f}): simulation is not meaningful, judge it by "
+                     "prediction; if the plant is stable use stable=True, another horizon or a lower order")
+    if best.stabilised:
+        notes.append("A was constrained to be stable; the unconstrained shift equation gave an unstable one")
+    # The state of the data around the mean operating point x = 0: where a record of this plant may begin.
+    prior = Gaussian(np.zeros(len(best.A)), best.state_cov + noise.Q)
+    process = Process(model, noise.Q, noise.R * units, noise.S * spread, prior)
+    return SubspaceFit(model=model, process=process, initial_states=r.initial_states, notes=tuple(notes),
+                       gain=None if noise.gain is None else noise.gain / spread, innovation_cov=noise.innovation_cov * units,
+                       singular_values=best.part.singular_values, order_criterion=criterion,
+                       weighting=best.part.weighting, past=best.part.past, future=best.part.future, candidates=tuple(table),
+                       history={"loss": np.array([best.loss])})  # fmt: skip

@@ -1,0 +1,92 @@
+"""A linear predictor and its responses to its parameters: what subspace regression and prediction-error fits need.
+
+    x[t+1] = A x[t] + B u[t] + K e[t],    e[t] = y[t] - C x[t] - D u[t]
+
+With F = A - K C every parameter acts as an input of the linear recursion in F: entry (i, j) of A, B or K as the
+signal z_j (a component of x, u or e) in state i, entry (k, j) of C or D as -K e_k z_j. One matrix-valued state
+X_j[t+1] = F X_j[t] + z_j[t] I serves them all.
+"""
+
+from __future__ import annotations
+
+from ._jit import kernel, mat, out_cube, out_mat, out_vec
+
+
+@kernel(mat, mat, mat, mat, mat, mat, mat, out_vec, out_mat, out_mat)
+def predict_linear(A, B, C, D, K, u, y, x, states, errors):
+    """Run the predictor over u (T, m), y (T, p) with NaN for missing: states (T, n), errors (T, p), NaN where missing.
+
+    x (n,): the state, carried from call to call. Missing entries give no correction. Cost O(T n (n + m + 2 p)).
+    """
+    n, m, p = A.shape[0], u.shape[1], C.shape[0]
+    for t in range(u.shape[0]):
+        for k in range(p):
+            s = y[t, k]
+            for l in range(n):
+                s -= C[k, l] * x[l]
+            for j in range(m):
+                s -= D[k, j] * u[t, j]
+            errors[t, k] = s
+        for i in range(n):
+            states[t, i] = x[i]
+        for i in range(n):
+            s = 0.0
+            for l in range(n):
+                s += A[i, l] * states[t, l]
+            for j in range(m):
+                s += B[i, j] * u[t, j]
+            for k in range(p):
+                if errors[t, k] == errors[t, k]:
+                    s += K[i, k] * errors[t, k]
+            x[i] = s
+
+
+@kernel(mat, mat, mat, out_cube, out_mat, out_cube)
+def input_responses(F, C, z, X, work, out):
+    """out[t, k, j n + i] = (C X_j[t])[k, i] for X_j[t+1] = F X_j[t] + z[t, j] I.
+
+    F (n, n), C (p, n), z (T, q), X (q, n, n) the state, carried from call to call, work (n, n), out (T, p, q n).
+    Cost O(T q n^2 (n + p)).
+    """
+    n, p, q = F.shape[0], C.shape[0], z.shape[1]
+    for t in range(z.shape[0]):
+        for j in range(q):
+            for k in range(p):
+                for i in range(n):
+                    out[t, k, j * n + i] = 0.0
+                for l in range(n):
+                    c = C[k, l]
+                    for i in range(n):
+                        out[t, k, j * n + i] += c * X[j, l, i]
+            for i in range(n):
+                for h in range(n):
+                    work[i, h] = X[j, i, h]
+                    X[j, i, h] = 0.0
+            for i in range(n):
+                for l in range(n):
+                    f = F[i, l]
+                    for h in range(n):
+                        X[j, i, h] += f * work[l, h]
+                X[j, i, i] += z[t, j]
+
+
+@kernel(mat, mat, out_mat, out_mat, out_cube)
+def state_responses(F, C, O, work, out):
+    """out[t] = C F^t O: the responses (T, p, n) to the initial state. O (n, n): the state, carried from call to call."""
+    n, p = F.shape[0], C.shape[0]
+    for t in range(out.shape[0]):
+        for k in range(p):
+            for i in range(n):
+                s = 0.0
+                for l in range(n):
+                    s += C[k, l] * O[l, i]
+                out[t, k, i] = s
+        for i in range(n):
+            for h in range(n):
+                work[i, h] = O[i, h]
+        for i in range(n):
+            for h in range(n):
+                s = 0.0
+                for l in range(n):
+                    s += F[i, l] * work[l, h]
+                O[i, h] = s
