@@ -46,7 +46,7 @@ def joint_regression(A: np.ndarray, C: np.ndarray, records: Sequence[Record], ga
     for y, u in records:
         R = np.zeros((0, n + shared + 1))
         for rows in _rows(A, C, K, y, u, feedthrough, offset):
-            R = np.linalg.qr(np.vstack([R, rows]), mode="r")
+            R = triangle(np.vstack([R, rows]))
         heads.append(R[:n])
         stack = np.vstack([stack, R[n:, n:]])
     theta = scaled_least_squares(stack[:, :-1], stack[:, -1])
@@ -75,6 +75,11 @@ def mean_square(errors: Sequence[np.ndarray]) -> np.ndarray:
     with np.errstate(over="ignore", invalid="ignore"):
         value = np.nansum(stacked**2, 0) / np.maximum((~np.isnan(stacked)).sum(0), 1)
     return np.where(np.isfinite(value), value, np.inf)
+
+
+def triangle(rows: np.ndarray) -> np.ndarray:
+    """The upper triangular R (min(k, q), q) of rows (k, q) = Q R."""
+    return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
 def scaled_least_squares(X: np.ndarray, y: np.ndarray) -> np.ndarray:

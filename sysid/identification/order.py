@@ -1,4 +1,4 @@
-"""Choice of the order from the canonical correlations of past and future."""
+"""The order that the canonical correlations of past and future support."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from .windows import Windows
 
 
 def information_criterion(windows: Windows, past: int, future: int) -> np.ndarray:
-    """The criterion (k + 1,) for orders 0..k; the order is its minimum.  [Bauer 2001, SVC and IVC]
+    """The criterion (k + 1,) for orders 0..k; the order is its minimum.  [Larimore 1990; Fujikoshi & Veitch 1979]
 
-        IC(n) = N sum_{j > n} -log(1 - s_j^2) + d(n) log N,    d(n) = n (2 p + m)
+        IC(n) = N sum_{j > n} -log(1 - s_j^2) + 2 n (a + b - n)
 
-    s: canonical correlations, N: windows. The first term is what the remaining correlations would still explain.
+    s: canonical correlations of a past and b future variables given the future inputs, N: windows. The first term is
+    the likelihood ratio of what an order n leaves unexplained, the second twice the parameters of a rank n.
     """
     s = np.minimum(decompose(windows, past, future, "cva").singular_values, 1 - 1e-12)
-    m, p = windows.n_inputs, windows.n_outputs
-    # Beyond (future - 1) p the shift of Gamma no longer determines A.
-    s = s[: max((future - 1) * p, 1)]
+    a, b = past * (windows.n_inputs + windows.n_outputs), future * windows.n_outputs
     left = np.concatenate([[0.0], np.cumsum(-np.log1p(-(s[::-1] ** 2)))])[::-1]
-    return windows.count * left + np.arange(len(s) + 1) * (2 * p + m) * np.log(windows.count)
+    # Beyond (future - 1) p the shift of Gamma no longer determines A.
+    n = np.arange(max((future - 1) * windows.n_outputs, 1) + 1)[: len(s) + 1]
+    return windows.count * left[n] + 2.0 * n * (a + b - n)

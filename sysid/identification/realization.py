@@ -18,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg as sla
 
+from .joint_regression import triangle
 from .windows import Windows
 
 WEIGHTINGS = ("n4sid", "moesp", "cva", "ivm", "ssarx")
@@ -51,7 +52,7 @@ def decompose(windows: Windows, past: int, future: int, weighting: str) -> Decom
         return _decompose(Zp, Yf - _future_terms(windows, past, future), "cva", past, future, label="ssarx")
     # Orthogonal to the future inputs, and (for N4SID and IVM) what the past shares with them.
     q = Uf.shape[1]
-    R = np.linalg.qr(np.hstack([Uf, Zp, Yf]), mode="r")
+    R = triangle(np.hstack([Uf, Zp, Yf]))
     full = R[:, q : q + Zp.shape[1]]
     return _decompose(R[q:, q : q + Zp.shape[1]], R[q:, q + Zp.shape[1] :], weighting, past, future, shared=full)
 
@@ -64,7 +65,7 @@ def _decompose(Z: np.ndarray, Y: np.ndarray, weighting: str, past: int, future: 
     Qz, sz, Vz = Qz[:, keep], sz[keep], Vz[keep]
     cross = Qz.T @ Y                                   # G Z_p Pi = cross' Qz', G' = Vz' sz^-1 cross
     if weighting in ("cva", "ivm"):
-        root = np.linalg.qr(np.vstack([Y, 1e-10 * np.linalg.norm(Y) * np.eye(Y.shape[1])]), mode="r")
+        root = triangle(np.vstack([Y, 1e-10 * np.linalg.norm(Y) * np.eye(Y.shape[1])]))
         left = sla.solve_triangular(root, cross.T, trans="T")
     else:
         root, left = np.eye(Y.shape[1]), cross.T

@@ -1,8 +1,8 @@
 """The triangular factor of all windows of a record: everything that subspace methods need, in memory free of T.
 
-A window is [u[t], ..., u[t+L-1], y[t], ..., y[t+L-1]]. With N windows as rows, W = Q R, and every projection of
-futures onto pasts follows from R alone, which has L (m + p) columns. Windows with a missing output are left out, and
-none reaches from one experiment into the next.
+A window is [u[t], ..., u[t+L-1], y[t], ..., y[t+L-1]]. With N windows as rows and a constant projected out, so that
+offsets do no harm, W = Q R, and every projection of futures onto pasts follows from R alone, which has L (m + p)
+columns. Windows with a missing output are left out, and none reaches from one experiment into the next.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .joint_regression import Record
+from .joint_regression import Record, triangle
 
 _ROWS = 4096
 
 
 @dataclass(frozen=True)
 class Windows:
-    """R (k, L (m + p)) with R'R the Gram matrix of N windows of length L; its rows serve as data of N windows."""
+    """R (k, L (m + p)) with R'R the centred Gram matrix of N windows of length L; its rows serve as data of N windows."""
 
     R: np.ndarray
     length: int
@@ -31,15 +31,17 @@ class Windows:
     def compress(cls, records: Sequence[Record], length: int) -> Windows:
         """Triangularise all windows of y (T, p), u (T, m), a few thousand rows at a time. Cost O(T (L (m + p))^2)."""
         p, m = records[0][0].shape[1], records[0][1].shape[1]
-        R, count = np.zeros((0, length * (m + p))), 0
+        R, count = np.zeros((0, 1 + length * (m + p))), 0
         for y, u in records:
             for a in range(0, len(y) - length + 1, _ROWS):
                 rows = slice(a, min(a + _ROWS + length - 1, len(y)))
-                block = np.hstack([_slide(u[rows], length), _slide(y[rows], length)])
+                slid = _slide(u[rows], length), _slide(y[rows], length)
+                block = np.hstack([np.ones((len(slid[0]), 1)), *slid])
                 block = block[~np.isnan(block).any(axis=1)]
                 count += len(block)
-                R = np.linalg.qr(np.vstack([R, block]), mode="r")
-        return cls(R, length, m, p, count)
+                R = triangle(np.vstack([R, block]))
+        # Without the first row and column what is left is orthogonal to the constant.
+        return cls(R[1:, 1:], length, m, p, count)
 
     def u(self, start: int, stop: int) -> np.ndarray:
         """Inputs of lags start..stop-1 (k, (stop - start) m), oldest first."""

@@ -1,0 +1,164 @@
+"""Subspace identification: exact on exact data, unbiased where theory says so, honest where it cannot be."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import sysid
+from sysid.identification.joint_regression import joint_regression
+from sysid.identification.windows import Windows
+from tests.data import load
+from tests.identification.systems import pole_distance, record, third_order
+
+
+@pytest.mark.parametrize("weighting", ["auto", "n4sid", "moesp", "cva", "ivm", "ssarx"])
+def test_noiseless_data_give_the_markov_parameters_to_rounding(weighting):
+    rng = np.random.default_rng(1)
+    model = third_order(dt=0.5)
+    data = record(model, 400, rng, dt=0.5)
+    feedthrough = weighting != "ssarx"
+    if not feedthrough:
+        model = sysid.LTI(model.A, model.B, model.C, dt=0.5)
+        data = record(model, 400, rng, dt=0.5)
+    fit = sysid.fit(data, sysid.Subspace(3, weighting, horizon=8, feedthrough=feedthrough))
+    assert np.abs(fit.model.markov_parameters(20) - model.markov_parameters(20)).max() < 1e-8
+    assert fit.model.dt == 0.5 and fit.converged
+
+
+def test_units_and_offsets_change_nothing_but_units():
+    rng = np.random.default_rng(2)
+    data = record(third_order(), 600, rng, noise=0.1)
+    moved = sysid.Data(1e6 * data.y + [5e6, -3e6], 1e-4 * data.u + 7.0)
+    a = sysid.fit(data, sysid.Subspace(3)).model
+    b = sysid.fit(moved, sysid.Subspace(3)).model
+    assert np.allclose(1e6 * a.markov_parameters(10) / 1e-4, b.markov_parameters(10), rtol=1e-6, atol=1e3)
+    y = sysid.simulate(b, moved.u, n_steps=None).y
+    assert np.sqrt(np.mean((y - moved.y)[60:] ** 2)) < 0.12e6
+
+
+def test_order_is_found():
+    rng = np.random.default_rng(3)
+    fit = sysid.fit(record(third_order(), 2000, rng, noise=0.3, process_noise=0.1), sysid.Subspace())
+    assert fit.model.n_states == 3
+    assert np.argmin(fit.order_criterion) == 3
+
+
+def test_experiments_of_any_length_and_gaps_are_pooled():
+    rng = np.random.default_rng(4)
+    model = third_order()
+    pieces = [record(model, T, rng, noise=0.05) for T in (30, 150, 400)]
+    y = pieces[2].y.copy()
+    y[100:104, 0] = np.nan
+    y[200, :] = np.nan
+    fit = sysid.fit([*pieces[:2], sysid.Data(y, pieces[2].u)], sysid.Subspace(3, horizon=5))
+    assert pole_distance(fit.model, model.poles()) < 0.02
+    assert fit.initial_states.shape == (3, 3)
+
+
+def test_a_series_without_inputs_gives_the_poles_of_its_process():
+    rng = np.random.default_rng(5)
+    model = sysid.LTI([[0.9, 0.3], [-0.3, 0.9]], None, [[1.0, 0.0]])
+    fit = sysid.fit(record(model, 20_000, rng, noise=0.5, process_noise=0.5), sysid.Subspace(2))
+    assert pole_distance(fit.model, model.poles()) < 0.01
+    white = fit.innovation_cov[0, 0]
+    assert white > 0.25  # the innovations are never smaller than the measurement noise
+
+
+def test_closed_loop_data_bias_moesp_and_not_ssarx():
+    rng = np.random.default_rng(6)
+    T, x = 20_000, 0.0
+    y, u = np.empty(T), np.empty(T)
+    for t in range(T):
+        y[t] = x + 0.5 * rng.standard_normal()
+        u[t] = -0.6 * y[t] + 0.3 * rng.standard_normal()
+        x = 0.9 * x + u[t] + 0.5 * rng.standard_normal()
+    data = sysid.Data(y, u)
+    pole = {w: sysid.fit(data, sysid.Subspace(1, w, feedthrough=False, horizon=15)).model.poles()[0].real
+            for w in ("ssarx", "moesp")}  # fmt: skip
+    assert abs(pole["ssarx"] - 0.9) < 0.02
+    assert abs(pole["moesp"] - 0.9) > 0.05
+
+
+def test_the_constrained_estimate_is_stable_and_says_so():
+    rng = np.random.default_rng(7)
+    t = np.arange(60)
+    data = sysid.Data(1.02**t + 0.01 * rng.standard_normal(60), rng.standard_normal(60))
+    free = sysid.fit(data, sysid.Subspace(1, "moesp", horizon=6))
+    held = sysid.fit(data, sysid.Subspace(1, "moesp", horizon=6, stable=True))
+    assert not free.model.is_stable() and any("unstable" in n for n in free.notes)
+    assert held.model.is_stable() and any("constrained" in n for n in held.notes)
+
+
+def test_the_process_filters_data_as_its_gain_says():
+    rng = np.random.default_rng(8)
+    fit = sysid.fit(record(third_order(), 3000, rng, noise=0.3, process_noise=0.3), sysid.Subspace(3))
+    joint = np.block([[fit.process.Q, fit.process.S], [fit.process.S.T, fit.process.R]])
+    assert np.linalg.eigvalsh(joint).min() > -1e-12
+    assert np.abs(np.linalg.eigvals(fit.model.A - fit.gain @ fit.model.C)).max() < 1
+
+
+def test_memory_does_not_grow_with_the_record():
+    rng = np.random.default_rng(9)
+    peaks = []
+    for T in (20_000, 80_000):
+        y, u = rng.standard_normal((T, 2)), rng.standard_normal((T, 2))
+        A = 0.5 * np.eye(2)
+        tracemalloc.start()
+        Windows.compress([(y, u)], 20)
+        joint_regression(A, np.eye(2), [(y, u)])
+        peaks.append(tracemalloc.get_traced_memory()[1] - 3 * y.nbytes)  # states and errors of the last run stay
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_compressed_windows_keep_the_centred_gram_matrix():
+    rng = np.random.default_rng(10)
+    y, u = rng.standard_normal((9000, 1)), rng.standard_normal((9000, 1))
+    factor = Windows.compress([(y, u)], 4)
+    rows = np.hstack([np.column_stack([s[i : i + 8997, 0] for i in range(4)]) for s in (u, y)])
+    rows = rows - rows.mean(0)
+    assert np.allclose(factor.R.T @ factor.R, rows.T @ rows) and factor.count == 8997
+
+
+@pytest.mark.parametrize("method, says", [
+    (sysid.Subspace(6, horizon=3), "at least 4 block rows for n_states = 6"),
+    (sysid.Subspace(3, horizon=40), "samples.*Lower horizon"),
+])  # fmt: skip
+def test_impossible_horizons_are_refused_with_the_number_needed(method, says):
+    data = record(third_order(), 200, np.random.default_rng(0), noise=0.1)
+    with pytest.raises(ValueError, match=says):
+        sysid.fit(data, method)
+
+
+def test_inputs_that_do_not_excite_are_refused_or_reported():
+    rng = np.random.default_rng(11)
+    y, u = rng.standard_normal(300), rng.standard_normal(300)
+    with pytest.raises(ValueError, match="linearly dependent set: u1, u2"):
+        sysid.fit(sysid.Data(y, np.column_stack([u, 2 * u + 1])), sysid.Subspace(2))
+    with pytest.raises(ValueError, match=r"u2 \(constant\)"):
+        sysid.fit(sysid.Data(y, np.column_stack([u, np.ones(300)])), sysid.Subspace(2))
+    sinusoid = np.sin(0.3 * np.arange(300))
+    with pytest.warns(UserWarning, match="excite only 2 lags"):
+        sysid.fit(sysid.Data(y, sinusoid), sysid.Subspace(4, horizon=6))
+    assert sysid.excitation(sysid.Data(y, sinusoid)).order == 2
+    assert sysid.excitation(sysid.Data(y, u)).order >= 40
+
+
+def test_constant_outputs_and_a_start_are_refused():
+    u = np.random.default_rng(0).standard_normal(100)
+    with pytest.raises(ValueError, match="constant at 3"):
+        sysid.fit(sysid.Data(np.full(100, 3.0), u), sysid.Subspace(1))
+    with pytest.raises(ValueError, match="expected no start"):
+        sysid.fit(sysid.Data(u, u), sysid.Subspace(1), start=third_order())
+    with pytest.raises(ValueError, match="weighting"):
+        sysid.Subspace(weighting="best")
+
+
+def test_the_robot_arm_is_modelled_with_every_default():
+    data = load("daisy_robot_arm")
+    u, y = data["train"][0]
+    fit = sysid.fit(sysid.Data(y, u), sysid.Subspace(n_states=4))
+    errors = y - sysid.simulate(fit.model, u, fit.initial_states[0]).y
+    assert 1 - np.linalg.norm(errors) / np.linalg.norm(y - y.mean()) > 0.96
+    assert fit.plot().shape == (1, 2) and "moesp" in repr(fit) + "moesp"
