@@ -27,7 +27,7 @@ _MAX_COLUMNS = 320  # of the window factor, where the horizon is chosen
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class SubspaceFit(Fit):
-    """A subspace estimate: Fit, with the figures that the choices were made by.
+    """A subspace estimate: Fit (model, process, status, history, ...) with the figures that the choices were made by.
 
     gain: K (n, p) of the innovations form, None where the Riccati equation failed (then `notes` says so).
     innovation_cov: (p, p). singular_values: of the weighted projection. order_criterion: (k + 1,) information
