@@ -1,6 +1,6 @@
 """Computable error bounds of the spectral representation.
 
-Let r(a) be the distance of a mode's sequence from the span of the K filters. A symmetric system with input |u[t]| <= b then
+Let r(a) be the distance of a mode's sequence (a multiple of mu(a), see modes_of_lti) from the span of the K filters. A symmetric system with input |u[t]| <= b then
 obeys, by Cauchy-Schwarz and e[t] = e[t-q] + delta[t] (q = 2, or 1 in the positive form),
 
     |y[t] - yhat[t]| <= b sum_l |c_l| |b_l| r(a_l) sum_{s <= t, s = t mod q} sqrt(max(s - q + 1, 0)),     t <= L
@@ -21,19 +21,26 @@ from .filters import FilterBank, spectral_filters
 from .modes_of_lti import mode_sequence, symmetric_modes
 
 
-def mode_residual(poles: Any, bank: FilterBank, form: str | None = None) -> np.ndarray:
-    """Return r(a), the norm of what K filters leave of each pole's sequence; poles (n,) real in [-1, 1], returns (n,).
+def mode_residual(poles: Any, bank: FilterBank) -> np.ndarray:
+    """Return r_K(a) = |(I - P_K) mu(a)|, what K filters leave of each pole's vector; poles (n,) in [-1, 1], returns (n,).
 
-    form defaults to the bank's own ("standard" or "alternating"); "positive" is for y[t-1] feedback.
+    mu(a) = (a-1)(1, a, ...) for standard filters, which take |a| (negative poles have a branch of their own), and
+    (a^2-1)(1, a, ...) for alternating ones. [STU, Lemma A.3]
     """
     a = _check.vector(poles, "poles", "mode_residual")
     if len(a) and np.abs(a).max() > 1:
         raise ValueError(f"mode_residual: expected poles in [-1, 1]; received {a[np.argmax(np.abs(a))]:g}.")
-    sequence = mode_sequence(a, bank.n_steps, form or bank.kind)
+    a = np.abs(a)[:, None] if bank.kind == "standard" else a[:, None]
+    n = np.arange(bank.n_steps)
+    powers = np.where(n == 0, 1.0, np.abs(a) ** n * np.where(a < 0, (-1.0) ** n, 1.0))
+    return np.linalg.norm(_remainder((a - 1 if bank.kind == "standard" else a * a - 1) * powers, bank), axis=1)
+
+
+def _remainder(sequence: np.ndarray, bank: FilterBank) -> np.ndarray:
     # Twice is enough: the second projection removes what rounding left of the first.
     for _ in range(2):
         sequence = sequence - (sequence @ bank.filters.T) @ bank.filters
-    return np.linalg.norm(sequence, axis=1)
+    return sequence
 
 
 def error_bound(model: LTI, n_filters: int, n_steps: int, input_bound: float, form: str = "standard") -> np.ndarray:
@@ -47,7 +54,8 @@ def error_bound(model: LTI, n_filters: int, n_steps: int, input_bound: float, fo
         raise ValueError(f"{call}: expected input_bound >= 0; received {limit:g}.")
     bank = spectral_filters(n_steps, n_filters, "alternating" if form == "alternating" else "standard")
     poles, c, b = symmetric_modes(model, form, call)
-    size = float(np.linalg.norm(c, axis=1) * np.linalg.norm(b, axis=1) @ mode_residual(poles, bank, form))
+    residual = np.linalg.norm(_remainder(mode_sequence(poles, n_steps, form), bank), axis=1)
+    size = float((np.linalg.norm(c, axis=1) * np.linalg.norm(b, axis=1)) @ residual)
     q = 1 if form == "positive" else 2
     growth = np.sqrt(np.maximum(np.arange(n_steps) - q + 1.0, 0.0))
     for first in range(q):
@@ -56,7 +64,7 @@ def error_bound(model: LTI, n_filters: int, n_steps: int, input_bound: float, fo
 
 
 def filters_needed(n_steps: int, tolerance: float, kind: str = "standard", most: int = 64) -> int:
-    """Return the least K for which every pole in [-1, 1] is left with a residual of at most `tolerance` on [0, L).
+    """Return the least K for which the sequence of every unit mode with a pole in [-1, 1] is left with at most `tolerance`.
 
     Raises ValueError where `most` filters do not suffice.
     """
