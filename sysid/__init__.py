@@ -30,7 +30,10 @@ _PUBLIC = {
     "identification.fit": ["Fit", "fit"],
     "identification.subspace": ["Subspace", "SubspaceFit"],
     "reservoirs.readout": ["Readout"],
+    "spectral.ar_stu": ["ARSTU"],
     "spectral.filters": ["FilterBank", "spectral_filters"],
+    "spectral.spectral_filtering": ["SpectralFiltering"],
+    "spectral.stu": ["STU"],
 }
 _NAMESPACES = ["datasets", "learning", "reservoirs"]
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}
@@ -51,48 +54,3 @@ def __getattr__(name: str) -> _Any:
 
 def __dir__() -> list[str]:
     return [*__all__, "__version__"]
-from . import learning
-from .core.data import Data, Scaling
-from .core.gaussian import Diffuse, Gaussian, Stationary
-from .core.status import Status
-from .identification.fit import Fit, fit
-from .inference.simulate import Simulation, simulate
-from .models.activation import Activation
-from .models.bilinear import Bilinear
-from .models.esn import ESN
-from .models.lti import LTI
-from .models.ltv import LTV
-from .models.nonlinear import Nonlinear
-from .models.process import Process
-from .spectral.ar_stu import ARSTU
-from .spectral.filters import FilterBank, spectral_filters
-from .spectral.spectral_filtering import SpectralFiltering
-from .spectral.stu import STU
-from .transforms.linearize import linearize
-
-__all__ = [
-    "ARSTU",
-    "ESN",
-    "LTI",
-    "LTV",
-    "STU",
-    "Activation",
-    "Bilinear",
-    "Data",
-    "Diffuse",
-    "FilterBank",
-    "Fit",
-    "Gaussian",
-    "Nonlinear",
-    "Process",
-    "Scaling",
-    "Simulation",
-    "SpectralFiltering",
-    "Stationary",
-    "Status",
-    "fit",
-    "learning",
-    "linearize",
-    "simulate",
-    "spectral_filters",
-]

@@ -28,7 +28,10 @@ from .identification.fit import fit as fit
 from .identification.subspace import Subspace as Subspace
 from .identification.subspace import SubspaceFit as SubspaceFit
 from .reservoirs.readout import Readout as Readout
+from .spectral.ar_stu import ARSTU as ARSTU
 from .spectral.filters import FilterBank as FilterBank
 from .spectral.filters import spectral_filters as spectral_filters
+from .spectral.spectral_filtering import SpectralFiltering as SpectralFiltering
+from .spectral.stu import STU as STU
 
 __version__: str
