@@ -204,6 +204,15 @@ def generator(rng: Any, call: str) -> np.random.Generator:
     return rng
 
 
+def positive(value: Any, name: str, call: str, *, zero: bool = False) -> float:
+    """A finite number above zero, or not below it."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{call}: expected {name} as a number; received {value!r}.")
+    if not np.isfinite(value) or value < 0 or (value == 0 and not zero):
+        raise ValueError(f"{call}: expected {name} {'>=' if zero else '>'} 0; received {value}.")
+    return float(value)
+
+
 def choice(value: Any, name: str, call: str, options: tuple[str, ...]) -> str:
     """One of the named options."""
     if value not in options:

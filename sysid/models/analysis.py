@@ -60,11 +60,8 @@ def _gramian(model: Any, horizon: float | None, call: str, dual: bool) -> np.nda
     continuous = model.dt is None
     if horizon is None:
         return gramians.gramian(A, B, continuous=continuous, call=call)
-    if not continuous:
-        horizon = _check.count(horizon, "horizon", call)
-    elif not (np.isscalar(horizon) and np.isfinite(horizon) and horizon > 0):
-        raise ValueError(f"{call}: expected horizon > 0 in units of time; received {horizon!r}.")
-    return gramians.finite_gramian(A, B, horizon, continuous=continuous)
+    length = _check.positive(horizon, "horizon", call) if continuous else _check.count(horizon, "horizon", call)
+    return gramians.finite_gramian(A, B, length, continuous=continuous)
 
 
 def gramian_horizon(model: LTI, tolerance: float = 1e-8) -> float:
@@ -139,7 +136,7 @@ def _along(model: LTV, n_steps: int | None, call: str, dual: bool) -> np.ndarray
 def controllability_rank(model: LTI, tolerance: float | None = None) -> int:
     """Count the controllable states by an orthogonal staircase.
 
-    tolerance: relative, n eps unless given; it does not depend on the units of A or B. The textbook rank of
+    model: LTI with A (n, n), B (n, m). tolerance: relative, n eps unless given, free of the units of A or B. The textbook rank of
     [B, AB, ...] is wrong from n of about ten on. Cost O(n^3). [Van Dooren 1981]
     """
     model = require_lti(model, "controllability_rank")
@@ -157,7 +154,7 @@ def input_energy(model: LTI, x: Any, horizon: float | None = None) -> float:
 
         E = x' W^-1 x,   W the controllability Gramian over the horizon (all time unless given)
 
-    x: (n,). Returns inf where x is not reachable. Cost O(n^3). [Kailath 1980, Sec. 9.2]
+    model: a stable LTI, or any with a horizon (steps, or time). x: (n,). Returns inf where x is not reachable. Cost O(n^3). [Kailath 1980, Sec. 9.2]
     """
     model = require_lti(model, "input_energy")
     x = _check.vector(x, "x", "input_energy", model.n_states, "the model has as many states")
@@ -225,7 +222,7 @@ def is_bibo_stable(model: LTI, tolerance: float | None = None) -> bool:
 def minimal(model: LTI, tolerance: float | None = None) -> LTI:
     """Remove the states that no input reaches or no output sees; the transfer function stays.
 
-    tolerance: relative rank tolerance, n eps unless given. Offsets are kept through the equilibrium they define, where
+    model: LTI. tolerance: relative rank tolerance, n eps unless given. Offsets are kept through the equilibrium they define, where
     there is one. Cost O(n^3). [Kalman 1963; Van Dooren 1981]
     """
     model = require_lti(model, "minimal")
@@ -242,7 +239,7 @@ def minimal(model: LTI, tolerance: float | None = None) -> LTI:
 def modal_form(model: LTI) -> LTI:
     """Transform to real modal form: A block diagonal, [[s, w], [-w, s]] for a pair of poles s +- iw.
 
-    Raises ValueError for a defective A. Cost O(n^3). [Kailath 1980, Sec. 1.2]
+    model: LTI. Raises ValueError for a defective A. Cost O(n^3). [Kailath 1980, Sec. 1.2]
     """
     model = require_lti(model, "modal_form")
     T = realizations.modal(model.A, model.B, model.C)[3]
@@ -266,7 +263,7 @@ def output_spectrum(model: LTI, omega: Any, input_spectrum: Any = None) -> np.nd
 
         S_y(w) = H(w) S_u(w) H(w)^*
 
-    omega: (F,) in rad per unit of time. input_spectrum: (F, m, m) Hermitian, or (m, m), or None for unit white noise.
+    model: LTI. omega: (F,) in rad per unit of time. input_spectrum: (F, m, m) Hermitian, or (m, m), or None for unit white noise.
     Returns (F, p, p), complex Hermitian. [ESN-SSM, Eq. 63; Kailath, Sayed & Hassibi 2000, Sec. 6.4]
     """
     model = require_lti(model, "output_spectrum")

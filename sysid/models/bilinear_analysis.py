@@ -80,7 +80,7 @@ def _sum_series(step: Callable, first: np.ndarray, rate: float) -> np.ndarray:
 def gramian_rate(model: Bilinear) -> float:
     """Compute the rate at which the series of generalised Gramians grows: they exist if and only if it is below 1.
 
-    The spectral radius of W -> L^-1(sum N_i W N_i'), L the Lyapunov operator of the stable A, by the power method from
+    model: Bilinear with a stable A. The spectral radius of W -> L^-1(sum N_i W N_i'), L the Lyapunov operator of the stable A, by the power method from
     the identity: the map keeps positive semidefinite matrices, so its leading eigenvalue is positive and is found.
     Cost O(n^3) an iteration. [Damm 2008, Thm 3.1]
     """

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy as np
 
 from .. import _check
 from .._show import Shown
+from ..linear import response
+from ..linear.zeros import invariant_zeros
+from . import responses
+from .figures import LinearFigures
 from .packed import linear_functions
 from .protocol import Functions
 
@@ -100,16 +105,47 @@ class LTI(Shown):
         poles = self.poles()
         return bool((np.abs(poles) < 1).all() if self.dt is not None else (poles.real < 0).all())
 
+    def zeros(self) -> np.ndarray:
+        """Finite invariant zeros (k,), complex, for any number of inputs and outputs. [Emami-Naeini & Van Dooren 1982]"""
+        return invariant_zeros(self.A, self.B, self.C, self.D)
+
+    def dc_gain(self) -> np.ndarray:
+        """Response to a constant input of 1 in the long run (p, m). Raises ValueError where the model integrates."""
+        return responses.dc_gain(self)
+
+    def equilibrium(self, u: Any = None) -> np.ndarray:
+        """The state (n,) that stays under a constant input u (m,), zero if None. Raises ValueError where there is none."""
+        return responses.equilibrium(self, u)
+
     def markov_parameters(self, n_steps: int) -> np.ndarray:
-        """Impulse response h_0 = D, h_k = C A^(k-1) B: (n_steps, p, m).  [ESN-SSM, Eq. 60], with the delay made explicit."""
+        """Markov parameters h_0 = D, h_k = C A^(k-1) B: (n_steps, p, m). [ESN-SSM, Eq. 60], with the delay made explicit."""
         n_steps = _check.count(n_steps, "n_steps", "LTI.markov_parameters")
-        out = np.empty((n_steps, self.n_outputs, self.n_inputs))
-        out[0] = self.D
-        X = self.B
-        for k in range(1, n_steps):
-            out[k] = self.C @ X
-            X = self.A @ X
-        return out
+        return response.markov_parameters(self.A, self.B, self.C, self.D, n_steps)
+
+    def impulse_response(self, n_steps: int | None = None, *, t: Any = None) -> np.ndarray:
+        """Response to a unit pulse at step 0, of height 1 and not 1/dt: (n_steps, p, m), the Markov parameters.
+
+        Continuous time: give t (T,), equally spaced from 0; returns C e^(A t) B (T, p, m), without the Dirac pulse of D.
+        """
+        return responses.impulse_response(self, n_steps, t)
+
+    def step_response(self, n_steps: int | None = None, *, t: Any = None) -> np.ndarray:
+        """Response from rest to an input of 1 from step 0 on: (n_steps, p, m); continuous time: at times t (T,)."""
+        return responses.step_response(self, n_steps, t)
+
+    def frequency_response(self, omega: Any) -> np.ndarray:
+        """H(e^(i omega dt)), or H(i omega) in continuous time: (F, p, m) complex.  [ESN-SSM, Eq. 58]
+
+        omega: (F,) in rad per unit of time. Cost O(n^3) once and O(n^2) a frequency. Raises ValueError at a pole.
+        """
+        return responses.frequency_response(self, omega)
+
+    def transfer_function(self) -> tuple[np.ndarray, np.ndarray]:
+        """Numerators num (p, m, n+1) over one denominator den (n+1,), descending powers of z (of s in continuous time).
+
+        Warns where the polynomials no longer reproduce the frequency response, as they do not for large n.
+        """
+        return responses.transfer_function(self)
 
     def transform(self, T: Any) -> LTI:
         """Change coordinates, x = T z with T (n, n) regular: (T^-1 A T, T^-1 B, C T, D)."""
@@ -119,6 +155,29 @@ class LTI(Shown):
         solve = np.linalg.solve(T, np.column_stack([self.A @ T, self.B, self.c]))
         n = self.n_states
         return LTI(solve[:, :n], solve[:, n:-1], self.C @ T, self.D, self.dt, solve[:, -1], self.d)
+
+    @property
+    def plot(self) -> LinearFigures:
+        """Figures: plot.bode(), plot.nyquist(), plot.pole_zero(), plot.impulse(), plot.step(), plot.hankel()."""
+        return LinearFigures(self)
+
+    def to_scipy(self) -> Any:
+        """As scipy.signal.StateSpace. Raises ValueError where the model has offsets."""
+        return import_module(".interchange", __package__).to_scipy(self)
+
+    @staticmethod
+    def from_scipy(system: Any) -> LTI:
+        """From a scipy.signal system: state space, transfer function or zeros-poles-gain."""
+        return import_module(".interchange", __package__).from_scipy(system)
+
+    def to_control(self) -> Any:
+        """As control.StateSpace of python-control. Raises ValueError where the model has offsets."""
+        return import_module(".interchange", __package__).to_control(self)
+
+    @staticmethod
+    def from_control(system: Any) -> LTI:
+        """From a python-control state space or transfer function."""
+        return import_module(".interchange", __package__).from_control(system)
 
     def functions(self) -> Functions:
         """The model as the functions f, g and Jacobians that kernels take, compiled."""

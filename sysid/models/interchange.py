@@ -1,0 +1,69 @@
+"""LTI models to and from scipy.signal and python-control. Both are imported only here, and only when asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .lti import LTI
+
+
+def to_scipy(model: LTI) -> Any:
+    """Return scipy.signal.StateSpace (continuous) or its discrete form with dt. Offsets have no place there: refused."""
+    from scipy.signal import StateSpace
+
+    _refuse_offsets(model, "to_scipy")
+    matrices = (model.A, model.B, model.C, model.D)
+    return StateSpace(*matrices) if model.dt is None else StateSpace(*matrices, dt=model.dt)
+
+
+def from_scipy(system: Any) -> LTI:
+    """Build an LTI from a scipy.signal system: state space, transfer function or zeros-poles-gain."""
+    convert = getattr(system, "to_ss", None)
+    if convert is None:
+        raise TypeError(f"LTI.from_scipy: expected a scipy.signal system; received {type(system).__name__}.")
+    system = convert()
+    return LTI(system.A, system.B, system.C, system.D, dt=_interval(getattr(system, "dt", None)))
+
+
+def _interval(dt: Any) -> float | None:
+    """None is continuous in scipy; `True` is discrete without a sampling interval, which must be named."""
+    if dt is True:
+        raise ValueError("LTI.from_scipy: expected a sampling interval; received dt=True (unspecified). Set dt there.")
+    return None if dt is None else float(dt)
+
+
+def to_control(model: LTI) -> Any:
+    """Return control.StateSpace. Needs python-control; offsets have no place there: refused."""
+    _refuse_offsets(model, "to_control")
+    control = _control("LTI.to_control")
+    return control.ss(model.A, model.B, model.C, model.D, 0 if model.dt is None else model.dt)
+
+
+def from_control(system: Any) -> LTI:
+    """Build an LTI from a python-control system: state space or transfer function."""
+    if not hasattr(system, "A"):
+        if not hasattr(system, "num"):
+            raise TypeError(f"LTI.from_control: expected a python-control system; received {type(system).__name__}.")
+        system = _control("LTI.from_control").ss(system)
+    dt = system.dt
+    if dt is None or dt is True:
+        raise ValueError(f"LTI.from_control: expected a time base; received dt={dt}. Set dt there: 0 for continuous time, "
+                         "a number for a sampling interval.")  # fmt: skip
+    return LTI(np.asarray(system.A), np.asarray(system.B), np.asarray(system.C), np.asarray(system.D),
+               dt=None if dt == 0 else float(dt))  # fmt: skip
+
+
+def _control(call: str) -> Any:
+    try:
+        import control
+    except ImportError:
+        raise ImportError(f"{call}: python-control is not installed; pip install sysid[control].") from None
+    return control
+
+
+def _refuse_offsets(model: LTI, call: str) -> None:
+    if model.c.any() or model.d.any():
+        raise ValueError(f"LTI.{call}: expected a model without offsets because the other package has none; received "
+                         "c or d. Pass sysid.LTI(model.A, model.B, model.C, model.D, model.dt) to drop them.")  # fmt: skip

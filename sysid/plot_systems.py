@@ -1,0 +1,164 @@
+"""Figures of linear systems from plain arrays: Bode, Nyquist, poles and zeros, responses, singular values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .plot import COLOURS, axes, tidy
+
+
+def stems(x: np.ndarray, heights: np.ndarray, ax: Any = None, xlabel: str = "", ylabel: str = "") -> Any:
+    """Heights (k,) above positions (k,), from zero; return the axes."""
+    ax = axes(ax)
+    shown = np.isfinite(heights)
+    ax.vlines(x[shown], 0.0, heights[shown], color=COLOURS["model"], linewidth=1.2)
+    ax.plot(x[shown], heights[shown], "o", color=COLOURS["model"], markersize=4)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    return ax
+
+
+def bode(omega: np.ndarray, response: np.ndarray, ax: Any = None, nyquist: float | None = None) -> Any:
+    """Gain in dB above phase in degrees for every output (rows) and input (columns); return the axes (2 p, m).
+
+    omega: (F,) rad per unit of time, positive. response: (F, p, m) complex. nyquist: pi / dt, drawn as a line.
+    """
+    _, p, m = response.shape
+    grid = _grid(ax, 2 * p, m, (2.2 + 3.2 * m, 0.8 + 3.0 * p), sharex=True)
+    for i in range(p):
+        for j in range(m):
+            gain, phase = grid[2 * i, j], grid[2 * i + 1, j]
+            h = response[:, i, j]
+            if np.any(h != 0):
+                with np.errstate(divide="ignore"):
+                    gain.semilogx(omega, 20 * np.log10(np.abs(h)), color=COLOURS["model"], linewidth=1.2)
+                phase.semilogx(omega, np.degrees(np.unwrap(np.angle(h))), color=COLOURS["model"], linewidth=1.2)
+            else:  # a pair that is not connected has no gain to show
+                gain.set_xscale("log")
+                phase.set_xscale("log")
+                gain.text(0.5, 0.5, "zero", transform=gain.transAxes, ha="center", va="center")
+            if nyquist is not None:
+                for a in (gain, phase):
+                    a.axvline(nyquist, color=COLOURS["data"], linewidth=0.8, linestyle=":")
+            if j == 0:
+                gain.set_ylabel(_pair("gain, dB", i, None, p, m))
+                phase.set_ylabel("phase, deg")
+            if i == 0 and m > 1:
+                gain.set_title(f"from input {j + 1}", fontsize="medium")
+    for a in grid[-1]:
+        a.set_xlabel("frequency, rad per unit of time")
+    return grid
+
+
+def nyquist_curve(response: np.ndarray, ax: Any = None) -> Any:
+    """The response (F, p, m) in the complex plane with its mirror image and the point -1; return the axes."""
+    _, p, m = response.shape
+    grid = _grid(ax, p, m, (1.0 + 3.4 * m, 0.6 + 3.2 * p))
+    for i in range(p):
+        for j in range(m):
+            a, h = grid[i, j], response[:, i, j]
+            a.plot(h.real, h.imag, color=COLOURS["model"], linewidth=1.2)
+            a.plot(h.real, -h.imag, color=COLOURS["model"], linewidth=1.0, linestyle="--")
+            a.plot([-1], [0], "+", color=COLOURS["second"], markersize=9)
+            a.axhline(0, color=COLOURS["data"], linewidth=0.6)
+            a.axvline(0, color=COLOURS["data"], linewidth=0.6)
+            a.set_aspect("equal", adjustable="datalim")
+            a.set(xlabel="real part", ylabel=_pair("imaginary part", i, j, p, m))
+    return grid if grid.size > 1 else grid[0, 0]
+
+
+def pole_zero(poles: np.ndarray, zeros: np.ndarray, ax: Any = None, *, continuous: bool = False) -> Any:
+    """Poles (crosses) and zeros (circles) with the stability boundary and lines of equal damping; return the axes."""
+    ax = axes(ax, size=(5.2, 4.8))
+    angle = np.linspace(0, 2 * np.pi, 361)
+    if continuous:
+        ax.axvline(0, color=COLOURS["data"], linewidth=0.8)
+    else:
+        ax.plot(np.cos(angle), np.sin(angle), color=COLOURS["data"], linewidth=0.8)
+    _equal_damping(ax, poles, zeros, continuous)
+    ax.axhline(0, color=COLOURS["grid"], linewidth=0.8)
+    ax.plot(zeros.real, zeros.imag, "o", markerfacecolor="none", color=COLOURS["second"], label=f"zeros ({len(zeros)})")
+    ax.plot(poles.real, poles.imag, "x", color=COLOURS["model"], label=f"poles ({len(poles)})")
+    if not continuous:
+        ax.set_aspect("equal", adjustable="datalim")
+    ax.set(xlabel="real part", ylabel="imaginary part")
+    ax.legend(loc="best", frameon=False, fontsize="small")
+    return ax
+
+
+def _equal_damping(ax: Any, poles: np.ndarray, zeros: np.ndarray, continuous: bool) -> None:
+    """Thin dotted curves on which the damping is .1, .3, .5, .7, .9."""
+    points = np.concatenate((poles, zeros))
+    reach = 1.1 * float(np.abs(points).max(initial=1e-12))
+    for damping in (0.1, 0.3, 0.5, 0.7, 0.9):
+        slope = np.sqrt(1 - damping**2)
+        size = np.linspace(0, reach if continuous else np.pi / slope, 200)
+        s = size * (-damping + 1j * slope)
+        curve = s if continuous else np.exp(s)
+        for sign in (1, -1):
+            ax.plot(curve.real, sign * curve.imag, color="#b0b0b0", linewidth=0.8, linestyle=":")
+        tip = curve[-1] if continuous else curve[len(curve) // 2]
+        ax.annotate(f"{damping:.1f}", (tip.real, tip.imag), color="#8c8c8c", fontsize="x-small", clip_on=True)
+
+
+def responses(time: np.ndarray, values: np.ndarray, ax: Any = None, *, style: str = "line", ylabel: str = "") -> Any:
+    """Responses (T, p, m) over time (T,), one panel a pair; return the axes (p, m), or one.
+
+    style: "line", "stems" for pulses at samples (a line beyond 120 of them), "held" for values that stay until the next.
+    """
+    _, p, m = values.shape
+    grid = _grid(ax, p, m, (1.6 + 3.2 * m, 0.8 + 1.9 * p), sharex=True)
+    for i in range(p):
+        for j in range(m):
+            a, h = grid[i, j], values[:, i, j]
+            a.axhline(0, color=COLOURS["data"], linewidth=0.6)
+            if style == "held":
+                a.step(time, h, where="post", color=COLOURS["model"], linewidth=1.2)
+            elif style == "stems" and len(time) <= 120:
+                a.vlines(time, 0, h, color=COLOURS["model"], linewidth=0.9)
+                a.plot(time, h, "o", color=COLOURS["model"], markersize=3)
+            else:
+                a.plot(time, h, color=COLOURS["model"], linewidth=1.2)
+            if j == 0:
+                a.set_ylabel(_pair(ylabel, i, None, p, m))
+            if i == 0 and m > 1:
+                a.set_title(f"from input {j + 1}", fontsize="medium")
+    for a in grid[-1]:
+        a.set_xlabel("time")
+    return grid if grid.size > 1 else grid[0, 0]
+
+
+def decay(values: np.ndarray, ax: Any = None, ylabel: str = "", xlabel: str = "index") -> Any:
+    """Positive values (k,) by index on a logarithmic scale, zeros left out; return the axes."""
+    ax = axes(ax)
+    index = np.arange(1, len(values) + 1)
+    shown = values > 0
+    if shown.any():
+        ax.semilogy(index[shown], values[shown], "o-", color=COLOURS["model"], markersize=4, linewidth=0.9)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.xaxis.get_major_locator().set_params(integer=True)
+    return ax
+
+
+def _grid(ax: Any, rows: int, columns: int, size: tuple[float, float], sharex: bool = False) -> np.ndarray:
+    """An array (rows, columns) of axes: the given ones, or new ones."""
+    if ax is not None:
+        given = np.asarray(ax, dtype=object)
+        if given.size != rows * columns:
+            raise ValueError(f"plot: expected {rows} x {columns} axes; received {given.size}.")
+        return given.reshape(rows, columns)
+    import matplotlib.pyplot as plt
+
+    _, grid = plt.subplots(rows, columns, squeeze=False, layout="constrained", figsize=size, sharex=sharex)
+    for a in grid.flat:
+        tidy(a)
+    return grid
+
+
+def _pair(label: str, output: int, given: int | None, p: int, m: int) -> str:
+    """The label, naming output and input where there are several."""
+    name = f"output {output + 1}" if p > 1 else ""
+    if given is not None and m > 1:
+        name = f"{name}, input {given + 1}".lstrip(", ")
+    return f"{name}\n{label}" if name else label
