@@ -143,6 +143,21 @@ def esn_fx(x, u, p, t):
 
 
 @helper
+def flow_f(x, u, p, t):
+    """dx/dt (n,) of the continuous-time network, with 1/tau in the leak's place."""
+    return esn_f(x, u, p, t) - x
+
+
+@helper
+def flow_fx(x, u, p, t):
+    """Its Jacobian (n, n)."""
+    out = esn_fx(x, u, p, t)
+    for i in range(len(x)):
+        out[i, i] -= 1.0
+    return out
+
+
+@helper
 def esn_fu(x, u, p, t):
     """df/d[u, y] = leak J [W_in, W_fb] (n, m + r)."""
     leak, bias, d, W, W_in, W_fb, C = weights(p)
