@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import reservoir, rollout
+from ..kernels import rollout
 from ..kernels._jit import as_float
 from ..models.bilinear import Bilinear
-from ..models.esn import ESN
-from ..models.esn_functions import readout_features
 from ..models.lti import LTI
 from ..models.ltv import LTV
 
@@ -34,8 +32,8 @@ Path = tuple[np.ndarray, np.ndarray, np.ndarray | None, int]  # x, final, y, fir
 
 @singledispatch
 def default_run(model: Any) -> Callable[[Any, Drive], Path]:
-    """The recursion for a type of model; higher layers register their own types."""
-    return _run_nonlinear
+    """The recursion for a type of model; `reservoir_paths` and higher layers register their own types."""
+    return run_nonlinear
 
 
 @default_run.register
@@ -51,13 +49,6 @@ def _(model: LTV) -> Callable[[Any, Drive], Path]:
 @default_run.register
 def _(model: Bilinear) -> Callable[[Any, Drive], Path]:
     return lambda model, drive: _run_linear(model.along(drive.u), drive)
-
-
-@default_run.register
-def _(model: ESN) -> Callable[[Any, Drive], Path]:
-    if model.act.code < 0 or callable(model.features):
-        return _run_nonlinear
-    return _run_reservoir if model.n_feedback == 0 else _run_feedback
 
 
 def _run_linear(model: Any, drive: Drive) -> Path:
@@ -87,7 +78,7 @@ def _apply(matrices: np.ndarray, signal: np.ndarray) -> np.ndarray:
     return (matrices @ signal[:, :, None])[:, :, 0]
 
 
-def _run_nonlinear(model: Any, drive: Drive) -> Path:
+def run_nonlinear(model: Any, drive: Drive) -> Path:
     fun = model.functions()
     T = len(drive.u)
     U = as_float(model.extended_input(drive.u, drive.feedback))
@@ -98,37 +89,3 @@ def _run_nonlinear(model: Any, drive: Drive) -> Path:
     if drive.v is not None:
         Y = Y + drive.v
     return X, final, Y, diverged
-
-
-def _run_reservoir(model: ESN, drive: Drive) -> Path:
-    T, n = len(drive.u), model.n_states
-    V = drive.u @ model.W_in.T + model.bias
-    X, final = np.empty((T, n)), np.empty(n)
-    if drive.w is not None:
-        return _run_feedback(model, drive)
-    if isinstance(model.W, np.ndarray):
-        reservoir.dense(model.W, as_float(V), model.leaks, model.act.code, drive.x0, X, final)
-    elif hasattr(model.W, "indptr"):
-        starts, columns = (np.asarray(a, dtype=np.int32) for a in (model.W.indptr, model.W.indices))
-        reservoir.sparse(starts, columns, model.W.data, as_float(V), model.leaks, model.act.code, drive.x0, X, final)
-    else:  # an operator knows only its product
-        final[:] = drive.x0
-        for t in range(T):
-            X[t] = final
-            final[:] = (1 - model.leaks) * final + model.leaks * model.act.function(model.W @ final + V[t])
-    Y = None if model.C is None else readout_features(model)(X) @ model.C.T + model.d
-    bad = ~np.isfinite(X).all(1)
-    return X, final, Y, int(np.argmax(bad)) - 1 if bad.any() else -1
-
-
-def _run_feedback(model: ESN, drive: Drive) -> Path:
-    fun = model.functions()
-    T, n, q = len(drive.u), model.n_states, model.n_outputs
-    if model.n_feedback and model.C is None and (drive.feedback is None or np.isnan(drive.feedback).any()):
-        model.require_readout("simulate with outputs fed back")
-    X, Y, final = np.empty((T, n)), np.empty((T, q)), np.empty(n)
-    V = np.zeros((T, n)) if drive.w is None else drive.w
-    E = np.zeros((T, q)) if drive.v is None else drive.v
-    U = as_float(model.extended_input(drive.u, drive.feedback))
-    diverged = reservoir.packed(fun.p, U, V, E, drive.x0, X, Y, final)
-    return X, final, None if model.C is None else Y, diverged

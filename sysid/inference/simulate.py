@@ -13,6 +13,7 @@ from ..core.gaussian import Gaussian, psd_factor
 from ..models.process import Process
 from ..models.protocol import Model, wide_input
 from .paths import Drive, Path, default_run
+from .reservoir_paths import run_together, runs_together
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,6 +91,8 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
     S, T = inputs.shape[:2]
     starts = _starts(model, process, x0, S, rng)
     known = _feedback(model, feedback, S, T)
+    if S > 1 and process is None and runs_together(model, known):
+        return _together(model, inputs, starts, known)
     paths = []
     for s in range(S):
         w, v = _noise(process, T, rng) if process else (None, None)
@@ -97,6 +100,17 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
             default_run(model)(model, Drive(inputs[s], starts[s], known[s] if known is not None else None, w, v))
         )
     return _result(model, paths, inputs, batched)
+
+
+def _together(model: Any, inputs: np.ndarray, starts: np.ndarray, known: np.ndarray | None) -> Simulation:
+    """All sequences of a batch at once, one matrix product a step."""
+    x, final, y = run_together(model, inputs, starts, known)
+    bad = ~np.isfinite(x).all((0, 2))
+    if not bad.any():
+        return Simulation(y, x, final, inputs if model.n_inputs else None, model.dt)
+    T = int(np.argmax(bad))
+    u = inputs[:, :T] if model.n_inputs else None
+    return Simulation(None if y is None else y[:, :T], x[:, :T], x[:, T - 1], u, model.dt, T - 1)
 
 
 def _result(model: Any, paths: list[Path], inputs: np.ndarray, batched: bool) -> Simulation:

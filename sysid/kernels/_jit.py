@@ -143,6 +143,8 @@ def as_float(array: Any) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float64)
 
 
-def helper(function: Callable) -> Callable:
+def helper(function: Callable | None = None, **options: Any) -> Any:
     """Compile lazily, per argument types, with the disk cache: for helpers inside a kernel's file."""
-    return _njit((), function)
+    if function is None:
+        return lambda function: _njit((), function, **options)
+    return _njit((), function, **options)

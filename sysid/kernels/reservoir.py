@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import helper, integer, kernel, mat, out_mat, out_vec, types, vec
+from ._jit import helper, kernel, mat, out_mat, out_vec, vec
 
 CODES = {"identity": 0, "tanh": 1, "relu": 2, "sigmoid": 3}
 HEADER = 6
-_indices = types.Array(types.int32, 1, "C", readonly=True)
 
 
 @helper
@@ -191,33 +190,6 @@ def esn_gx(x, u, p, t):
 def esn_gu(x, u, p, t):
     """dy/d[u, y] = 0 (q, m + r)."""
     return np.zeros((int(p[3]), int(p[1]) + int(p[2])))
-
-
-@kernel(mat, mat, vec, integer, vec, out_mat, out_vec)
-def dense(W, V, leak, code, x0, X, final):
-    """x[t+1] = (1 - leak) x + leak s(W x + V[t]).  V, X: (T, n). X[t] = x[t], final = x[T]."""
-    T, n = X.shape
-    final[:] = x0
-    v = np.empty(n)
-    for t in range(T):
-        X[t] = final
-        np.dot(W, final, v)
-        for i in range(n):
-            final[i] = (1.0 - leak[i]) * final[i] + leak[i] * value_of(code, v[i] + V[t, i])
-
-
-@kernel(_indices, _indices, vec, mat, vec, integer, vec, out_mat, out_vec)
-def sparse(starts, columns, values, V, leak, code, x0, X, final):
-    """The same with W in compressed rows."""
-    T, n = X.shape
-    final[:] = x0
-    for t in range(T):
-        X[t] = final
-        for i in range(n):
-            total = V[t, i]
-            for k in range(starts[i], starts[i + 1]):
-                total += values[k] * X[t, columns[k]]
-            final[i] = (1.0 - leak[i]) * X[t, i] + leak[i] * value_of(code, total)
 
 
 @kernel(vec, mat, mat, mat, vec, out_mat, out_mat, out_vec)
