@@ -8,13 +8,6 @@ Nouns (Data, LTI, ESN, Process, ...) and verbs (simulate, filter, fit, certify, 
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from . import datasets, reservoirs
-from .models.continuous_esn import ContinuousESN
-from .models.deep_esn import DeepESN
-from .models.field_esn import ConvolutionalESN, GraphESN
-from .models.gated_esn import GatedESN
-from .reservoirs.readout import Readout
-
 __version__ = "0.1.0"
 
 # The whole public surface in layer order. A name is imported when it is first used, so that `import sysid` stays
@@ -41,6 +34,10 @@ _PUBLIC = {
     ],
     "models.nonlinear": ["Nonlinear"],
     "models.process": ["Process"],
+    "models.deep_esn": ["DeepESN"],
+    "models.gated_esn": ["GatedESN"],
+    "models.field_esn": ["ConvolutionalESN", "GraphESN"],
+    "models.continuous_esn": ["ContinuousESN"],
     "transforms.linearize": ["linearize"],
     "inference.simulate": ["Simulation", "simulate"],
     "identification.excitation": ["Excitation", "excitation"],

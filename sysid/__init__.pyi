@@ -45,6 +45,11 @@ from .models.memory import rate_for_half_life as rate_for_half_life
 from .models.memory import resonances as resonances
 from .models.nonlinear import Nonlinear as Nonlinear
 from .models.process import Process as Process
+from .models.deep_esn import DeepESN as DeepESN
+from .models.gated_esn import GatedESN as GatedESN
+from .models.field_esn import ConvolutionalESN as ConvolutionalESN
+from .models.field_esn import GraphESN as GraphESN
+from .models.continuous_esn import ContinuousESN as ContinuousESN
 from .transforms.linearize import linearize as linearize
 from .inference.simulate import Simulation as Simulation
 from .inference.simulate import simulate as simulate

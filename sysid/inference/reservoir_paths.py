@@ -142,7 +142,9 @@ def _run_deep(model: DeepESN, drive: Drive) -> Path:
     own = model.n_feedback and (drive.feedback is None or np.isnan(drive.feedback).any())
     if own or drive.w is not None or drive.v is not None:
         return _run_reservoir(model.flat, drive)
-    starts, states, finals = model.split(drive.x0), [], []
+    starts = model.split(drive.x0)
+    states: list[np.ndarray] = []
+    finals: list[np.ndarray] = []
     for i, layer in enumerate(model.layers):
         V = np.broadcast_to(layer.bias, (len(drive.u), layer.n_states)).copy()
         if layer.n_inputs:

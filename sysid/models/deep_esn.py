@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -83,7 +84,7 @@ class DeepESN(Flat, Shown):
             ESN.random(n, n_inputs if every_layer_hears or i == 0 else 0, n_feedback if i == 0 else 0,
                        spectral_radius=spectral_radius, leak=float(rates[i]), input_scale=input_scale, rng=rng, **options)
             for i, n in enumerate(sizes)]  # fmt: skip
-        V = [layer_scale * rng.standard_normal((b, a)) / np.sqrt(a) for a, b in zip(sizes, sizes[1:])]
+        V = [layer_scale * rng.standard_normal((b, a)) / np.sqrt(a) for a, b in pairwise(sizes)]
         return cls(layers, V)
 
     @property
@@ -140,7 +141,7 @@ class DeepESN(Flat, Shown):
         fun = self.functions()
         A = fun.fx(np.array(x), np.array(self.extended_input(u[None], np.zeros((1, self.n_feedback)))[0]), fun.p, 0.0)
         at = self.bounds
-        return [np.linalg.eigvals(A[a:b, a:b]) for a, b in zip(at, at[1:])]
+        return [np.linalg.eigvals(A[a:b, a:b]) for a, b in pairwise(at)]
 
     def summary(self) -> dict[str, Any]:
         return {"layers": len(self.layers), "units": [s.n_states for s in self.layers],
