@@ -1,0 +1,61 @@
+"""The verb certify: a proved property of a model, or an honest refusal with the best bound found."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import singledispatch
+from typing import Any
+
+from ..models.esn import ESN
+from .certificate import Certificate, Contraction
+from .floors import contraction_floor
+from .ladder import Ladder
+from .network import LeakyNetwork
+from .registry import as_network, is_network
+
+FLOOR_LIMIT = 300                                         # beyond it the search for a floor costs more than the proof
+
+
+@singledispatch
+def default_method(model: Any) -> Any:
+    """The method that certify takes for a model's type; a higher layer registers its own."""
+    raise TypeError(f"certify: expected a model such as ESN, LTI, LTV or Bilinear; received {type(model).__name__}.")
+
+
+@default_method.register(ESN)
+@default_method.register(LeakyNetwork)
+def _(model: Any) -> Ladder:
+    return Ladder()
+
+
+def certify(model: Any, wanted: Contraction | None = None, method: Any = None) -> Certificate:
+    """Prove that a model contracts, or say why it could not be proved.
+
+    $$ \\| x_{t+1} - \\bar x_{t+1} \\|_P \\le \\kappa \\, \\| x_t - \\bar x_t \\|_P $$
+
+    Parameters
+    ----------
+    model : ESN (its driven map: outputs fed back are taken as measured; the autonomous one is `esn.closed_loop()`),
+        LTI, LTV, Bilinear, or another model with a method registered
+    wanted : the property, Contraction() if None
+    method : NormBound(), PerronBound(), DiagonalScaling(), CircleCriterion(...), LMI(), ...; chosen from the model if None
+
+    Returns
+    -------
+    Certificate : holds only if the inequality was proved with a bound on every rounding error and the rate is below 1.
+        No solver's word is taken. What cannot be proved comes back with verified=False and the reason.
+
+    Raises ValueError for models that are not well defined (NaN in W, slopes without bounds, a leak of 0).
+    """
+    wanted = Contraction() if wanted is None else wanted
+    if not hasattr(wanted, "rate"):
+        raise TypeError(f"certify: expected a property such as Contraction() as second argument; received "
+                        f"{type(wanted).__name__}. The method comes third: certify(model, Contraction(), NormBound()).")
+    method = default_method(model) if method is None else method
+    if not hasattr(method, "certify"):
+        raise TypeError(f"certify: expected a method such as CircleCriterion('optimal'); received {method!r}.")
+    found = method.certify(model, wanted)
+    if is_network(model) and not found.rate_floor and model.n_states <= FLOOR_LIMIT:
+        below = contraction_floor(as_network(model))
+        found = replace(found, rate_floor=below, method_floor=max(found.method_floor, below))
+    return found

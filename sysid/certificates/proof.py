@@ -1,0 +1,113 @@
+"""The circle inequality, proved without trusting whoever found the numbers; and the repair of numbers that fail.
+
+$$ M = \\begin{bmatrix} k^2 P + \\underline{A}' T \\overline{A} + \\overline{A}' T \\underline{A} & -(\\underline{A} + \\overline{A})' T \\\\
+   -T (\\underline{A} + \\overline{A}) & 2T - P \\end{bmatrix} > 0, \\qquad P > 0, \\; T \\ge 0 \\text{ diagonal} $$
+
+For y = J x every factor (y - lower x)_i (upper x - y)_i is nonnegative, so
+|y|_P^2 <= |y|_P^2 + 2 (y - lower x)' T (upper x - y) = k^2 |x|_P^2 - [x; y]' M [x; y] <= k^2 |x|_P^2.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy.linalg import eigh
+
+from .enclosure import Enclosure, Exact, Number
+from .multiplier import balanced
+from .network import LeakyNetwork
+from .pencil import smallest_rate, times_transpose
+from .reduction import metric
+
+EXACT_LIMIT = 25
+
+
+def circle_matrix(network: LeakyNetwork, P: np.ndarray, T: np.ndarray, rate: float, number: Number) -> Any:
+    """M (2n, 2n) in the given arithmetic. [ESN-SSM, Eq. 34], corrected."""
+    low, up = network.endpoints_in(number)
+    t, k, two = number.of(np.asarray(T)[:, None]), number.of(rate), number.of(2.0)
+    metric_ = number.of(P)
+    cross = low.T @ (t * up)
+    corner = t * (low + up)
+    weight = number.of(np.eye(len(P))) * (two * t)
+    return number.block([[(k * k) * metric_ + cross + cross.T, -corner.T], [-corner, weight - metric_]])
+
+
+def proved(network: LeakyNetwork, P: Any, T: Any, rate: float, exact: bool = False) -> bool:
+    """Whether (P, T, rate) is proved to satisfy the circle inequality. Cost two Cholesky factorisations, O(n^3).
+
+    False means 'not proved': NaN, a negative multiplier, a rate that is not a positive number, or too little slack.
+    """
+    P, T = np.asarray(P, dtype=np.float64), np.asarray(T, dtype=np.float64)
+    n = network.n_states
+    if P.shape != (n, n) or T.shape != (n,) or not (np.isfinite(P).all() and np.isfinite(T).all()):
+        return False
+    if not (np.isfinite(rate) and rate > 0) or T.min() < 0 or not np.array_equal(P, P.T):
+        return False
+    number: Number = Exact if exact else Enclosure
+    if exact and n > EXACT_LIMIT:
+        raise ValueError(f"certify: expected n <= {EXACT_LIMIT} for the exact check; received n = {n}. "
+                         "The floating-point proof has no such limit.")
+    if not number.of(P).positive_definite():
+        return False
+    return bool(circle_matrix(network, P, T, rate, number).positive_definite())
+
+
+def certified(network: LeakyNetwork, t: np.ndarray, rate: float, start: float = 1e-7, stop: float = 0.1,
+              ) -> tuple[np.ndarray, float] | None:
+    """(P, rate) proved for multiplier t at a rate as little above the given one as double precision allows.
+
+    The increase starts at `start` (relative) and grows fourfold until the proof goes through; None beyond `stop`.
+    """
+    n = network.n_states
+    low, up = network.endpoints()
+    room = float(np.clip(rate - (1 - network.leak).max(), 0.01, 1.0)) ** 2
+    delta = start * max(1.0, n / 100)
+    while delta < stop:
+        k = rate * (1 + delta)
+        P = metric(low, up, t, k, 0.25 * delta * room)
+        if P is not None and proved(network, P, t, k):
+            return P, k
+        delta *= 4
+    return None
+
+
+def repaired(network: LeakyNetwork, P: Any, T: Any, rate: float) -> tuple[np.ndarray, np.ndarray, float] | None:
+    """Turn a solver's answer into a proved one, changing as little as it takes; None if nothing can be proved.
+
+    1 symmetrise P, keep the rate; 2 keep P and T, raise the rate to what they satisfy; 3 keep T, rebuild P by cyclic
+    reduction; 4 the balanced multiplier. Every answer returned has been proved.
+    """
+    n = network.n_states
+    P, T = np.asarray(P, dtype=np.float64), np.asarray(T, dtype=np.float64)
+    usable = T.shape == (n,) and np.isfinite(T).all() and T.max(initial=0.0) > 0
+    if usable:
+        T = np.maximum(T, 1e-13 * T.max())
+    if usable and P.shape == (n, n) and np.isfinite(P).all():
+        P = (P + P.T) / 2
+        if proved(network, P, T, rate):
+            return P, T, rate
+        raised = _rate_of(network, P, T)
+        if raised is not None and proved(network, P, T, raised) and raised < 1.02 * rate:
+            return P, T, raised
+    low, up = network.endpoints()
+    for t in ([T] if usable else []) + [balanced(network.coupling) ** 2]:
+        found = certified(network, t, smallest_rate(low, up, t, network.leak))
+        if found is not None:
+            return found[0], t, found[1]
+    return None
+
+
+def _rate_of(network: LeakyNetwork, P: np.ndarray, T: np.ndarray) -> float | None:
+    """The smallest rate that a given P and T satisfy, by a generalised eigenvalue."""
+    low, up = network.endpoints()
+    corner = T[:, None] * (low + up)
+    try:
+        gain = corner.T @ np.linalg.solve(2 * np.diag(T) - P, corner)
+        cross = times_transpose(low, T[:, None] * up)
+        value = eigh(gain - cross - cross.T, P, eigvals_only=True)[-1]
+        np.linalg.cholesky(2 * np.diag(T) - P)
+    except np.linalg.LinAlgError:
+        return None
+    return float(np.sqrt(value) * (1 + 1e-9)) if np.isfinite(value) and value > 0 else None

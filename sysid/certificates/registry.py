@@ -1,0 +1,32 @@
+"""Which models are leaky networks, and as which."""
+
+from __future__ import annotations
+
+from functools import singledispatch
+from typing import Any
+
+from ..models.esn import ESN
+from .network import LeakyNetwork
+
+
+@singledispatch
+def as_network(model: Any) -> LeakyNetwork:
+    """The leaky network that a model's driven map is; TypeError for other models."""
+    raise TypeError(f"certify: expected an ESN for this method; received {type(model).__name__}. "
+                    "Leave the method out to have one chosen for the model.")
+
+
+@as_network.register
+def _(model: LeakyNetwork) -> LeakyNetwork:
+    return model
+
+
+@as_network.register
+def _(model: ESN) -> LeakyNetwork:
+    lower, upper = model.slope_bounds()
+    return LeakyNetwork(model.W, model.leak, lower, upper)
+
+
+def is_network(model: Any) -> bool:
+    """Whether the model is registered as a leaky network."""
+    return as_network.dispatch(type(model)) is not as_network.dispatch(object)

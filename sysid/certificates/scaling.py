@@ -1,0 +1,110 @@
+"""The largest scaling of W that keeps a certificate, and the scaling of W or of (leak, W) that gives one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from .contraction import CircleCriterion, NormBound, multiplier_of
+from .network import LeakyNetwork
+from .pencil import smallest_rate
+from .proof import certified, proved
+from .registry import as_network
+
+
+def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -> float:
+    """The largest alpha for which alpha W is certified at a rate not above `rate`, as far as the method reaches.
+
+    Parameters
+    ----------
+    model : ESN or LeakyNetwork
+    rate : target in (0, 1]; 1 asks for contraction just below 1
+    method : NormBound() or CircleCriterion(...), the optimal one if None (balanced above n = 200)
+
+    The last value tried was proved. The result is 0 when even W = 0 does not reach the rate (1 - leak above it).
+    """
+    network = as_network(model)
+    if not (np.isfinite(rate) and 0 < rate <= 1):
+        raise ValueError(f"scale_to_certified: expected rate in (0, 1]; received {rate!r}.")
+    goal = rate * (1 - 1e-9) if rate < 1 else 1 - 1e-6
+    if (1 - network.leak).max() >= goal:
+        return 0.0
+    if isinstance(method, NormBound):
+        return _bisect(lambda a: method.certify(network.scaled(a)).rate <= goal, _start(network, goal))
+    if method is not None and not isinstance(method, CircleCriterion):
+        raise TypeError(f"scale_to_certified: expected NormBound() or CircleCriterion(...); received {method!r}.")
+    kind = method.multiplier if method is not None else ("optimal" if network.n_states <= 200 else "balanced")
+    alpha, t = _start(network, goal), None
+    for _ in range(4 if kind == "optimal" else 1):        # the best multiplier depends on the scale: alternate
+        t, _ = multiplier_of(network.scaled(alpha), kind)
+        new = _reach(network, t, goal, alpha)
+        if abs(new - alpha) < 1e-4 * new:
+            alpha = max(alpha, new)
+            break
+        alpha = max(alpha, new)
+    for shrink in (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1):
+        if _proves(network.scaled(alpha * (1 - shrink)), t, goal):
+            return float(alpha * (1 - shrink))
+    return 0.0
+
+
+def scale_to_certified(esn: Any, rate: float = 0.95, method: Any = None) -> Any:
+    """The reservoir with W scaled, only as far as needed, so that certify proves the wanted rate.
+
+    A reservoir that is certified already is returned unchanged. Raises ValueError when no scaling helps, that is when
+    1 - leak is not below the rate.
+    """
+    if not (np.isfinite(rate) and 0 < rate <= 1):
+        raise ValueError(f"scale_to_certified: expected rate in (0, 1]; received {rate!r}.")
+    alpha = largest_certified_scale(esn, rate, method)
+    if alpha <= 0:
+        slowest = float((1 - as_network(esn).leak).max())
+        raise ValueError(f"scale_to_certified: expected a rate above 1 - leak = {slowest:g}, which even W = 0 has; "
+                         f"received rate = {rate:g}. Raise the leak or the rate.")
+    return esn if alpha >= 1 else replace(esn, W=esn.W * alpha)
+
+
+def _start(network: LeakyNetwork, goal: float) -> float:
+    """A scale that the norm bound certifies."""
+    gain = np.maximum(np.abs(network.lower), np.abs(network.upper)) * network.leak
+    size = np.linalg.norm(gain[:, None] * network.coupling, 2) if network.W.shape[0] else 0.0
+    return float((goal - (1 - network.leak).max()) / size) if size > 0 else 1.0
+
+
+def _reach(network: LeakyNetwork, t: np.ndarray, goal: float, start: float) -> float:
+    def rate(a: float) -> float:
+        low, up = network.scaled(a).endpoints()
+        return smallest_rate(low, up, t, network.leak)
+
+    low, high = start, start
+    if rate(start) > goal:
+        low = 0.0
+    else:
+        for _ in range(60):
+            high *= 1.5
+            if rate(high) > goal:
+                break
+            low = high
+        else:
+            return low
+    for _ in range(14):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rate(middle) <= goal else (low, middle)
+    return low
+
+
+def _proves(network: LeakyNetwork, t: np.ndarray, goal: float) -> bool:
+    low, up = network.endpoints()
+    rate = smallest_rate(low, up, t, network.leak)
+    found = certified(network, t, rate)
+    return found is not None and found[1] <= goal and proved(network, found[0], t, found[1])
+
+
+def _bisect(good: Any, start: float) -> float:
+    low, high = (start, 2 * start) if good(start) else (0.0, start)
+    for _ in range(30):
+        middle = (low + high) / 2
+        low, high = (middle, high) if good(middle) else (low, middle)
+    return float(low)
