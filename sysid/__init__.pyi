@@ -3,6 +3,13 @@
 from . import datasets as datasets
 from . import learning as learning
 from . import reservoirs as reservoirs
+from .certificates.certificate import Certificate as Certificate, Contraction as Contraction
+from .certificates.certify import certify as certify
+from .certificates.contraction import CircleCriterion as CircleCriterion, DiagonalScaling as DiagonalScaling, NormBound as NormBound, PerronBound as PerronBound
+from .certificates.ladder import Ladder as Ladder
+from .certificates.lmi import LMI as LMI
+from .certificates.network import LeakyNetwork as LeakyNetwork
+from .certificates.scaling import largest_certified_scale as largest_certified_scale, scale_to_certified as scale_to_certified
 from .core.data import Data as Data
 from .core.data import Scaling as Scaling
 from .core.gaussian import Diffuse as Diffuse
