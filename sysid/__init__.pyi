@@ -3,13 +3,6 @@
 from . import datasets as datasets
 from . import learning as learning
 from . import reservoirs as reservoirs
-from .certificates.certificate import Certificate as Certificate, Contraction as Contraction
-from .certificates.certify import certify as certify
-from .certificates.contraction import CircleCriterion as CircleCriterion, DiagonalScaling as DiagonalScaling, NormBound as NormBound, PerronBound as PerronBound
-from .certificates.ladder import Ladder as Ladder
-from .certificates.lmi import LMI as LMI
-from .certificates.network import LeakyNetwork as LeakyNetwork
-from .certificates.scaling import largest_certified_scale as largest_certified_scale, scale_to_certified as scale_to_certified
 from .core.data import Data as Data
 from .core.data import Scaling as Scaling
 from .core.gaussian import Diffuse as Diffuse
@@ -60,6 +53,18 @@ from .models.continuous_esn import ContinuousESN as ContinuousESN
 from .transforms.linearize import linearize as linearize
 from .inference.simulate import Simulation as Simulation
 from .inference.simulate import simulate as simulate
+from .certificates.certificate import Certificate as Certificate
+from .certificates.certificate import Contraction as Contraction
+from .certificates.certify import certify as certify
+from .certificates.contraction import CircleCriterion as CircleCriterion
+from .certificates.contraction import DiagonalScaling as DiagonalScaling
+from .certificates.contraction import NormBound as NormBound
+from .certificates.contraction import PerronBound as PerronBound
+from .certificates.ladder import Ladder as Ladder
+from .certificates.lmi import LMI as LMI
+from .certificates.network import LeakyNetwork as LeakyNetwork
+from .certificates.scaling import largest_certified_scale as largest_certified_scale
+from .certificates.scaling import scale_to_certified as scale_to_certified
 from .identification.excitation import Excitation as Excitation
 from .identification.excitation import excitation as excitation
 from .identification.fit import Fit as Fit

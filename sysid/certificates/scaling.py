@@ -53,6 +53,10 @@ def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -
 def scale_to_certified(esn: Any, rate: float = 0.95, method: Any = None) -> Any:
     """The reservoir with W scaled, only as far as needed, so that certify proves the wanted rate.
 
+    Parameters
+    ----------
+    esn : ESN or LeakyNetwork; rate : in (0, 1]; method : as for `largest_certified_scale`
+
     A reservoir that is certified already is returned unchanged. Raises ValueError when no scaling helps, that is when
     1 - leak is not below the rate.
     """
