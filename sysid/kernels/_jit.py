@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
+import numba.experimental.function_type
 import numpy as np
 from numba import types
 
@@ -76,15 +77,41 @@ def _njit(args: Any, function: Callable, **options: Any) -> Callable:
         return numba.njit(*args, **options)(function)
 
 
+class _Argument(types.WrapperAddressProtocol):
+    """A compiled function with its address looked up once."""
+
+    def __init__(self, function: Any, signature: Any):
+        self.function, self._signature = function, signature
+        self._address = int(numba.experimental.function_type._get_wrapper_address(function, signature))
+
+    def __call__(self, *args: Any) -> Any:
+        return self.function(*args)
+
+    def __wrapper_address__(self) -> int:
+        return self._address
+
+    def signature(self) -> Any:
+        return self._signature
+
+
 class Kernel:
     """One recursion, compiled at its first call for the signature it was declared with."""
 
     def __init__(self, function: Callable, signature: tuple | None, **options: Any):
         self.py_func = function
         self.signature = signature
+        self._returns = options.pop("returns", None)
         self._options = options
+        self.declared = None if self._returns is None else self._returns(*(signature or ()))
+        self._argument: Any = None
         self._compiled: Callable | None = None
         functools.update_wrapper(self, function)
+
+    def as_argument(self) -> Any:
+        """This kernel as an argument of another one, which then holds no copy of its code. Declare it with `returns`."""
+        if self._argument is None:
+            self._argument = _Argument(self.compile(), self.declared)
+        return self._argument
 
     def compile(self) -> Callable:
         """Compile now (or load from the disk cache) and return the compiled function."""

@@ -1,0 +1,105 @@
+"""The extended Kalman filter, with an iterated update where asked.
+
+    x(t+1|t) = f(x(t|t), u[t]),  P(t+1|t) = A P(t|t) A' + Q;   e = y - g(x(t|t-1), u[t]),  K = P C' (C P C' + R)^-1
+                                                                                       [Jazwinski 1970, Sec. 8.3]
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _check
+from ..kernels import extended, updates
+from ..kernels._jit import as_float
+from ..models.process import Process
+from .trace import Stretch, Trace
+
+
+@dataclass(frozen=True)
+class ExtendedKalman:
+    """The extended Kalman filter: first-order, with the Jacobians of f and g.
+
+    Exact on linear models; elsewhere an approximation that trusts the linearisation over one standard deviation.
+    Cost O(T n^3) and one call each of f, g and their Jacobians a step.
+    """
+
+    @property
+    def iterations(self) -> int:
+        """Linearisations of g in one update."""
+        return 1
+
+    def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
+        """Run over every sequence; each has its own covariances."""
+        return run_extended(process, stretch, self.iterations)
+
+
+@dataclass(frozen=True)
+class IteratedKalman:
+    """The extended Kalman filter with an iterated update: Gauss-Newton steps to the mode given y[t].
+
+    max_iterations: linearisations of g in one update at most; it stops when a step moves by 1e-10 standard deviations.
+    The log-likelihood uses the last linearisation. [Bell & Cathey 1993]
+    """
+
+    max_iterations: int = 10
+
+    def __post_init__(self) -> None:
+        _check.count(self.max_iterations, "max_iterations", "IteratedKalman")
+
+    def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
+        """Run over every sequence; each has its own covariances."""
+        return run_extended(process, stretch, self.max_iterations)
+
+
+def run_extended(process: Process, stretch: Stretch, iterations: int) -> list[Trace]:
+    """One trace a sequence, in threads where the functions are compiled."""
+    parts = [stretch.sequence(s) for s in range(len(stretch.y))]
+    if len(parts) == 1 or not process.model.functions().compiled:
+        return [_sequence(process, part, iterations) for part in parts]
+    _sequence(process, parts[0], iterations)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return list(pool.map(lambda part: _sequence(process, part, iterations), parts))
+
+
+def _sequence(process: Process, stretch: Stretch, iterations: int) -> Trace:
+    model = process.model
+    if process.S is not None and process.S.any():
+        raise ValueError("ExtendedKalman: expected S = None; received a cross covariance, which only linear processes take. "
+                         "Augment the state with the measurement noise.")  # fmt: skip
+    fun = model.functions()
+    y = stretch.y[0]
+    (T, q), n = y.shape, model.n_states
+    k, kept = (T if stretch.store == "all" else 1), (1 if stretch.store == "last" else T)
+    Q, R = (a if a.ndim == 3 else a[None] for a in (process.Q, process.R))
+    Q, R = (a if len(a) == 1 else a[stretch.start : stretch.start + T] for a in (Q, R))
+    fed_back = model.n_feedback and np.isnan(y).any()
+    Yp, Ct, Xp, Xf = np.empty((T, q)), np.empty((k, q, n)), np.empty((kept, n)), np.empty((kept, n))
+    Pp, Pf, AT, Qt = (np.empty((k, n, n)), np.empty((k, n, n)), np.empty((k, n, n)),
+                      np.empty((k if fed_back else 1, n, n)))  # fmt: skip
+    L, x, P = np.empty(T), np.empty(n), np.empty((n, n))
+    run = extended.extended if fun.compiled else extended.extended.py_func
+    u = as_float(model.extended_input(stretch.u[0], y))
+    bad, which, share = run(
+        updates.condition.as_argument(), updates.propagate.as_argument(), fun.f, fun.g, fun.fx, fun.gx,
+        fun.fu if model.n_feedback else fun.fx, u, u.shape[1] - model.n_feedback, fun.p, stretch.start * model.dt, model.dt,
+        as_float(Q), as_float(R), y, ~np.isnan(y), iterations, stretch.mean[0], stretch.cov, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt,
+        L, x, P)  # fmt: skip
+    if bad >= 0:
+        raise FloatingPointError(not_finite(stretch.start + bad, which, Xp, Xf, bad, u))
+    keep = stretch.store == "all"
+    return Trace(Xp[None], Xf[None], Yp[None], Pp if keep else None, Pf if keep else None, np.arange(T), AT,
+                 Qt if fed_back else as_float(Q), Ct, as_float(R), L[None], x[None], P, share,
+                 "extended" if iterations == 1 else "iterated")  # fmt: skip
+
+
+def not_finite(step: int, which: int, Xp: np.ndarray, Xf: np.ndarray, row: int, u: np.ndarray) -> str:
+    """The sentence for a function that left the numbers."""
+    x = (Xp, Xf)[which][row if len(Xp) > 1 else 0]
+    with np.printoptions(precision=4, threshold=8):
+        return (f"filter: {'gf'[which]} or its Jacobian returned a value that is not finite at time step {step}, "
+                f"x = {x}, u = {u[row]}. The estimate has left the region where the model is valid: check Q, R and initial, "
+                "or bound the function.")  # fmt: skip

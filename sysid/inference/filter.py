@@ -1,0 +1,113 @@
+"""The verb filter: the law of the state given the measurements so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..core.data import Data
+from ..core.gaussian import Gaussian
+from ..models.bilinear import Bilinear
+from ..models.lti import LTI
+from ..models.ltv import LTV
+from ..models.process import Process
+from ..models.protocol import wide_input
+from .ekf import ExtendedKalman
+from .kalman import Kalman
+from .linear_arrays import broadcast_means
+from .results import Filtered, States, gather, store_option
+from .start import initial_law
+from .trace import Stretch, Trace
+
+
+@singledispatch
+def default_method(model: Any) -> Any:
+    """The filter for a model's type where none is given: the extended Kalman filter, Kalman for linear models."""
+    return ExtendedKalman()
+
+
+@default_method.register(LTI)
+@default_method.register(LTV)
+@default_method.register(Bilinear)
+def _(model: Any) -> Kalman:
+    return Kalman()
+
+
+def filter(process: Process, data: Data | Sequence[Data], method: Any = None, *, store: str = "all") -> Any:
+    """Filter measurements through a process.
+
+        x(t|t) = E[x[t] | y[0..t]],    P(t|t) = Cov(x[t] | y[0..t]),    log p(y) = sum_t log p(y[t] | y[0..t-1])
+
+    process: model, noise and initial law. data: y (T, p) with NaN where missing, u (T, m); a batch (S, T, .), or a list
+    of Data of any lengths, which gives a list of results.
+    method: Kalman(), ExtendedKalman(), UnscentedKalman(), ...; None for Kalman on linear models, else ExtendedKalman.
+    store: "all" keeps means (T, n) and covariances (T, n, n); "mean" means; "last" the log-likelihoods and the end.
+    Returns a Filtered. Raises ValueError where data and model do not fit in channels or dt, FloatingPointError where a
+    function leaves the numbers. Cost O(T n^3).
+    """
+    if isinstance(data, list | tuple):
+        return [filter(process, d, method, store=store) for d in data]
+    method = chosen_method(process, method)
+    traces = [t for t in run(process, data, method, store)]
+    return wrap(process, data, method, traces)
+
+
+def chosen_method(process: Process, method: Any) -> Any:
+    """The method given, or the default of the process's model."""
+    if not isinstance(process, Process):
+        raise TypeError(f"filter: expected sysid.Process(model, Q=..., R=..., initial=...); received {type(process).__name__}.")
+    if method is None:
+        return default_method(process.model)
+    if isinstance(method, type) or not hasattr(method, "trace"):
+        raise TypeError(f"filter: expected a method such as sysid.Kalman() or sysid.UnscentedKalman(); received {method!r}.")
+    return method
+
+
+def run(process: Process, data: Data, method: Any, store: str) -> list[Trace]:
+    """Traces of all sequences from the process's initial law."""
+    check_data(process, data, "filter")
+    store_option(store)
+    law = initial_law(process, "filter")
+    y = data.y if data.is_batch else data.y[None]
+    u = data.inputs if data.is_batch else data.inputs[None]
+    if u.shape[2] == 0:
+        u = u[:1]
+    return method.trace(process, Stretch(u, y, broadcast_means(law.mean, len(y)), law.cov, store=store))
+
+
+def check_data(process: Process, data: Any, call: str) -> None:
+    """Refuse data that do not fit the process."""
+    if not isinstance(data, Data):
+        raise TypeError(f"{call}: expected sysid.Data; received {type(data).__name__}. Did you mean sysid.Data(y, u, dt=...)?")
+    model = process.model
+    _check.same_time_step(model.dt, data.dt, call)
+    if data.n_outputs != model.n_outputs:
+        raise ValueError(f"{call}: expected y with shape (T, {model.n_outputs}) because the model has {model.n_outputs} outputs; "
+                         f"received {data.y.shape}. Time is the first axis: did you pass the transpose?")  # fmt: skip
+    u = data.inputs[0] if data.is_batch else data.inputs
+    wide_input(u if data.n_inputs else None, data.n_steps, model.n_inputs, call)
+
+
+def wrap(process: Process, data: Data, method: Any, traces: list[Trace]) -> Filtered:
+    """Traces as the result shown to the user."""
+    batch = data.is_batch
+
+    def joined(name: str) -> np.ndarray:
+        whole = np.concatenate([getattr(t, name) for t in traces])
+        return whole if batch else whole[0]
+
+    def covariances(name: str) -> Any:
+        def build() -> np.ndarray:
+            if getattr(traces[0], name) is None:
+                raise ValueError('filter: covariances were not kept; call it with store="all".')
+            return gather([getattr(t, name)[t.index] for t in traces], traces, batch)
+        return build
+
+    finals = [Gaussian(x, t.cov) for t in traces for x in t.mean]
+    y_mean = np.full_like(data.y, np.nan) if traces[0].yp is None else joined("yp")
+    return Filtered(process, data, method, States(joined("xp"), covariances("Pp")), States(joined("xf"), covariances("Pf")),
+                    y_mean, joined("log_density"), finals if batch else finals[0], traces[0].form, traces)  # fmt: skip

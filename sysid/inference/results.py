@@ -1,0 +1,276 @@
+"""What filter, smooth and forecast return."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from .._show import Shown
+from ..core.data import Data
+from ..core.gaussian import Gaussian
+from ..models.process import Process
+from .trace import Trace
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class States(Shown):
+    """Gaussian laws of the state through time. mean: (T, n), or (S, T, n) for a batch.
+
+    covariances: gives `cov` when first asked for.
+    """
+
+    mean: np.ndarray
+    covariances: Callable[[], np.ndarray]
+
+    @cached_property
+    def cov(self) -> np.ndarray:
+        """Covariances (T, n, n), or (S, T, n, n)."""
+        return self.covariances()
+
+    @property
+    def std(self) -> np.ndarray:
+        """Standard deviations (T, n)."""
+        return np.sqrt(np.diagonal(self.cov, axis1=-2, axis2=-1))
+
+    def __len__(self) -> int:
+        return self.mean.shape[-2]
+
+    def summary(self) -> dict[str, Any]:
+        return {"steps": len(self), "states": self.mean.shape[-1]}
+
+
+class Banded(Shown):
+    """Outputs with a Gaussian law in the model's units and bands in the user's: needs `y_mean`, `y_cov`, `data`, `time`."""
+
+    y_mean: np.ndarray
+    data: Data
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Central interval of every output, (T, p) low and high, in original units.
+
+        Quantiles of the Gaussian law mapped through `data.inverse`, which is exact for a monotone map.
+        """
+        from scipy.special import ndtri
+
+        if not 0 < level < 1:
+            raise ValueError(f"interval: expected a level in (0, 1); received {level}.")
+        half = ndtri(0.5 + level / 2) * np.sqrt(np.diagonal(self.y_cov, axis1=-2, axis2=-1))
+        ends = self.data.to_original(self.y_mean - half), self.data.to_original(self.y_mean + half)
+        return np.minimum(*ends), np.maximum(*ends)
+
+    @property
+    def y_cov(self) -> np.ndarray:
+        """Covariances of the outputs (T, p, p), the model's units."""
+        raise NotImplementedError
+
+    @property
+    def median(self) -> np.ndarray:
+        """Median of every output (T, p) in original units; the mean where no map was applied."""
+        return self.data.to_original(self.y_mean)
+
+    @property
+    def time(self) -> np.ndarray:
+        """Times of the outputs (T,)."""
+        return self.data.time
+
+    def plot(self, ax: Any = None, level: float = 0.95) -> Any:
+        """Draw measured outputs, their predictions and the band, in original units; return the axes."""
+        from .. import plot
+
+        p = self.y_mean.shape[-1]
+        grid = np.atleast_1d(plot.axes(ax, p)).reshape(-1)
+        low, high = self.interval(level)
+        first = (0,) if self.y_mean.ndim == 3 else ()
+        for i in range(p):
+            a = grid[min(i, len(grid) - 1)]
+            seen = self.data.original[first] if first else self.data.original
+            a.plot(self.data.time, seen[:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
+            a.plot(self.time, (self.median[first] if first else self.median)[:, i], color=plot.COLOURS["model"], linewidth=1.2)
+            plot.band(a, self.time, *((b[first] if first else b)[:, i] for b in (low, high)), label=f"{100 * level:g} %")
+            a.set_ylabel((self.data.output_names or ["y"] * p)[i])
+        grid[-1].set_xlabel("time")
+        return grid[0] if len(grid) == 1 else grid
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Filtered(Banded):
+    """The filtered states and the one-step predictions of the outputs.
+
+    predicted: law of x[t] given y[..t-1] (predicted[0] is the prior); filtered: law of x[t] given y[..t].
+    y_mean, y_cov: law of y[t] given the past, (T, p), (T, p, p); interval() and plot() show it in original units.
+    log_likelihoods: (T,) log-density of each measurement given the past with all 2 pi terms, -inf where impossible.
+    final: the law of x[T] given all data, a list of them for a batch. method: how it was computed.
+    """
+
+    process: Process
+    data: Data
+    method: Any
+    predicted: States
+    filtered: States
+    y_mean: np.ndarray
+    log_likelihoods: np.ndarray
+    final: Gaussian | list[Gaussian]
+    form: str
+    traces: list[Trace] = field(repr=False)
+
+    @property
+    def log_likelihood(self) -> Any:
+        """Sum of `log_likelihoods` over time: a float, or (S,) for a batch."""
+        total = self.log_likelihoods.sum(-1)
+        return float(total) if np.ndim(total) == 0 else total
+
+    @cached_property
+    def y_cov(self) -> np.ndarray:
+        """Covariances of the outputs given the past (T, p, p), C P(t|t-1) C' + R."""
+        return gather([t.innovation_cov() for t in self.traces], self.traces, self.data.is_batch)
+
+    @property
+    def innovations(self) -> np.ndarray:
+        """y[t] minus its prediction (T, p), NaN where y is missing."""
+        return self.data.y - self.y_mean
+
+    @property
+    def impossible(self) -> np.ndarray:
+        """Steps whose measurement has no density under a singular innovation covariance."""
+        return np.unique(np.nonzero(np.isneginf(self.log_likelihoods))[-1])
+
+    def _title(self) -> str:
+        return f"Filtered by {type(self.method).__name__}"
+
+    def summary(self) -> dict[str, Any]:
+        out = {"steps": self.data.n_steps, "states": self.process.n_states, "form": self.form,
+               "log-likelihood": self.log_likelihood}  # fmt: skip
+        if self.data.missing.any():
+            out["missing"] = f"{100 * self.data.missing.mean():.3g} %"
+        if len(self.impossible):
+            out["impossible at steps"] = (", ".join(map(str, self.impossible[:5])) + (", ..." if len(self.impossible) > 5 else "")
+                                          + " (singular innovation covariance: the data contradict the model)")  # fmt: skip
+        return out
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Smoothed(Shown):
+    """The states given all data.
+
+    smoothed: law of x[t] given y[0..T-1]. result of the forward run: `filter`. cross_cov: (T-1, n, n), computed on
+    first access.
+    """
+
+    smoothed: States
+    filter: Filtered
+    cross: Callable[[], np.ndarray]
+    method: Any
+
+    @cached_property
+    def cross_cov(self) -> np.ndarray:
+        """Cov(x[t+1], x[t] | y): (T-1, n, n), exact also with missing entries."""
+        return self.cross()
+
+    @property
+    def log_likelihood(self) -> Any:
+        """As of the filter."""
+        return self.filter.log_likelihood
+
+    @property
+    def process(self) -> Process:
+        """The process smoothed with."""
+        return self.filter.process
+
+    @property
+    def data(self) -> Data:
+        """The data smoothed."""
+        return self.filter.data
+
+    def _title(self) -> str:
+        return f"Smoothed by {type(self.method).__name__}"
+
+    def summary(self) -> dict[str, Any]:
+        return self.filter.summary()
+
+    def plot(self, ax: Any = None, level: float = 0.95) -> Any:
+        """Draw the first states with their bands; return the axes."""
+        from scipy.special import ndtri
+
+        from .. import plot
+
+        first = (0,) if self.data.is_batch else ()
+        mean, std = self.smoothed.mean[first], self.smoothed.std[first]
+        count = min(mean.shape[-1], 4)
+        grid = np.atleast_1d(plot.axes(ax, count)).reshape(-1)
+        for i in range(count):
+            a = grid[min(i, len(grid) - 1)]
+            half = ndtri(0.5 + level / 2) * std[:, i]
+            a.plot(self.data.time, mean[:, i], color=plot.COLOURS["model"], linewidth=1.2)
+            plot.band(a, self.data.time, mean[:, i] - half, mean[:, i] + half)
+            a.set_ylabel(f"x{i + 1}")
+        grid[-1].set_xlabel("time")
+        return grid[0] if len(grid) == 1 else grid
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Forecast(Banded):
+    """Outputs beyond the data. mean: (h, p), cov: (h, p, p) in the model's units; interval() and plot() in original units.
+
+    states: laws of x[T..T+h-1]. samples: (n_samples, h, p) sampled paths in the model's units, or None.
+    """
+
+    mean: np.ndarray
+    cov: np.ndarray
+    states: States
+    data: Data
+    process: Process
+    samples: np.ndarray | None = None
+
+    @property
+    def y_mean(self) -> np.ndarray:  # type: ignore[override]
+        """The mean (h, p)."""
+        return self.mean
+
+    @property
+    def y_cov(self) -> np.ndarray:
+        """The covariance (h, p, p)."""
+        return self.cov
+
+    @property
+    def time(self) -> np.ndarray:
+        """Times of the forecast (h,)."""
+        return self.data.t0 + self.data.dt * (self.data.n_steps + np.arange(self.mean.shape[-2]))
+
+    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
+        """Central interval of every output, (h, p) low and high, in original units; from the samples where there are any."""
+        if self.samples is None:
+            return super().interval(level)
+        _check_level(level)
+        ends = [self.data.to_original(np.quantile(self.samples, q, axis=0)) for q in (0.5 - level / 2, 0.5 + level / 2)]
+        return np.minimum(*ends), np.maximum(*ends)
+
+    def summary(self) -> dict[str, Any]:
+        low, high = self.interval()
+        return {"horizon": self.mean.shape[-2], "outputs": self.mean.shape[-1],
+                "first, 95 %": [low[..., 0, :].ravel(), high[..., 0, :].ravel()],
+                "last, 95 %": [low[..., -1, :].ravel(), high[..., -1, :].ravel()],
+                "bands from": "Gaussian laws" if self.samples is None else f"{len(self.samples)} sampled paths"}  # fmt: skip
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise ValueError(f"interval: expected a level in (0, 1); received {level}.")
+
+
+def gather(blocks: list[np.ndarray], traces: list[Trace], batch: bool) -> np.ndarray:
+    """(T, ...) for one sequence; (S, T, ...) for a batch, a view without copies where sequences share."""
+    if not batch:
+        return blocks[0]
+    if len(blocks) == 1:
+        return np.broadcast_to(blocks[0], (traces[0].n_sequences, *blocks[0].shape))
+    return np.stack(blocks)
+
+
+def store_option(value: str) -> str:
+    """Check store=."""
+    return _check.choice(value, "store", "filter", ("all", "mean", "last"))

@@ -1,0 +1,61 @@
+"""The Rauch-Tung-Striebel smoother over the trace of any filter.
+
+    x(t|T) = x(t|t) + G (x(t+1|T) - x(t+1|t)),   G = P(t|t) A' P(t+1|t)^-1,   Cov(x[t+1], x[t] | T) = P(t+1|T) G'
+                                                                                   [Rauch, Tung & Striebel 1965]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..kernels import smoothing, updates
+from .trace import Trace
+
+
+@dataclass(frozen=True)
+class Backward:
+    """The smoothed run: x (S, T, n); P (k, n, n) in slots `place` (T,); GT (slots, n, n) transposed gains, slots `index`."""
+
+    x: np.ndarray
+    P: np.ndarray
+    place: np.ndarray
+    GT: np.ndarray
+    index: np.ndarray
+    share: float
+
+    def cov(self) -> np.ndarray:
+        """P(t|T): (T, n, n)."""
+        return self.P[self.place]
+
+    def cross_cov(self) -> np.ndarray:
+        """Cov(x[t+1], x[t] | y): (T-1, n, n)."""
+        return self.P[self.place[1:]] @ self.GT[self.index[:-1]]
+
+
+@dataclass(frozen=True)
+class RTS:
+    """The Rauch-Tung-Striebel smoother after a filter.
+
+    filtering: the filter to run first, such as UnscentedKalman(); None for the model's default.
+    Covariances come in the symmetric form that stays positive semidefinite; a singular P(t+1|t) is taken care of exactly.
+    Cost O(T n^3), O(T n^2) where the covariances have converged.
+    """
+
+    filtering: Any = None
+
+    def backward(self, trace: Trace) -> Backward:
+        """Smooth all sequences of a trace."""
+        if trace.Pf is None:
+            raise ValueError('smooth: expected the filter run with store="all".')
+        S, T, n = trace.xf.shape
+        GT, place, P = np.empty_like(trace.Pf), np.empty(T, dtype=np.int64), np.empty((n, n))
+        # The recursion settles where the filter has; otherwise each step needs a slot.
+        Ps = np.empty((T, n, n))
+        slots, share = smoothing.covariances(updates.propagate.as_argument(), trace.AT, trace.Q, trace.Pf, trace.index,
+                                             trace.Pf[trace.index[-1]], GT, Ps, place, P)  # fmt: skip
+        x = np.empty_like(trace.xf)
+        smoothing.means(GT, trace.index, trace.xf, trace.xp, np.ascontiguousarray(trace.xf[:, -1]), x)
+        return Backward(x, Ps[:slots], place, GT, trace.index, min(share, trace.share))

@@ -1,0 +1,39 @@
+"""The verb smooth: the law of the state given all measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.data import Data
+from ..models.process import Process
+from .filter import chosen_method, run, wrap
+from .results import Smoothed, States, gather
+from .rts import RTS
+
+
+def smooth(process: Process, data: Data | Sequence[Data], method: Any = None) -> Any:
+    """Smooth measurements through a process.
+
+        x(t|T) = E[x[t] | y[0..T-1]],    P(t|T) = Cov(x[t] | y),    cross_cov[t] = Cov(x[t+1], x[t] | y)
+
+    process, data: as for `filter`; a list of Data gives a list of results.
+    method: RTS(), BrysonFrazier(), FixedLag(...), or a filter such as UnscentedKalman() that RTS then follows; None for
+    RTS after the model's default filter.
+    Returns a Smoothed with states (T, n), covariances (T, n, n). Raises as `filter`. Cost O(T n^3).
+    """
+    if isinstance(data, list | tuple):
+        return [smooth(process, d, method) for d in data]
+    if method is not None and not hasattr(method, "backward"):
+        method = RTS(chosen_method(process, method))
+    method = method or RTS()
+    forward = chosen_method(process, method.filtering)
+    traces = run(process, data, forward, "all")
+    passes = [method.backward(t) for t in traces]
+    x = np.concatenate([b.x for b in passes])
+    batch = data.is_batch
+    states = States(x if batch else x[0], lambda: gather([b.cov() for b in passes], traces, batch))
+    return Smoothed(states, wrap(process, data, forward, traces),
+                    lambda: gather([b.cross_cov() for b in passes], traces, batch), method)  # fmt: skip

@@ -1,0 +1,82 @@
+"""What one run of a filter leaves behind, and what it starts from: the arrays that smoothers and forecasts read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+STORE = ("all", "mean", "last")
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """S sequences of one length to run a filter over.
+
+    u: (S or 1, T, m). y: (S, T, p), NaN where missing. mean: (S, n), cov: (n, n), the law of the first state.
+    start: the step number of the first sample, for models that vary in time. store: "all" keeps means and covariances,
+    "mean" the means, "last" the end alone.
+    """
+
+    u: np.ndarray
+    y: np.ndarray
+    mean: np.ndarray
+    cov: np.ndarray
+    start: int = 0
+    store: str = "all"
+
+    @property
+    def n_steps(self) -> int:
+        return self.y.shape[1]
+
+    def sequence(self, s: int) -> Stretch:
+        """The stretch of sequence s alone."""
+        u = self.u if len(self.u) == 1 else self.u[s : s + 1]
+        return Stretch(u, self.y[s : s + 1], self.mean[s : s + 1], self.cov, self.start, self.store)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The run of a filter over S sequences that share their covariances.
+
+    xp, xf: (S, T, n) predicted and filtered means. yp: (S, T, p) predicted outputs, None where not kept.
+    Pp, Pf: (k, n, n) covariances in slots named by index (T,), None where not kept.
+    AT, Q: (k or 1, n, n) transposed state matrices and process covariances as the smoother needs them.
+    C, R: (k or 1, p, n), (k or 1, p, p) as the innovation covariance needs them.
+    log_density: (S, T). mean: (S, n), cov: (n, n), the law of the state after the last step. share: the smallest share
+    that cancellation left of any variance. extra: what a method keeps for its own smoother.
+    """
+
+    xp: np.ndarray
+    xf: np.ndarray
+    yp: np.ndarray | None
+    Pp: np.ndarray | None
+    Pf: np.ndarray | None
+    index: np.ndarray
+    AT: np.ndarray
+    Q: np.ndarray
+    C: np.ndarray
+    R: np.ndarray
+    log_density: np.ndarray
+    mean: np.ndarray
+    cov: np.ndarray
+    share: float = 1.0
+    form: str = "covariance"
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def n_sequences(self) -> int:
+        return len(self.xf)
+
+    def innovation_cov(self) -> np.ndarray:
+        """C P(t|t-1) C' + R: (T, p, p)."""
+        if "S" in self.extra:
+            return self.extra["S"]
+        if self.Pp is None:
+            raise ValueError('filter: covariances were not kept; call it with store="all".')
+        if len(self.C) == 1 and len(self.R) == 1:
+            S = self.C[0] @ self.Pp @ self.C[0].T + self.R[0]
+            return ((S + S.swapaxes(1, 2)) / 2)[self.index]
+        S = self.C @ self.Pp[self.index] @ self.C.swapaxes(1, 2) + self.R
+        return (S + S.swapaxes(1, 2)) / 2

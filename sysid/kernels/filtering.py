@@ -1,0 +1,82 @@
+"""The covariance pass of the Kalman filter.
+
+Covariances depend on the pattern of missing entries and not on the data, so this pass writes each distinct set of
+gains into a slot and `index[t]` names the slot of step t; a converged recursion stays in one slot until the next gap.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import updates
+from ._jit import cube, flag, helper, kernel, mat, out_cube, out_mat, out_vec, types
+
+mask_type = types.Array(types.boolean, 2, "C", readonly=True)
+out_index = types.Array(types.int64, 1, "C")
+condition_type = types.FunctionType(updates.condition.declared)
+propagate_type = types.FunctionType(updates.propagate.declared)
+
+EPS = 2.220446049250313e-16
+
+
+@helper
+def copy(source, target):
+    """target = source for matrices; a slice assignment compiles to far more code."""
+    for i in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[i, j] = source[i, j]
+
+
+@helper
+def unchanged(P, before, largest):
+    """Whether P moved by no more than rounding, each entry relative to its own variances."""
+    n = P.shape[0]
+    tolerance = 16.0 * np.sqrt(n) * EPS
+    for i in range(n):
+        for j in range(i + 1):
+            allowed = tolerance * np.sqrt(P[i, i] * P[j, j]) + 1e-30 * np.sqrt(largest[i] * largest[j])
+            if abs(P[i, j] - before[i, j]) > allowed:
+                return False
+    return True
+
+
+@kernel(condition_type, propagate_type, cube, cube, cube, cube, mask_type, mat, flag, out_cube, out_cube, out_cube, out_cube, out_vec, out_index,
+        out_index, out_mat, nogil=True)  # fmt: skip
+def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K, W, const, rank, index, P):
+    """Covariances and gains of T steps: Pp, Pf (slots, n, n), K (slots, n, p), W (slots, p, p), const, rank (slots,).
+
+    AT (A transposed), C, Q, R: one matrix, or one a step. seen: (T, p). P0: (n, n) at the first step.
+    Pp and Pf may have a single slot where they are not to be kept. P (n, n) leaves as the covariance of step T.
+    May stop (a time-invariant model): the recursion is frozen once 16 steps leave it unchanged to rounding.
+    Returns the number of slots, and the smallest share that cancellation left of any variance.
+    """
+    T, n, p = len(seen), P.shape[0], C.shape[1]
+    M, S, V, root, info = np.empty((p, n)), np.empty((p, p)), np.empty((n, p)), np.empty((2, max(n, p))), np.empty(2)
+    work, before, largest = np.empty((n, n)), np.zeros((n, n)), np.zeros(n)
+    copy(P0, P)
+    slot, streak, frozen, share = -1, 0, False, 1.0
+    for t in range(T):
+        complete = True
+        for j in range(p):
+            complete &= seen[t, j]
+        if frozen and complete:
+            index[t] = slot
+            continue
+        frozen = False
+        slot += 1
+        a, c = t if len(AT) > 1 else 0, t if len(C) > 1 else 0
+        q, r = t if len(Q) > 1 else 0, t if len(R) > 1 else 0
+        keep, kept = slot if len(Pp) > 1 else 0, slot if len(Pf) > 1 else 0
+        index[t] = slot
+        copy(P, Pp[keep])
+        left = condition(Pp[keep], C[c], R[r], seen[t], K[slot], W[slot], Pf[kept], M, S, work, V, root, info)
+        rank[slot], const[slot] = int(info[0]), info[1]
+        share = min(share, left, propagate(AT[a], Pf[kept], Q[q], work, root, P))
+        for i in range(n):
+            largest[i] = max(largest[i], P[i, i])
+        streak = streak + 1 if complete and may_stop else 0
+        if streak % 16 == 1:
+            copy(P, before)
+        elif streak > 16 and streak % 16 == 0:
+            frozen = unchanged(P, before, largest)
+    return slot + 1, share

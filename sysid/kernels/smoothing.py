@@ -1,0 +1,187 @@
+"""The Rauch-Tung-Striebel smoother, as two passes: one over covariances and gains, one over means.
+
+    G = P(t|t) A' P(t+1|t)^-1,    x(t|T) = x(t|t) + G (x(t+1|T) - x(t+1|t))            [Rauch, Tung & Striebel 1965]
+    P(t|T) = (I - G A) P(t|t) (I - G A)' + G (Q + P(t+1|T)) G',    Cov(x(t+1), x(t) | T) = P(t+1|T) G'
+
+The symmetric form adds positive semidefinite terms, so no covariance loses its sign to cancellation; it equals
+P(t|t) + G (P(t+1|T) - P(t+1|t)) G'. Where P(t+1|t) is singular a generalised inverse serves, exactly.
+Gains live in the filter's slots; smoothed covariances in slots of their own, named by `place[t]`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import updates
+from ._jit import cube, helper, kernel, mat, out_cube, out_mat, types
+
+index_type = types.Array(types.int64, 1, "C", readonly=True)
+out_index = types.Array(types.int64, 1, "C")
+propagate_type = types.FunctionType(updates.propagate.declared)
+
+EPS = 2.220446049250313e-16
+
+
+@helper
+def copy(source, target):
+    """target = source for matrices; a slice assignment compiles to far more code."""
+    for i in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[i, j] = source[i, j]
+
+
+@helper
+def multiply(A, B, out):
+    """out = A B, by rows so that the inner loop runs along memory; zeros of A cost nothing."""
+    if A.shape[0] * A.shape[1] * B.shape[1] > 3000:
+        np.dot(A, B, out)
+        return
+    for i in range(A.shape[0]):
+        for j in range(B.shape[1]):
+            out[i, j] = 0.0
+        for k in range(A.shape[1]):
+            a = A[i, k]
+            if a != 0.0:
+                for j in range(B.shape[1]):
+                    out[i, j] += a * B[k, j]
+
+
+@helper
+def solve(P, gross, L, X):
+    """X <- P^- X for a positive semidefinite P, by Cholesky; a direction that has vanished to rounding is left out.
+
+    gross: (n,) what each variance was summed from. Returns the smallest share of a variance left.
+    """
+    n = P.shape[0]
+    share = 1.0
+    for j in range(n):
+        total = P[j, j]
+        for k in range(j):
+            total -= L[j, k] * L[j, k]
+        if not total > 16.0 * n * EPS * gross[j]:
+            for i in range(j, n):
+                L[i, j] = 0.0
+            continue
+        share = min(share, total / gross[j])
+        L[j, j] = np.sqrt(total)
+        for i in range(j + 1, n):
+            total = P[i, j]
+            for k in range(j):
+                total -= L[i, k] * L[j, k]
+            L[i, j] = total / L[j, j]
+    for i in range(n):
+        for k in range(i):
+            a = L[i, k]
+            if a != 0.0:
+                for j in range(n):
+                    X[i, j] -= a * X[k, j]
+        pivot = 1.0 / L[i, i] if L[i, i] > 0.0 else 0.0
+        for j in range(n):
+            X[i, j] *= pivot
+    for i in range(n - 1, -1, -1):
+        for k in range(i + 1, n):
+            a = L[k, i]
+            if a != 0.0:
+                for j in range(n):
+                    X[i, j] -= a * X[k, j]
+        pivot = 1.0 / L[i, i] if L[i, i] > 0.0 else 0.0
+        for j in range(n):
+            X[i, j] *= pivot
+    return share
+
+
+@helper
+def backward_gain(propagate, AT, Q, P, GT, base, work, factor, zero, root):
+    """GT = G' and base = (I - G A) P (I - G A)' + G Q G', what the future cannot tell of x(t)."""
+    n = P.shape[0]
+    propagate(AT, P, Q, work, root, base)
+    # work = P A', and X = A P is its transpose; root[1]^2 + Q is what each variance of A P A' + Q was summed from.
+    for i in range(n):
+        root[1, i] = root[1, i] * root[1, i] + Q[i, i]
+        for j in range(n):
+            GT[i, j] = work[j, i]
+    share = solve(base, root[1], factor, GT)
+    multiply(AT, GT, factor)
+    for i in range(n):
+        for j in range(n):
+            factor[i, j] = (1.0 if i == j else 0.0) - factor[i, j]
+    propagate(GT, Q, zero, work, root, base)
+    copy(base, work)
+    propagate(factor, P, work, zero, root, base)
+    for i in range(n):
+        for j in range(n):
+            zero[i, j] = 0.0
+    return share
+
+
+@helper
+def unchanged(P, before):
+    n = P.shape[0]
+    for i in range(n):
+        for j in range(i + 1):
+            if abs(P[i, j] - before[i, j]) > 16.0 * np.sqrt(n) * EPS * np.sqrt(P[i, i] * P[j, j]):
+                return False
+    return True
+
+
+@kernel(propagate_type, cube, cube, cube, index_type, mat, out_cube, out_cube, out_index, out_mat, nogil=True)
+def covariances(propagate, AT, Q, Pf, index, last, GT, Ps, place, P):
+    """Gains and smoothed covariances, backward from P(T-1|T-1).
+
+    AT (A transposed), Q: one matrix, or one a step. Pf: (slots, n, n) filtered covariances, index: (T,) their slots.
+    last: (n, n) the smoothed covariance at step T-1. GT: (slots, n, n) transposed gains, in the filter's slots.
+    Ps: (slots, n, n), or one slot where they are not to be kept; place: (T,) their slots. P (n, n) leaves as P(0|T).
+    Returns the number of slots used and the smallest share that cancellation left of any variance.
+    """
+    T, n = len(index), Pf.shape[1]
+    base, work, factor, root = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((2, n))
+    before, zero = np.empty((n, n)), np.zeros((n, n))
+    slot, streak, share = 0, 0, 1.0
+    frozen = False
+    copy(last, P)
+    copy(P, Ps[0])
+    place[T - 1] = 0
+    for t in range(T - 2, -1, -1):
+        j = index[t]
+        same = j == index[t + 1]
+        if frozen and same:
+            place[t] = slot
+            continue
+        if not same or t == T - 2:
+            a, q = t if len(AT) > 1 else 0, t if len(Q) > 1 else 0
+            share = min(share, backward_gain(propagate, AT[a], Q[q], Pf[j], GT[j], base, work, factor, zero, root))
+            frozen, streak = False, 0
+        propagate(GT[j], P, base, work, root, factor)
+        copy(factor, P)
+        slot += 1
+        copy(P, Ps[slot if len(Ps) > 1 else 0])
+        place[t] = slot
+        for i in range(n):
+            if Pf[j, i, i] > 0.0:
+                share = min(share, P[i, i] / Pf[j, i, i] if P[i, i] > 0.0 else 1.0)
+        streak += 1
+        if streak % 16 == 1:
+            copy(P, before)
+        elif streak > 16 and streak % 16 == 0:
+            frozen = unchanged(P, before)
+    return slot + 1, share
+
+
+@kernel(cube, index_type, cube, cube, mat, out_cube, nogil=True)
+def means(GT, index, Xf, Xp, last, Xs):
+    """Smoothed means of S sequences that share their gains.
+
+    GT: (slots, n, n), index: (T,). Xf, Xp: (S, T, n) filtered and predicted means. last: (S, n) at step T-1.
+    """
+    T, n = Xs.shape[1], Xs.shape[2]
+    for s in range(len(Xs)):
+        for i in range(n):
+            Xs[s, T - 1, i] = last[s, i]
+        for t in range(T - 2, -1, -1):
+            g = index[t]
+            for i in range(n):
+                Xs[s, t, i] = Xf[s, t, i]
+            for k in range(n):
+                d = Xs[s, t + 1, k] - Xp[s, t + 1, k]
+                for i in range(n):
+                    Xs[s, t, i] += GT[g, k, i] * d

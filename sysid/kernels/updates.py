@@ -1,0 +1,318 @@
+"""The two steps of every Gaussian filter on covariances: condition on a measurement, propagate through a linear map.
+
+    S = C P C' + R,   K = P C' S^-1,   P(t|t) = (I - K C) P (I - K C)' + K R K',   P(t+1|t) = A P(t|t) A' + Q
+                                                                             [Anderson & Moore 1979, Sec. 3.1]
+
+Every comparison is relative to the covariances at hand, so a change of units changes nothing. Filters take these two
+as function arguments (`condition_step`, `propagate_step`): compiled once, they serve every filter.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import helper, kernel, mat, out_mat, out_vec, real, types, vec
+
+mask_row = types.Array(types.boolean, 1, "C", readonly=True)
+
+EPS = 2.220446049250313e-16
+LOG_2PI = 1.8378770664093453
+
+
+@helper
+def multiply(A, B, out):
+    """out = A B, by rows so that the inner loop runs along memory; zeros of A cost nothing."""
+    if A.shape[0] * A.shape[1] * B.shape[1] > 3000:
+        np.dot(A, B, out)
+        return
+    for i in range(A.shape[0]):
+        for j in range(B.shape[1]):
+            out[i, j] = 0.0
+        for k in range(A.shape[1]):
+            a = A[i, k]
+            if a != 0.0:
+                for j in range(B.shape[1]):
+                    out[i, j] += a * B[k, j]
+
+
+@helper
+def sandwich(B, P, work, out):
+    """out += B' P B for a symmetric P: the lower triangle, mirrored."""
+    n = B.shape[1]
+    multiply(P, B, work)
+    if n > 14:
+        product = np.dot(B.T, work)
+        for i in range(n):
+            for j in range(i + 1):
+                out[i, j] += product[i, j]
+    else:
+        for k in range(B.shape[0]):
+            for i in range(n):
+                b = B[k, i]
+                if b != 0.0:
+                    for j in range(i + 1):
+                        out[i, j] += b * work[k, j]
+    mirror(out)
+
+
+@helper
+def mirror(P):
+    for i in range(P.shape[0]):
+        for j in range(i):
+            P[j, i] = P[i, j]
+
+
+@helper
+def eigen(S, vectors):
+    """Cyclic Jacobi on a symmetric S, overwritten: its diagonal holds the eigenvalues, `vectors` the columns."""
+    p = S.shape[0]
+    for i in range(p):
+        for j in range(p):
+            vectors[i, j] = 1.0 if i == j else 0.0
+    for _ in range(30):
+        rest = 0.0
+        for i in range(p):
+            for j in range(i + 1, p):
+                if abs(S[i, j]) > 1e-300 + 1e-17 * (abs(S[i, i]) + abs(S[j, j])):
+                    rest = 1.0
+                    theta = 0.5 * (S[j, j] - S[i, i]) / S[i, j]
+                    tangent = 1.0 / (abs(theta) + np.sqrt(1.0 + theta * theta))
+                    if theta < 0.0:
+                        tangent = -tangent
+                    c = 1.0 / np.sqrt(1.0 + tangent * tangent)
+                    s = c * tangent
+                    for k in range(p):
+                        a, b = S[k, i], S[k, j]
+                        S[k, i], S[k, j] = c * a - s * b, s * a + c * b
+                        a, b = vectors[k, i], vectors[k, j]
+                        vectors[k, i], vectors[k, j] = c * a - s * b, s * a + c * b
+                    for k in range(p):
+                        a, b = S[i, k], S[j, k]
+                        S[i, k], S[j, k] = c * a - s * b, s * a + c * b
+        if rest == 0.0:
+            break
+
+
+@helper
+def singular_gain(S, M, scale, seen, tiny, K, W):
+    """Gain by pseudo-inverse where S has no Cholesky factor; the last rows of W span its null space.
+
+    Returns the rank, and log pdet S, the product of its nonzero eigenvalues.
+    """
+    n, p = K.shape
+    for i in range(p):
+        for j in range(p):
+            S[i, j] /= scale[i] * scale[j]
+    vectors, basis = np.empty((p, p)), np.empty((p, p))
+    eigen(S, vectors)
+    rank, null, log_det = 0, p, 0.0
+    for r in range(p):
+        regular = S[r, r] > tiny
+        if regular:
+            row, size = rank, 1.0 / np.sqrt(S[r, r])
+            rank += 1
+            log_det += np.log(S[r, r])
+        else:
+            null -= 1
+            row, size = null, 1.0
+        for j in range(p):
+            W[row, j] = vectors[j, r] / scale[j] * size if seen[j] else 0.0
+            basis[row, j] = vectors[j, r] * scale[j]
+    # pdet(D U L U' D) = det L det(U' D^2 U), the latter from the lengths that Gram-Schmidt leaves.
+    for r in range(rank):
+        for k in range(r):
+            along = 0.0
+            for j in range(p):
+                along += basis[r, j] * basis[k, j]
+            for j in range(p):
+                basis[r, j] -= along * basis[k, j]
+        length = 0.0
+        for j in range(p):
+            length += basis[r, j] * basis[r, j]
+        length = np.sqrt(length)
+        log_det += 2.0 * np.log(length)
+        for j in range(p):
+            basis[r, j] /= length
+    for i in range(n):
+        for j in range(p):
+            K[i, j] = 0.0
+        for r in range(rank):
+            v = 0.0
+            for j in range(p):
+                v += W[r, j] * M[j, i]
+            for j in range(p):
+                K[i, j] += v * W[r, j]
+    return rank, log_det
+
+
+@helper
+def gain(P, C, R, seen, K, W, M, S, root):
+    """K (n, p), whitening W (p, p) with W S W' = I, and M = C P; rows of missing outputs are zero.
+
+    Returns rank of S, the constant of the log-density, and the smallest share of a variance left by cancellation.
+    """
+    n, p = P.shape[0], C.shape[0]
+    scale = root[1]
+    for i in range(n):
+        root[0, i] = np.sqrt(P[i, i])
+    multiply(C, P, M)
+    missing = 0
+    for j in range(p):
+        if not seen[j]:
+            missing += 1
+            for i in range(n):
+                M[j, i] = 0.0
+            scale[j] = 1.0
+        else:
+            total = 0.0
+            for i in range(n):
+                total += abs(C[j, i]) * root[0, i]
+            scale[j] = np.sqrt(total * total + R[j, j])
+    for i in range(p):
+        for j in range(i + 1):
+            total = 0.0
+            if seen[i] and seen[j]:
+                total = R[i, j]
+                for k in range(n):
+                    total += M[i, k] * C[j, k]
+            elif i == j:
+                total = 1.0
+            S[i, j] = total
+            S[j, i] = total
+    tiny = 8.0 * (n + p) * EPS
+    share, log_det, regular = 1.0, 0.0, True
+    # W holds the Cholesky factor in its lower triangle until it is inverted in place.
+    for j in range(p):
+        for i in range(j, p):
+            total = S[i, j]
+            for k in range(j):
+                total -= W[i, k] * W[j, k]
+            if i == j:
+                left = total / (scale[j] * scale[j]) if scale[j] > 0.0 else 0.0
+                if not left > tiny:
+                    regular = False
+                    break
+                share = min(share, left)
+                W[j, j] = np.sqrt(total)
+                log_det += np.log(total)
+            else:
+                W[i, j] = total / W[j, j]
+        if not regular:
+            break
+    if not regular:
+        for j in range(p):
+            if not scale[j] > 0.0:
+                scale[j] = 1.0
+        rank, log_det = singular_gain(S, M, scale, seen, tiny, K, W)
+        return rank, -0.5 * ((rank - missing) * LOG_2PI + log_det), share
+    for j in range(p):
+        W[j, j] = 1.0 / W[j, j]
+        for i in range(j + 1, p):
+            total = 0.0
+            for k in range(j, i):
+                total -= W[i, k] * W[k, j]
+            W[i, j] = total / W[i, i]
+        for i in range(j):
+            W[i, j] = 0.0
+    for i in range(n):
+        for j in range(p):
+            K[i, j] = 0.0
+        for k in range(p):
+            v = 0.0
+            for j in range(k + 1):
+                v += W[k, j] * M[j, i]
+            for j in range(k + 1):
+                K[i, j] += v * W[k, j]
+    return p, -0.5 * ((p - missing) * LOG_2PI + log_det), share
+
+
+@helper
+def joseph(P, K, C, R, seen, M, T, V, out):
+    """out = (I - K C) P (I - K C)' + K R K', M = C P; returns the smallest share of a variance left.
+
+    A sum of positive semidefinite terms stays so to rounding. Where every output is free of noise, variances that
+    vanish to rounding are set to zero.
+    """
+    n, p = K.shape
+    exact = True
+    for i in range(n):
+        for j in range(n):
+            T[i, j] = P[i, j]
+        for k in range(p):
+            a = K[i, k]
+            if a != 0.0:
+                for j in range(n):
+                    T[i, j] -= a * M[k, j]
+    for i in range(n):
+        for k in range(p):
+            total = 0.0
+            if seen[k]:
+                for j in range(p):
+                    if seen[j]:
+                        total += K[i, j] * R[j, k]
+                for j in range(n):
+                    total -= T[i, j] * C[k, j]
+            V[i, k] = total
+    for i in range(n):
+        for j in range(i + 1):
+            out[i, j] = T[i, j]
+        for k in range(p):
+            a = V[i, k]
+            if a != 0.0:
+                for j in range(i + 1):
+                    out[i, j] += a * K[j, k]
+    for k in range(p):
+        if seen[k] and R[k, k] > 0.0:
+            exact = False
+    share = 1.0
+    for i in range(n):
+        left = out[i, i] / P[i, i] if P[i, i] > 0.0 else 1.0
+        if not out[i, i] > 0.0 or (exact and left < 1e-13):
+            for j in range(n):
+                out[i, j] = 0.0
+                out[j, i] = 0.0
+        elif left < share:
+            share = left
+    mirror(out)
+    return share
+
+
+@kernel(mat, mat, mat, mask_row, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_vec,
+        returns=real)  # fmt: skip
+def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
+    """Condition P (n, n) on the outputs seen: out (n, n), gain K (n, p), whitening W (p, p) with W S W' = I.
+
+    Rows and columns of missing outputs are zero. M: (p, n), S: (p, p), T: (n, n), V: (n, p), root: (2, max(n, p)) are
+    workspace. info leaves as [rank of S, constant of the log-density]. Where S is singular the gain is by pseudo-inverse
+    and the last rows of W span its null space.
+    Returns the smallest share that cancellation left of any variance.
+    """
+    rank, const, left = gain(P, C, R, seen, K, W, M, S, root)
+    info[0], info[1] = rank, const
+    return min(left, joseph(P, K, C, R, seen, M, T, V, out))
+
+
+@kernel(mat, mat, mat, out_mat, out_mat, out_mat, returns=real)
+def propagate(AT, P, Q, work, root, out):
+    """out = A P A' + Q from AT = A'; work: (n, n), root: (2, n). Returns the smallest share of a variance left."""
+    n = P.shape[0]
+    for i in range(n):
+        root[0, i] = np.sqrt(P[i, i])
+        root[1, i] = 0.0
+        for j in range(n):
+            out[i, j] = Q[i, j]
+    sandwich(AT, P, work, out)
+    for k in range(n):
+        for i in range(n):
+            root[1, i] += abs(AT[k, i]) * root[0, k]
+    share = 1.0
+    for i in range(n):
+        gross = root[1, i] * root[1, i] + Q[i, i]
+        if not out[i, i] > 8.0 * n * EPS * gross:
+            if out[i, i] != 0.0:
+                for j in range(n):
+                    out[i, j] = 0.0
+                    out[j, i] = 0.0
+        else:
+            share = min(share, out[i, i] / gross)
+    return share

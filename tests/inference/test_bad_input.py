@@ -1,0 +1,61 @@
+"""Bad input to the estimation verbs gets one clear sentence."""
+
+import numpy as np
+import pytest
+
+import sysid
+
+LAW = sysid.Gaussian(np.zeros(2), np.eye(2))
+MODEL = sysid.LTI(0.5 * np.eye(2), np.ones((2, 1)), np.ones((2, 2)), dt=0.1)
+PROCESS = sysid.Process(MODEL, 0.1, 0.1, initial=LAW)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: sysid.filter(MODEL, sysid.Data(np.zeros((5, 2)), dt=0.1)), TypeError, "sysid.Process"),
+        (lambda: sysid.filter(PROCESS, np.zeros((5, 2))), TypeError, "sysid.Data"),
+        (lambda: sysid.filter(PROCESS, sysid.Data(np.zeros((2, 500)), np.zeros((2, 1)), dt=0.1)), ValueError, "transpose"),
+        (lambda: sysid.filter(PROCESS, sysid.Data(np.zeros((5, 2)), dt=0.1)), ValueError, "inputs u"),
+        (lambda: sysid.filter(PROCESS, sysid.Data(np.zeros((5, 2)), np.zeros((5, 1)), dt=0.2)), ValueError, "dt = 0.1"),
+        (lambda: sysid.filter(PROCESS, sysid.Data(np.zeros((5, 2)), np.zeros((5, 1)), dt=0.1), sysid.Kalman), TypeError, "method"),
+        (lambda: sysid.Kalman(form="fast"), ValueError, "form"),
+        (lambda: sysid.forecast(PROCESS, sysid.Data(np.zeros((5, 2)), np.zeros((5, 1)), dt=0.1), 3), ValueError, "future inputs"),
+        (lambda: sysid.forecast(PROCESS, sysid.Data(np.zeros((5, 2)), np.zeros((5, 1)), dt=0.1), 3, u=np.zeros((4, 1))),
+         ValueError, "one row a step"),
+    ],
+)
+def test_one_clear_sentence(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
+
+
+def test_an_unstable_model_has_no_stationary_start():
+    process = sysid.Process(sysid.LTI([[1.1]], None, [[1.0]]), 1.0, 1.0, initial=sysid.Stationary())
+    with pytest.raises(ValueError, match=r"modulus up to 1\.1"):
+        sysid.filter(process, sysid.Data(np.zeros(5)))
+
+
+def test_all_missing_returns_the_prior_propagated():
+    data = sysid.Data(np.full((4, 2), np.nan), np.ones((4, 1)), dt=0.1)
+    f = sysid.filter(PROCESS, data)
+    assert f.log_likelihood == 0.0
+    np.testing.assert_allclose(f.filtered.mean[:, 0], [0.0, 1.0, 1.5, 1.75])
+    np.testing.assert_array_equal(f.filtered.cov, f.predicted.cov)
+
+
+def test_a_function_that_leaves_the_numbers_is_named_with_its_time():
+    import numba
+
+    @numba.njit
+    def f(x, u, p, t):
+        return x * x * 1e200
+
+    @numba.njit
+    def g(x, u, p, t):
+        return x.copy()
+
+    model = sysid.Nonlinear(f, g, 1, 0, 1)
+    process = sysid.Process(model, 1.0, 1.0, initial=sysid.Gaussian([1.0], [[1.0]]))
+    with pytest.raises(FloatingPointError, match="time step"):
+        sysid.filter(process, sysid.Data(np.ones(50)))
