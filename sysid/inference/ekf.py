@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _check
-from ..kernels import extended, updates
+from ..kernels import conditioning, extended, propagation
 from ..kernels._jit import as_float
 from ..models.process import Process
 from .trace import Stretch, Trace
@@ -84,7 +84,7 @@ def _sequence(process: Process, stretch: Stretch, iterations: int) -> Trace:
     run = extended.extended if fun.compiled else extended.extended.py_func
     u = as_float(model.extended_input(stretch.u[0], y))
     bad, which, share = run(
-        updates.condition.as_argument(), updates.propagate.as_argument(), fun.f, fun.g, fun.fx, fun.gx,
+        conditioning.condition.as_argument(), propagation.propagate.as_argument(), fun.f, fun.g, fun.fx, fun.gx,
         fun.fu if model.n_feedback else fun.fx, u, u.shape[1] - model.n_feedback, fun.p, stretch.start * model.dt, model.dt,
         as_float(Q), as_float(R), y, ~np.isnan(y), iterations, stretch.mean[0], stretch.cov, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt,
         L, x, P)  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import singledispatch
 from typing import Any
 
@@ -37,7 +36,7 @@ def _(model: Any) -> Kalman:
     return Kalman()
 
 
-def filter(process: Process, data: Data | Sequence[Data], method: Any = None, *, store: str = "all") -> Any:
+def filter(process: Process, data: Data | list[Data], method: Any = None, *, store: str = "all") -> Any:
     """Filter measurements through a process.
 
         x(t|t) = E[x[t] | y[0..t]],    P(t|t) = Cov(x[t] | y[0..t]),    log p(y) = sum_t log p(y[t] | y[0..t-1])
@@ -49,7 +48,7 @@ def filter(process: Process, data: Data | Sequence[Data], method: Any = None, *,
     Returns a Filtered. Raises ValueError where data and model do not fit in channels or dt, FloatingPointError where a
     function leaves the numbers. Cost O(T n^3).
     """
-    if isinstance(data, list | tuple):
+    if isinstance(data, list):
         return [filter(process, d, method, store=store) for d in data]
     method = chosen_method(process, method)
     traces = [t for t in run(process, data, method, store)]

@@ -34,8 +34,9 @@ def forecast(process: Any, data: Data, horizon: int, u: Any = None, method: Any 
     """
     horizon = _check.count(horizon, "horizon", "forecast")
     if not isinstance(process, Process) and isinstance(process, Model):
-        n = process.n_states
-        process = Process(process, Q=0.0, R=0.0, initial=Gaussian(np.zeros(n), np.zeros((n, n))))
+        n, p = process.n_states, process.n_outputs
+        still = Gaussian(np.zeros(n), np.zeros((n, n)))
+        process = Process(process, Q=np.zeros((n, n)), R=np.zeros((p, p)), initial=still)
     method = chosen_method(process, method)
     past = filter(process, data, method, store="last")
     S = len(data.y) if data.is_batch else 1

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .. import _check
-from ..kernels import filtering, updates
+from ..kernels import conditioning, filtering, propagation
 from ..kernels import means as mean_kernels
 from ..models.bilinear import Bilinear
 from ..models.process import Process
@@ -61,7 +61,7 @@ def covariance_pass(arrays: LinearArrays, stretch: Stretch) -> Trace:
     Pp, Pf, K, W = np.empty((kept, n, n)), np.empty((kept, n, n)), np.empty((T, n, p)), np.empty((T, p, p))
     const, rank, index, P = np.empty(T), np.empty(T, dtype=np.int64), np.empty(T, dtype=np.int64), np.empty((n, n))
     slots, share = filtering.covariances(
-        updates.condition.as_argument(), updates.propagate.as_argument(), arrays.AT, arrays.C, arrays.Q, arrays.R,
+        conditioning.condition.as_argument(), propagation.propagate.as_argument(), arrays.AT, arrays.C, arrays.Q, arrays.R,
         ~np.isnan(stretch.y[0]), stretch.cov, arrays.is_invariant, Pp, Pf, K, W, const, rank, index, P)  # fmt: skip
     gains = (K[:slots], W[:slots], const[:slots], rank[:slots], index)
     xp, xf, log_density, mean = mean_pass(arrays, stretch, gains)

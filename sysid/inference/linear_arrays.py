@@ -89,7 +89,7 @@ def decorrelate(arrays: LinearArrays, S: np.ndarray | None, y: np.ndarray) -> Li
         for r in range(len(arrays.R)) if len(arrays.R) > 1 else [0]:
             G = S[:, rows] @ np.linalg.pinv(arrays.R[r][np.ix_(rows, rows)], rcond=1e-12, hermitian=True)
             here = which == k if len(arrays.R) == 1 else (which == k) & (np.arange(steps) == r)
-            gains[np.ix_(here, range(n), rows)] = G
+            gains[np.ix_(np.flatnonzero(here), np.arange(n), rows)] = G
     residual = np.where(seen, y - np.broadcast_to(arrays.by[0], (T, p)), 0.0)
     A = arrays.AT.swapaxes(1, 2) - gains @ arrays.C
     drop = gains @ S.T

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from .kalman import outputs
 from .linear_arrays import linear_arrays
 
 
-def predict(process: Process, data: Data | Sequence[Data], steps: int = 1, method: Any = None) -> Any:
+def predict(process: Process, data: Data | list[Data], steps: int = 1, method: Any = None) -> Any:
     """Predict each output from the measurements up to `steps` samples before it.
 
         y(t | t-k) = g(f(...f(x(t-k+1 | t-k)))),    k = steps; from the prior where t < k
@@ -28,7 +27,7 @@ def predict(process: Process, data: Data | Sequence[Data], steps: int = 1, metho
     Returns means (T, p), or (S, T, p) for a batch, in the model's units; the law one step ahead, with bands, is
     `filter(process, data).interval()`. Cost that of the filter and O(steps T n^2).
     """
-    if isinstance(data, list | tuple):
+    if isinstance(data, list):
         return [predict(process, d, steps, method) for d in data]
     steps = _check.count(steps, "steps", "predict")
     past = filter(process, data, method, store="mean")

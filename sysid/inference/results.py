@@ -88,10 +88,9 @@ class Banded(Shown):
         first = (0,) if self.y_mean.ndim == 3 else ()
         for i in range(p):
             a = grid[min(i, len(grid) - 1)]
-            seen = self.data.original[first] if first else self.data.original
-            a.plot(self.data.time, seen[:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
-            a.plot(self.time, (self.median[first] if first else self.median)[:, i], color=plot.COLOURS["model"], linewidth=1.2)
-            plot.band(a, self.time, *((b[first] if first else b)[:, i] for b in (low, high)), label=f"{100 * level:g} %")
+            a.plot(self.data.time, self.data.original[first][:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
+            a.plot(self.time, self.median[first][:, i], color=plot.COLOURS["model"], linewidth=1.2)
+            plot.band(a, self.time, low[first][:, i], high[first][:, i], label=f"{100 * level:g} %")
             a.set_ylabel((self.data.output_names or ["y"] * p)[i])
         grid[-1].set_xlabel("time")
         return grid[0] if len(grid) == 1 else grid
@@ -104,7 +103,8 @@ class Filtered(Banded):
     predicted: law of x[t] given y[..t-1] (predicted[0] is the prior); filtered: law of x[t] given y[..t].
     y_mean, y_cov: law of y[t] given the past, (T, p), (T, p, p); interval() and plot() show it in original units.
     log_likelihoods: (T,) log-density of each measurement given the past with all 2 pi terms, -inf where impossible.
-    final: the law of x[T] given all data, a list of them for a batch. method: how it was computed.
+    final: the law of x[T] given all data, a list of them for a batch. process, data, method: what it was computed from.
+    form: the recursion used. traces: the arrays that smoothers read.
     """
 
     process: Process
@@ -157,8 +157,8 @@ class Filtered(Banded):
 class Smoothed(Shown):
     """The states given all data.
 
-    smoothed: law of x[t] given y[0..T-1]. result of the forward run: `filter`. cross_cov: (T-1, n, n), computed on
-    first access.
+    smoothed: law of x[t] given y[0..T-1], mean (T, n). filter: the forward run. method: the smoother.
+    cross: gives cross_cov (T-1, n, n) on first access.
     """
 
     smoothed: States
@@ -216,7 +216,7 @@ class Smoothed(Shown):
 class Forecast(Banded):
     """Outputs beyond the data. mean: (h, p), cov: (h, p, p) in the model's units; interval() and plot() in original units.
 
-    states: laws of x[T..T+h-1]. samples: (n_samples, h, p) sampled paths in the model's units, or None.
+    states: laws of x[T..T+h-1]. data, process: what it was computed from. samples: (n_samples, h, p) sampled paths in the model's units, or None.
     """
 
     mean: np.ndarray

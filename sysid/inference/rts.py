@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import smoothing, updates
+from ..kernels import propagation, smoothing
 from .trace import Trace
 
 
@@ -54,7 +54,7 @@ class RTS:
         GT, place, P = np.empty_like(trace.Pf), np.empty(T, dtype=np.int64), np.empty((n, n))
         # The recursion settles where the filter has; otherwise each step needs a slot.
         Ps = np.empty((T, n, n))
-        slots, share = smoothing.covariances(updates.propagate.as_argument(), trace.AT, trace.Q, trace.Pf, trace.index,
+        slots, share = smoothing.covariances(propagation.propagate.as_argument(), trace.AT, trace.Q, trace.Pf, trace.index,
                                              trace.Pf[trace.index[-1]], GT, Ps, place, P)  # fmt: skip
         x = np.empty_like(trace.xf)
         smoothing.means(GT, trace.index, trace.xf, trace.xp, np.ascontiguousarray(trace.xf[:, -1]), x)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from .results import Smoothed, States, gather
 from .rts import RTS
 
 
-def smooth(process: Process, data: Data | Sequence[Data], method: Any = None) -> Any:
+def smooth(process: Process, data: Data | list[Data], method: Any = None) -> Any:
     """Smooth measurements through a process.
 
         x(t|T) = E[x[t] | y[0..T-1]],    P(t|T) = Cov(x[t] | y),    cross_cov[t] = Cov(x[t+1], x[t] | y)
@@ -24,7 +23,7 @@ def smooth(process: Process, data: Data | Sequence[Data], method: Any = None) ->
     RTS after the model's default filter.
     Returns a Smoothed with states (T, n), covariances (T, n, n). Raises as `filter`. Cost O(T n^3).
     """
-    if isinstance(data, list | tuple):
+    if isinstance(data, list):
         return [smooth(process, d, method) for d in data]
     if method is not None and not hasattr(method, "backward"):
         method = RTS(chosen_method(process, method))

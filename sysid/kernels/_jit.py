@@ -20,16 +20,19 @@ from numba import types
 __all__ = [
     "as_float",
     "compiled",
+    "condition_step",
     "cube",
     "flag",
     "helper",
     "integer",
     "kernel",
+    "mask_row",
     "mat",
     "out_cube",
     "out_mat",
     "out_vec",
     "parallel_lock",
+    "propagate_step",
     "real",
     "state_function",
     "state_jacobian",
@@ -50,6 +53,10 @@ out_vec, out_mat, out_cube = (_array(d, False) for d in (1, 2, 3))
 # takes them compiles once for every user function.
 state_function = types.FunctionType(out_vec(vec, vec, vec, real))
 state_jacobian = types.FunctionType(out_mat(vec, vec, vec, real))
+# The two steps every Gaussian filter shares, `updates.condition` and `updates.propagate`, as arguments of other kernels.
+mask_row = types.Array(types.boolean, 1, "C", readonly=True)
+condition_step = types.FunctionType(real(mat, mat, mat, mask_row, *[out_mat] * 8, out_vec))
+propagate_step = types.FunctionType(real(mat, mat, mat, out_mat, out_mat, out_mat))
 _FUNCTION_SIGNATURES = {"vector": out_vec(vec, vec, vec, real), "matrix": out_mat(vec, vec, vec, real)}
 
 # Numba's default threading layer ends the process when two threads start parallel kernels at once.

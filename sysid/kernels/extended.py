@@ -8,13 +8,25 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import updates
-from ._jit import cube, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, state_function, state_jacobian
-from ._jit import types, vec
+from ._jit import (
+    condition_step,
+    cube,
+    helper,
+    integer,
+    kernel,
+    mat,
+    out_cube,
+    out_mat,
+    out_vec,
+    propagate_step,
+    real,
+    state_function,
+    state_jacobian,
+    types,
+    vec,
+)
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
-condition_type = types.FunctionType(updates.condition.declared)
-propagate_type = types.FunctionType(updates.propagate.declared)
 
 
 @helper
@@ -75,7 +87,24 @@ def finite(vector, matrix):
     return True
 
 
-@kernel(condition_type, propagate_type, state_function, state_function, state_jacobian, state_jacobian, state_jacobian, mat, integer, vec, real, real,
+@helper
+def squared(W, e, rank, seen, y, y_hat):
+    """|W e|^2, infinite where e has a part in the null space of a singular innovation covariance."""
+    total = 0.0
+    for k in range(len(e)):
+        part, gross = 0.0, 0.0
+        for j in range(len(e)):
+            part += W[k, j] * e[j]
+            if seen[j]:
+                gross += abs(W[k, j]) * (abs(y[j]) + abs(y_hat[j]))
+        if k < rank:
+            total += part * part
+        elif abs(part) > 1e-8 * gross:
+            return np.inf
+    return total
+
+
+@kernel(condition_step, propagate_step, state_function, state_function, state_jacobian, state_jacobian, state_jacobian, mat, integer, vec, real, real,
         cube, cube, mat, mask_type, integer, vec, mat, out_mat, out_cube, out_mat, out_mat, out_cube, out_cube, out_cube, out_cube, out_vec,
         out_vec, out_mat, nogil=True)  # fmt: skip
 def extended(condition, propagate, f, g, fx, gx, fu, U, m, p, t0, dt, Q, R, Y, seen, iterations, x0, P0, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P):
@@ -129,18 +158,7 @@ def extended(condition, propagate, f, g, fx, gx, fu, U, m, p, t0, dt, Q, R, Y, s
             if moved < 1e-10:
                 break
         share = min(share, left)
-        square = 0.0
-        for k in range(q):
-            total, gross = 0.0, 0.0
-            for j in range(q):
-                total += W[k, j] * e[j]
-                if seen[t, j]:
-                    gross += abs(W[k, j]) * (abs(Y[t, j]) + abs(y_hat[j]))
-            if k < info[0]:
-                square += total * total
-            elif abs(total) > 1e-8 * gross:
-                square = np.inf
-        L[t] = info[1] - 0.5 * square
+        L[t] = info[1] - 0.5 * squared(W, e, int(info[0]), seen[t], Y[t], Yp[t])
         following = f(about, U[t], p, time)
         for i in range(n):
             Xf[mean_slot, i] = about[i]
@@ -148,14 +166,10 @@ def extended(condition, propagate, f, g, fx, gx, fu, U, m, p, t0, dt, Q, R, Y, s
         A = fx(about, U[t], p, time)
         if not finite(x, A):
             return t, 1, share
-        for i in range(n):
-            for j in range(n):
-                AT[line, j, i] = A[i, j]
+        copy(A.T, AT[line])
         copy(Q[t if len(Q) > 1 else 0], Qt[noise])
-        own = False
-        for j in range(m, U.shape[1]):
-            own |= not seen[t, j - m]
-        if own:
-            fed_back(fu(about, U[t], p, time), m, R[r], seen[t], Y[t], g(about, U[t], p, time), C, x, AT[line], Qt[noise])
+        if U.shape[1] > m and not seen[t].all():
+            y_hat, slopes = g(about, U[t], p, time), fu(about, U[t], p, time)
+            fed_back(slopes, m, R[r], seen[t], Y[t], y_hat, C, x, AT[line], Qt[noise])
         share = min(share, propagate(AT[line], Pf[keep], Qt[noise], work, root, P))
     return -1, 0, share

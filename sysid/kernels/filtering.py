@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import updates
-from ._jit import cube, flag, helper, kernel, mat, out_cube, out_mat, out_vec, types
+from ._jit import condition_step, cube, flag, helper, kernel, mat, out_cube, out_mat, out_vec, propagate_step, types
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
-condition_type = types.FunctionType(updates.condition.declared)
-propagate_type = types.FunctionType(updates.propagate.declared)
 
 EPS = 2.220446049250313e-16
 
@@ -40,7 +37,7 @@ def unchanged(P, before, largest):
     return True
 
 
-@kernel(condition_type, propagate_type, cube, cube, cube, cube, mask_type, mat, flag, out_cube, out_cube, out_cube, out_cube, out_vec, out_index,
+@kernel(condition_step, propagate_step, cube, cube, cube, cube, mask_type, mat, flag, out_cube, out_cube, out_cube, out_cube, out_vec, out_index,
         out_index, out_mat, nogil=True)  # fmt: skip
 def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K, W, const, rank, index, P):
     """Covariances and gains of T steps: Pp, Pf (slots, n, n), K (slots, n, p), W (slots, p, p), const, rank (slots,).

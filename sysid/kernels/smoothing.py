@@ -12,12 +12,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import updates
-from ._jit import cube, helper, kernel, mat, out_cube, out_mat, types
+from ._jit import cube, helper, kernel, mat, out_cube, out_mat, propagate_step, types
 
 index_type = types.Array(types.int64, 1, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
-propagate_type = types.FunctionType(updates.propagate.declared)
 
 EPS = 2.220446049250313e-16
 
@@ -124,7 +122,7 @@ def unchanged(P, before):
     return True
 
 
-@kernel(propagate_type, cube, cube, cube, index_type, mat, out_cube, out_cube, out_index, out_mat, nogil=True)
+@kernel(propagate_step, cube, cube, cube, index_type, mat, out_cube, out_cube, out_index, out_mat, nogil=True)
 def covariances(propagate, AT, Q, Pf, index, last, GT, Ps, place, P):
     """Gains and smoothed covariances, backward from P(T-1|T-1).
 

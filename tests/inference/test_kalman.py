@@ -10,7 +10,7 @@ from tests.reference.kalman import dense_posterior, kalman_filter
 def problem(seed, n=3, p=2, m=1, T=12, missing=0.3, varying=False, cross=False):
     rng = np.random.default_rng(seed)
     k = (T,) if varying else ()
-    A = 0.5 * rng.standard_normal((*k, n, n))
+    A = 0.8 * rng.standard_normal((*k, n, n)) / np.sqrt(n)
     B, C, D = rng.standard_normal((n, m)), rng.standard_normal((*k, p, n)), rng.standard_normal((p, m))
     c, d = rng.standard_normal(n), rng.standard_normal(p)
     joint = rng.standard_normal((n + p, n + p))

@@ -1,19 +1,16 @@
-"""The two steps of every Gaussian filter on covariances: condition on a measurement, propagate through a linear map.
+"""Conditioning of a covariance on a measurement, the update of every Gaussian filter.
 
-    S = C P C' + R,   K = P C' S^-1,   P(t|t) = (I - K C) P (I - K C)' + K R K',   P(t+1|t) = A P(t|t) A' + Q
-                                                                             [Anderson & Moore 1979, Sec. 3.1]
+    S = C P C' + R,   K = P C' S^-1,   P(t|t) = (I - K C) P (I - K C)' + K R K'    [Anderson & Moore 1979, Sec. 3.1]
 
-Every comparison is relative to the covariances at hand, so a change of units changes nothing. Filters take these two
-as function arguments (`condition_step`, `propagate_step`): compiled once, they serve every filter.
+Every comparison is relative to the covariances at hand, so a change of units changes nothing. Filters take this step
+as a function argument (`condition_step`): compiled once, it serves them all.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from ._jit import helper, kernel, mat, out_mat, out_vec, real, types, vec
-
-mask_row = types.Array(types.boolean, 1, "C", readonly=True)
+from ._jit import helper, kernel, mask_row, mat, out_mat, out_vec, real
 
 EPS = 2.220446049250313e-16
 LOG_2PI = 1.8378770664093453
@@ -33,26 +30,6 @@ def multiply(A, B, out):
             if a != 0.0:
                 for j in range(B.shape[1]):
                     out[i, j] += a * B[k, j]
-
-
-@helper
-def sandwich(B, P, work, out):
-    """out += B' P B for a symmetric P: the lower triangle, mirrored."""
-    n = B.shape[1]
-    multiply(P, B, work)
-    if n > 14:
-        product = np.dot(B.T, work)
-        for i in range(n):
-            for j in range(i + 1):
-                out[i, j] += product[i, j]
-    else:
-        for k in range(B.shape[0]):
-            for i in range(n):
-                b = B[k, i]
-                if b != 0.0:
-                    for j in range(i + 1):
-                        out[i, j] += b * work[k, j]
-    mirror(out)
 
 
 @helper
@@ -146,6 +123,41 @@ def singular_gain(S, M, scale, seen, tiny, K, W):
 
 
 @helper
+def whiten(S, scale, tiny, W):
+    """W = L^-1 from the Cholesky factor S = L L'. scale^2: what each diagonal entry of S was summed from.
+
+    Returns whether S is regular, the smallest share of such a sum left by cancellation, and log det S.
+    """
+    p = S.shape[0]
+    share, log_det = 1.0, 0.0
+    # W holds L in its lower triangle until it is inverted in place.
+    for j in range(p):
+        for i in range(j, p):
+            total = S[i, j]
+            for k in range(j):
+                total -= W[i, k] * W[j, k]
+            if i == j:
+                left = total / (scale[j] * scale[j]) if scale[j] > 0.0 else 0.0
+                if not left > tiny:
+                    return False, share, log_det
+                share = min(share, left)
+                W[j, j] = np.sqrt(total)
+                log_det += np.log(total)
+            else:
+                W[i, j] = total / W[j, j]
+    for j in range(p):
+        W[j, j] = 1.0 / W[j, j]
+        for i in range(j + 1, p):
+            total = 0.0
+            for k in range(j, i):
+                total -= W[i, k] * W[k, j]
+            W[i, j] = total / W[i, i]
+        for i in range(j):
+            W[i, j] = 0.0
+    return True, share, log_det
+
+
+@helper
 def gain(P, C, R, seen, K, W, M, S, root):
     """K (n, p), whitening W (p, p) with W S W' = I, and M = C P; rows of missing outputs are zero.
 
@@ -180,40 +192,13 @@ def gain(P, C, R, seen, K, W, M, S, root):
             S[i, j] = total
             S[j, i] = total
     tiny = 8.0 * (n + p) * EPS
-    share, log_det, regular = 1.0, 0.0, True
-    # W holds the Cholesky factor in its lower triangle until it is inverted in place.
-    for j in range(p):
-        for i in range(j, p):
-            total = S[i, j]
-            for k in range(j):
-                total -= W[i, k] * W[j, k]
-            if i == j:
-                left = total / (scale[j] * scale[j]) if scale[j] > 0.0 else 0.0
-                if not left > tiny:
-                    regular = False
-                    break
-                share = min(share, left)
-                W[j, j] = np.sqrt(total)
-                log_det += np.log(total)
-            else:
-                W[i, j] = total / W[j, j]
-        if not regular:
-            break
+    regular, share, log_det = whiten(S, scale, tiny, W)
     if not regular:
         for j in range(p):
             if not scale[j] > 0.0:
                 scale[j] = 1.0
         rank, log_det = singular_gain(S, M, scale, seen, tiny, K, W)
         return rank, -0.5 * ((rank - missing) * LOG_2PI + log_det), share
-    for j in range(p):
-        W[j, j] = 1.0 / W[j, j]
-        for i in range(j + 1, p):
-            total = 0.0
-            for k in range(j, i):
-                total -= W[i, k] * W[k, j]
-            W[i, j] = total / W[i, i]
-        for i in range(j):
-            W[i, j] = 0.0
     for i in range(n):
         for j in range(p):
             K[i, j] = 0.0
@@ -290,29 +275,3 @@ def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
     rank, const, left = gain(P, C, R, seen, K, W, M, S, root)
     info[0], info[1] = rank, const
     return min(left, joseph(P, K, C, R, seen, M, T, V, out))
-
-
-@kernel(mat, mat, mat, out_mat, out_mat, out_mat, returns=real)
-def propagate(AT, P, Q, work, root, out):
-    """out = A P A' + Q from AT = A'; work: (n, n), root: (2, n). Returns the smallest share of a variance left."""
-    n = P.shape[0]
-    for i in range(n):
-        root[0, i] = np.sqrt(P[i, i])
-        root[1, i] = 0.0
-        for j in range(n):
-            out[i, j] = Q[i, j]
-    sandwich(AT, P, work, out)
-    for k in range(n):
-        for i in range(n):
-            root[1, i] += abs(AT[k, i]) * root[0, k]
-    share = 1.0
-    for i in range(n):
-        gross = root[1, i] * root[1, i] + Q[i, i]
-        if not out[i, i] > 8.0 * n * EPS * gross:
-            if out[i, i] != 0.0:
-                for j in range(n):
-                    out[i, j] = 0.0
-                    out[j, i] = 0.0
-        else:
-            share = min(share, out[i, i] / gross)
-    return share

@@ -1,0 +1,76 @@
+"""The step of a covariance through a linear map, A P A' + Q, for every filter and smoother.
+
+Filters take it as a function argument (`propagate_step`): compiled once, it serves them all.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import helper, kernel, mat, out_mat, real
+
+EPS = 2.220446049250313e-16
+
+
+@helper
+def multiply(A, B, out):
+    """out = A B, by rows so that the inner loop runs along memory; zeros of A cost nothing."""
+    if A.shape[0] * A.shape[1] * B.shape[1] > 3000:
+        np.dot(A, B, out)
+        return
+    for i in range(A.shape[0]):
+        for j in range(B.shape[1]):
+            out[i, j] = 0.0
+        for k in range(A.shape[1]):
+            a = A[i, k]
+            if a != 0.0:
+                for j in range(B.shape[1]):
+                    out[i, j] += a * B[k, j]
+
+
+@helper
+def sandwich(B, P, work, out):
+    """out += B' P B for a symmetric P: the lower triangle, mirrored."""
+    n = B.shape[1]
+    multiply(P, B, work)
+    if n > 14:
+        product = np.dot(B.T, work)
+        for i in range(n):
+            for j in range(i + 1):
+                out[i, j] += product[i, j]
+    else:
+        for k in range(B.shape[0]):
+            for i in range(n):
+                b = B[k, i]
+                if b != 0.0:
+                    for j in range(i + 1):
+                        out[i, j] += b * work[k, j]
+    for i in range(n):
+        for j in range(i):
+            out[j, i] = out[i, j]
+
+
+@kernel(mat, mat, mat, out_mat, out_mat, out_mat, returns=real)
+def propagate(AT, P, Q, work, root, out):
+    """out = A P A' + Q from AT = A'; work: (n, n), root: (2, n). Returns the smallest share of a variance left."""
+    n = P.shape[0]
+    for i in range(n):
+        root[0, i] = np.sqrt(P[i, i])
+        root[1, i] = 0.0
+        for j in range(n):
+            out[i, j] = Q[i, j]
+    sandwich(AT, P, work, out)
+    for k in range(n):
+        for i in range(n):
+            root[1, i] += abs(AT[k, i]) * root[0, k]
+    share = 1.0
+    for i in range(n):
+        gross = root[1, i] * root[1, i] + Q[i, i]
+        if not out[i, i] > 8.0 * n * EPS * gross:
+            if out[i, i] != 0.0:
+                for j in range(n):
+                    out[i, j] = 0.0
+                    out[j, i] = 0.0
+        else:
+            share = min(share, out[i, i] / gross)
+    return share
