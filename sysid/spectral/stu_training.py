@@ -1,0 +1,101 @@
+"""Train an STU by stochastic gradient, one record a step, as the paper's experiment does [STU, Sec. 3.1].
+
+The loss is quadratic, so its curvature is known beforehand: gradient descent diverges for learning rates above
+2 / lambda_max of the mean Hessian, and that is reported before the first step. `SpectralFiltering` solves the same problem
+at once; this method exists to compare sample counts under equal training.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..core.data import Data
+from ..core.status import Status
+from ..identification.fit import Fit
+from ..identification.progress import Progress
+from .adam import Adam
+from .filters import spectral_filters
+from .regression import Layout, rows
+from .spectral_filtering import LOSSES
+from .stu import STU
+
+
+@dataclass(frozen=True)
+class STUTraining:
+    """Fit an STU by gradient steps from zero weights.
+
+    rng: draws the order of the records. learning_rate, n_steps; optimizer "sgd" or "adam". n_filters, n_steps_window (the
+    longest record if None), form, loss: as in SpectralFiltering.
+    scale: "quarter" weights features by s^(1/4) as in the paper, "unit" leaves the filters at unit norm, which conditions
+    the problem better; the model is the same.
+    """
+
+    rng: np.random.Generator
+    n_filters: int = 24
+    learning_rate: float = 1e-2
+    n_steps: int = 1000
+    optimizer: str = "adam"
+    loss: str = "one_step"
+    form: str = "standard"
+    scale: str = "quarter"
+    window: int | None = None
+
+    def __post_init__(self) -> None:
+        call = "STUTraining"
+        _check.generator(self.rng, call)
+        _check.choice(self.optimizer, "optimizer", call, ("sgd", "adam"))
+        _check.choice(self.loss, "loss", call, LOSSES)
+        _check.choice(self.scale, "scale", call, ("quarter", "unit"))
+        _check.count(self.n_steps, "n_steps", call)
+        if not self.learning_rate > 0:
+            raise ValueError(f"{call}: expected learning_rate > 0; received {self.learning_rate!r}.")
+
+    def fit(self, data: list[Data], start: Any = None) -> Fit:
+        """Train; history["loss"] is each step's mean squared error on its record."""
+        first = data[0]
+        bank = spectral_filters(self.window or max(d.n_steps for d in data), self.n_filters,
+                                "alternating" if self.form == "alternating" else "standard")
+        layout = Layout(bank, self.form, first.n_inputs, first.n_outputs, 2 if self.form == "positive" else 3)
+        factor = self._column_scale(layout)
+        regressions = [rows(layout, d, self.loss, "zero")[:2] for d in data]
+        regressions = [(X / factor, Y) for X, Y in regressions]
+        if self.optimizer == "sgd":
+            self._check_rate(regressions)
+        theta = np.zeros((layout.n_columns, first.n_outputs))
+        adam = Adam(theta.size, self.learning_rate)
+        losses, status = np.full(self.n_steps, np.nan), None
+        with Progress("STU", self.n_steps) as progress:
+            for step in progress:
+                X, Y = regressions[self.rng.integers(len(data))]
+                error = X @ theta - Y
+                gradient = 2.0 / error.size * (X.T @ error)
+                losses[step - 1] = (error**2).mean()
+                if not np.isfinite(gradient).all():
+                    status = Status(False, f"the loss is not finite at step {step}; lower learning_rate", step)
+                    break
+                theta = theta + (adam.step(gradient.ravel()).reshape(theta.shape) if self.optimizer == "adam"
+                                 else -self.learning_rate * gradient)
+                progress.show(loss=losses[step - 1])
+        taps, plus, minus, _ = layout.weights(theta / factor[:, None])
+        status = progress.interrupted or status or Status(False, f"ran all {self.n_steps} steps", self.n_steps)
+        return Fit(model=STU(bank, taps, plus, minus, self.form, first.dt), status=status,
+                   history={"loss": losses[~np.isnan(losses)]})
+
+    def _column_scale(self, layout: Layout) -> np.ndarray:
+        scale = np.ones(layout.n_columns)
+        if self.scale == "unit":
+            m = layout.n_inputs
+            scale[layout.n_taps * m:] = np.tile(np.repeat(layout.bank.scale, m), layout.n_branches)
+        return scale
+
+    def _check_rate(self, regressions: list) -> None:
+        # The loss averages over outputs too, hence the second division.
+        hessian = 2.0 * sum(X.T @ X / Y.size for X, Y in regressions) / len(regressions)
+        limit = 2.0 / np.linalg.eigvalsh(hessian)[-1]
+        if self.learning_rate > limit:
+            raise ValueError(f"STUTraining: expected learning_rate below the stability limit 2 / lambda_max = {limit:.4g} of "
+                             f"these data; received {self.learning_rate:g}, with which gradient descent diverges.")
