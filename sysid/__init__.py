@@ -61,8 +61,15 @@ _PUBLIC = {
     "reservoirs.readout": ["Readout"],
     "spectral.ar_stu": ["ARSTU"],
     "spectral.filters": ["FilterBank", "spectral_filters"],
-    "spectral.spectral_filtering": ["SpectralFiltering"],
+    "spectral.spectral_filtering": ["SpectralFiltering", "SpectralStatistics"],
     "spectral.stu": ["STU"],
+    "spectral.lru": ["LRU"],
+    "spectral.lru_training": ["LRUTraining"],
+    "spectral.online": ["OnlineSpectralFiltering"],
+    "spectral.stu_training": ["STUTraining"],
+    "spectral.realization": ["Realization", "realize"],
+    "spectral.autoregression": ["finite_autoregression"],
+    "spectral.bounds": ["error_bound", "filters_needed"],
 }
 _NAMESPACES = ["datasets", "learning", "reservoirs"]
 _HOME = {name: module for module, names in _PUBLIC.items() for name in names}

@@ -88,6 +88,16 @@ from .spectral.ar_stu import ARSTU as ARSTU
 from .spectral.filters import FilterBank as FilterBank
 from .spectral.filters import spectral_filters as spectral_filters
 from .spectral.spectral_filtering import SpectralFiltering as SpectralFiltering
+from .spectral.spectral_filtering import SpectralStatistics as SpectralStatistics
 from .spectral.stu import STU as STU
+from .spectral.lru import LRU as LRU
+from .spectral.lru_training import LRUTraining as LRUTraining
+from .spectral.online import OnlineSpectralFiltering as OnlineSpectralFiltering
+from .spectral.stu_training import STUTraining as STUTraining
+from .spectral.realization import Realization as Realization
+from .spectral.realization import realize as realize
+from .spectral.autoregression import finite_autoregression as finite_autoregression
+from .spectral.bounds import error_bound as error_bound
+from .spectral.bounds import filters_needed as filters_needed
 
 __version__: str

@@ -55,8 +55,9 @@ class Autoregression(Shown):
 
 
 def finite_autoregression(model: LTI) -> Autoregression:
-    """Compute the exact autoregression of a discrete-time LTI, singular A included. Cost O(n^3 + n^2 p m).
+    """Compute the exact autoregression of a discrete-time LTI, singular A included.
 
+    model: n states, p outputs, m inputs. Returns an Autoregression of order n. Cost O(n^3 + n^2 p m).
     Valid for any A, symmetric or not. The coefficients grow as binomials of n; beyond n of about 20 with clustered poles
     double precision loses the roots.
     """

@@ -9,7 +9,6 @@ Parametrisations of the eigenvalues [Orvieto et al. 2023]: "stable_exponential" 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -117,7 +116,8 @@ class LRUTraining:
                 vector, model = trial, following
                 progress.show(loss=loss)
         losses = losses[~np.isnan(losses)]
-        status = progress.interrupted or status or Status(False, f"ran all {self.n_steps} steps", self.n_steps)
+        ran = Status(False, f"ran all {self.n_steps} steps", self.n_steps)
+        status = next(s for s in (progress.interrupted, status, ran) if s is not None)  # a Status that failed is falsy
         return Fit(model=model, status=status, history={"loss": losses})
 
 
@@ -138,7 +138,7 @@ class _Parameters:
             pair = lam.real, lam.imag
         else:
             radius, phase = np.abs(lam), np.mod(np.angle(lam), 2 * np.pi)
-            if (radius == 0).any() or (radius >= 1).any() and self.parametrization == "stable_exponential":
+            if (radius == 0).any() or ((radius >= 1).any() and self.parametrization == "stable_exponential"):
                 raise ValueError("LRUTraining: expected start with 0 < |lambda| < 1 for the exponential parametrisation.")
             pair = -np.log(radius), phase
             if self.parametrization == "stable_exponential":
@@ -148,8 +148,8 @@ class _Parameters:
 
     def unpack(self, vector: np.ndarray) -> LRU | None:
         n, B, C, D = self.shapes
-        sizes = [n, n, n, *([np.prod(B)] * 2), *([np.prod(C)] * 2)]
-        first, second, log_gamma, b_re, b_im, c_re, c_im, d = np.split(vector, np.cumsum(sizes).astype(int))
+        sizes = [n, n, n, B[0] * B[1], B[0] * B[1], C[0] * C[1], C[0] * C[1]]
+        first, second, log_gamma, b_re, b_im, c_re, c_im, d = np.split(vector, np.cumsum(sizes))
         with np.errstate(over="ignore", invalid="ignore"):
             if self.parametrization == "direct":
                 lam = first + 1j * second

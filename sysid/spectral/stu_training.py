@@ -81,7 +81,8 @@ class STUTraining:
                                  else -self.learning_rate * gradient)
                 progress.show(loss=losses[step - 1])
         taps, plus, minus, _ = layout.weights(theta / factor[:, None])
-        status = progress.interrupted or status or Status(False, f"ran all {self.n_steps} steps", self.n_steps)
+        ran = Status(False, f"ran all {self.n_steps} steps", self.n_steps)
+        status = next(s for s in (progress.interrupted, status, ran) if s is not None)  # a Status that failed is falsy
         return Fit(model=STU(bank, taps, plus, minus, self.form, first.dt), status=status,
                    history={"loss": losses[~np.isnan(losses)]})
 
