@@ -16,7 +16,7 @@ class Progress:
             for iteration in progress:
                 ...
                 progress.show(log_likelihood=value)
-        status = progress.interrupted or Status(...)
+        status = Status(...) if progress.interrupted is None else progress.interrupted
 
     The bar appears after two seconds and only on a terminal or in a notebook. Keep the best estimate in variables
     that live outside the block: after KeyboardInterrupt the statements behind the block run as after a normal end.

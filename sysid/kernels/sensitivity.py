@@ -90,3 +90,61 @@ def state_responses(F, C, O, work, out):
                 for l in range(n):
                     s += F[i, l] * work[l, h]
                 O[i, h] = s
+
+
+@kernel(mat, mat, mat, mat, mat, out_cube, out_cube, out_mat, out_cube)
+def error_jacobian(A, C, K, z, errors, X, V, work, out):
+    """out[t, k, :] = d e[t, k] / d theta for the predictor of `predict_linear` over a block of samples.
+
+    z (T, q): [x, u, 1]. errors (T, p): NaN where missing. Columns of out (T, p, (q + p + 1) n + q p): for every signal
+    j of [z, e] the n entries of column j of [A B c K], then x[0], then for every z_j the p entries of column j of
+    [C D d]. X (q + p + 1, n, n) and V (q, p, n): the sensitivities of the state, carried from call to call, X[-1]
+    starting from the identity, the rest from zero. work (n, n). Cost O(T (q + p) n^3).
+    """
+    n, p, q = A.shape[0], C.shape[0], z.shape[1]
+    for t in range(z.shape[0]):
+        for j in range(q + p + 1):
+            for k in range(p):
+                for i in range(n):
+                    out[t, k, j * n + i] = 0.0
+                for l in range(n):
+                    for i in range(n):
+                        out[t, k, j * n + i] -= C[k, l] * X[j, l, i]
+        for j in range(q):
+            for h in range(p):
+                for k in range(p):
+                    s = -z[t, j] if h == k else 0.0
+                    for l in range(n):
+                        s -= C[k, l] * V[j, h, l]
+                    out[t, k, (q + p + 1) * n + j * p + h] = s
+        # dx[t+1] = A dx + K M de + what enters directly; M drops the missing entries.
+        for j in range(q + p + 1):
+            for i in range(n):
+                for h in range(n):
+                    work[i, h] = X[j, i, h]
+                    X[j, i, h] = 0.0
+            for i in range(n):
+                for l in range(n):
+                    for h in range(n):
+                        X[j, i, h] += A[i, l] * work[l, h]
+                for k in range(p):
+                    if errors[t, k] == errors[t, k]:
+                        for h in range(n):
+                            X[j, i, h] += K[i, k] * out[t, k, j * n + h]
+                if j < q:
+                    X[j, i, i] += z[t, j]
+                elif j < q + p:
+                    if errors[t, j - q] == errors[t, j - q]:
+                        X[j, i, i] += errors[t, j - q]
+        for j in range(q):
+            for h in range(p):
+                for i in range(n):
+                    work[0, i] = V[j, h, i]
+                for i in range(n):
+                    s = 0.0
+                    for l in range(n):
+                        s += A[i, l] * work[0, l]
+                    for k in range(p):
+                        if errors[t, k] == errors[t, k]:
+                            s += K[i, k] * out[t, k, (q + p + 1) * n + j * p + h]
+                    V[j, h, i] = s
