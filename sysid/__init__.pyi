@@ -81,8 +81,12 @@ from .identification.excitation import Excitation as Excitation
 from .identification.excitation import excitation as excitation
 from .identification.fit import Fit as Fit
 from .identification.fit import fit as fit
+from .identification.prediction_error import PredictionError as PredictionError
+from .identification.prediction_error import PredictionErrorFit as PredictionErrorFit
 from .identification.subspace import Subspace as Subspace
 from .identification.subspace import SubspaceFit as SubspaceFit
+from .identification.uncertainty import Band as Band
+from .identification.uncertainty import Uncertainty as Uncertainty
 from .reservoirs.readout import Readout as Readout
 from .spectral.ar_stu import ARSTU as ARSTU
 from .spectral.filters import FilterBank as FilterBank

@@ -110,7 +110,7 @@ def _minimise(problem: GreyBox, theta: np.ndarray, limits: tuple[np.ndarray, np.
     from scipy.optimize import least_squares
     first = problem.residuals(theta)
     spread = 1.4826 * np.median(np.abs(first)) + 1e-12
-    loss = {"gaussian": "linear", "huber": "huber", "student": "cauchy"}[method.loss]
+    loss: Any = {"gaussian": "linear", "huber": "huber", "student": "cauchy"}[method.loss]
     found = None
     for _ in range(1 if loss == "linear" else 3):
         found = least_squares(problem.residuals, theta, problem.jacobian, limits, x_scale="jac", loss=loss,

@@ -58,9 +58,9 @@ class ErrorLaw:
         for _ in range(100 if self.kind != "gaussian" else 1):
             s = _distance(e, cov)
             w = self.weights(s, p)
-            new = (e * w[:, None]).T @ e / N
+            new = (e * (w * w if self.kind == "huber" else w)[:, None]).T @ e / N
             if self.kind == "huber":
-                # The scale that outliers cannot inflate: half of the distances below the median of chi-square.
+                # A scale that outliers cannot inflate: squared weights, and half of the distances below chi-square's median.
                 from scipy.special import gammaincinv
                 new *= np.median(_distance(e, new)) / (2 * gammaincinv(p / 2, 0.5))
             change = np.abs(new - cov).max() / max(np.abs(cov).max(), 1e-300)
