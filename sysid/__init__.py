@@ -51,7 +51,7 @@ _PUBLIC = {
     "certificates.certificate": ["Certificate", "Contraction"],
     "certificates.certify": ["certify"],
     "certificates.contraction": ["CircleCriterion", "DiagonalScaling", "NormBound", "PerronBound"],
-    "certificates.gain": ["autocorrelation_bound", "disturbance_radius", "effective_sample_size", "input_to_state_gain", "law_contraction", "linearization_tube", "memory_horizon", "washout_length"],
+    "certificates.gain": ["autocorrelation_bound", "disturbance_radius", "effective_sample_size", "input_to_state_gain", "law_contraction", "linearization_tube", "washout_length"],
     "certificates.ladder": ["Ladder"],
     "certificates.lmi": ["LMI"],
     "certificates.network": ["LeakyNetwork"],

@@ -78,7 +78,6 @@ from .certificates.gain import effective_sample_size as effective_sample_size
 from .certificates.gain import input_to_state_gain as input_to_state_gain
 from .certificates.gain import law_contraction as law_contraction
 from .certificates.gain import linearization_tube as linearization_tube
-from .certificates.gain import memory_horizon as memory_horizon
 from .certificates.gain import washout_length as washout_length
 from .certificates.ladder import Ladder as Ladder
 from .certificates.lmi import LMI as LMI

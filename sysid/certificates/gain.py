@@ -3,7 +3,7 @@
 All in the norm of P, |x|_P^2 = x' P x, or in the Euclidean norm through the overshoot sqrt(cond P). A contraction at rate
 kappa with inputs entering as x+ = f(x, u) + B w gives
 $$ |x_t - z_t| \\le C \\kappa^t |x_0 - z_0| + g \\sum_{s<t} \\kappa^{t-1-s} |w_s|, \\qquad g = \\|P^{1/2} B\\| / \\sqrt{\\lambda_{\\min}(P)}. $$
-[ESN-SSM, Eqs. 55-56 and 81], corrected: the transient term is kept, and the horizon counts the whole tail.
+[ESN-SSM, Eqs. 55-56 and 81], corrected: the transient term is kept. The horizon of a memory is `memory_horizon`.
 """
 
 from __future__ import annotations
@@ -16,27 +16,6 @@ from scipy.linalg import cholesky, solve_triangular
 from .. import _check
 from .certificate import Certificate
 from .registry import as_network, is_network
-
-
-def memory_horizon(certificate: Certificate, input_bound: float, tolerance: float, model: Any = None) -> int:
-    """Steps H after which everything an input did earlier moves the state by less than a tolerance.
-
-    $$ C\\, g\\, b\\, \\frac{\\kappa^{H}}{1 - \\kappa} \\le \\varepsilon $$
-
-    Parameters
-    ----------
-    certificate : of contraction, holding
-    input_bound : how far one step of input can move the state, |B du| <= b in the Euclidean norm; with `model` given,
-        a bound on |du| itself
-    tolerance : Euclidean distance in the state, > 0
-    model : ESN or LTI, for the gain from input to state; 1 if None
-
-    The tail counts all inputs older than H, not one pulse. Returns H >= 0.
-    """
-    kappa = _holding(certificate, "memory_horizon").rate
-    b, eps = _positive(input_bound, "input_bound", "memory_horizon"), _positive(tolerance, "tolerance", "memory_horizon")
-    reach = input_to_state_gain(certificate, model) * b if model is not None else certificate.overshoot * b / (1 - kappa)
-    return _steps(reach, eps, kappa)
 
 
 def washout_length(certificate: Certificate, initial_distance: float, tolerance: float) -> int:

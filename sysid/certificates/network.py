@@ -34,9 +34,9 @@ class LeakyNetwork:
     """
 
     W: Any
-    leak: np.ndarray
-    lower: np.ndarray
-    upper: np.ndarray
+    leak: Any
+    lower: Any
+    upper: Any
 
     def __post_init__(self) -> None:
         call = "certify"
