@@ -25,8 +25,8 @@ def washout_length(certificate: Certificate, initial_distance: float, tolerance:
     Takes certificate, initial_distance > 0 and tolerance > 0; returns a whole number.
     """
     kappa = _holding(certificate, "washout_length").rate
-    start = _positive(initial_distance, "initial_distance", "washout_length")
-    return _steps(certificate.overshoot * start, _positive(tolerance, "tolerance", "washout_length"), kappa)
+    start = _check.positive(initial_distance, "initial_distance", "washout_length")
+    return _steps(certificate.overshoot * start, _check.positive(tolerance, "tolerance", "washout_length"), kappa)
 
 
 def disturbance_radius(certificate: Certificate, disturbance: float, steps: int | None = None, initial_distance: float = 0.0,
@@ -43,8 +43,8 @@ def disturbance_radius(certificate: Certificate, disturbance: float, steps: int 
     initial_distance : |x_0 - z_0|, Euclidean
     """
     kappa, C = _holding(certificate, "disturbance_radius").rate, certificate.overshoot
-    bound = _nonnegative(disturbance, "disturbance", "disturbance_radius")
-    start = _nonnegative(initial_distance, "initial_distance", "disturbance_radius")
+    bound = _check.positive(disturbance, "disturbance", "disturbance_radius", zero=True)
+    start = _check.positive(initial_distance, "initial_distance", "disturbance_radius", zero=True)
     if steps is None:
         return C * bound / (1 - kappa)
     t = _check.count(steps, "steps", "disturbance_radius", least=0)
@@ -147,9 +147,9 @@ def linearization_tube(certificate: Certificate, curvature: float, radius: float
     Takes certificate, curvature >= 0, radius >= 0 and disturbance >= 0; returns a Euclidean distance.
     """
     kappa = _holding(certificate, "linearization_tube").rate
-    c = _nonnegative(curvature, "curvature", "linearization_tube")
-    r = _nonnegative(radius, "radius", "linearization_tube")
-    w = _nonnegative(disturbance, "disturbance", "linearization_tube")
+    c = _check.positive(curvature, "curvature", "linearization_tube", zero=True)
+    r = _check.positive(radius, "radius", "linearization_tube", zero=True)
+    w = _check.positive(disturbance, "disturbance", "linearization_tube", zero=True)
     return certificate.overshoot * (0.5 * c * r * r + w) / (1 - kappa)
 
 
@@ -165,15 +165,3 @@ def _steps(reach: float, tolerance: float, kappa: float) -> int:
     if reach <= tolerance:
         return 0
     return 1 if kappa == 0 else int(np.ceil(np.log(reach / tolerance) / -np.log(kappa)))
-
-
-def _positive(value: Any, name: str, call: str) -> float:
-    if not np.isscalar(value) or not np.isfinite(value) or value <= 0:
-        raise ValueError(f"{call}: expected {name} > 0; received {value!r}.")
-    return float(value)
-
-
-def _nonnegative(value: Any, name: str, call: str) -> float:
-    if not np.isscalar(value) or not np.isfinite(value) or value < 0:
-        raise ValueError(f"{call}: expected {name} >= 0; received {value!r}.")
-    return float(value)
