@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "core.data": ["Data", "Scaling"],
     "core.gaussian": ["Diffuse", "Gaussian", "Stationary"],
+    "core.initial": ["Blocks", "Estimated"],
     "core.status": ["Status"],
     "core.storage": ["load", "save"],
     "models.activation": ["Activation"],

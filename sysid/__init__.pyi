@@ -8,6 +8,8 @@ from .core.data import Scaling as Scaling
 from .core.gaussian import Diffuse as Diffuse
 from .core.gaussian import Gaussian as Gaussian
 from .core.gaussian import Stationary as Stationary
+from .core.initial import Blocks as Blocks
+from .core.initial import Estimated as Estimated
 from .core.status import Status as Status
 from .core.storage import load as load
 from .core.storage import save as save

@@ -19,7 +19,7 @@ from .ekf import ExtendedKalman
 from .kalman import Kalman
 from .linear_arrays import broadcast_means
 from .results import Filtered, States, gather, store_option
-from .start import initial_law
+from .start import estimated_start, has_estimated, starting_law
 from .trace import Stretch, Trace
 
 
@@ -51,8 +51,7 @@ def filter(process: Process, data: Data | list[Data], method: Any = None, *, sto
     if isinstance(data, list):
         return [filter(process, d, method, store=store) for d in data]
     method = chosen_method(process, method)
-    traces = [t for t in run(process, data, method, store)]
-    return wrap(process, data, method, traces)
+    return wrap(process, data, method, run(process, data, method, store))
 
 
 def chosen_method(process: Process, method: Any) -> Any:
@@ -69,13 +68,31 @@ def chosen_method(process: Process, method: Any) -> Any:
 def run(process: Process, data: Data, method: Any, store: str) -> list[Trace]:
     """Traces of all sequences from the process's initial law."""
     check_data(process, data, "filter")
+    if has_estimated(process.initial):
+        process = _with_estimated_start(process, data, method)
     store_option(store)
-    law = initial_law(process, "filter")
     y = data.y if data.is_batch else data.y[None]
     u = data.inputs if data.is_batch else data.inputs[None]
     if u.shape[2] == 0:
         u = u[:1]
-    return method.trace(process, Stretch(u, y, broadcast_means(law.mean, len(y)), law.cov, store=store))
+    law = starting_law(process, "filter")
+    return method.trace(process, Stretch(u, y, broadcast_means(law.mean, len(y)), law.cov, store=store, diffuse=law.diffuse))
+
+
+def _with_estimated_start(process: Process, data: Data, method: Any) -> Process:
+    """Set estimated blocks of the start to the smoothed x[0] under an exact diffuse start."""
+    from .rts import RTS
+
+    if data.is_batch:
+        raise ValueError("filter: expected one sequence for initial=Estimated(); received a batch. Give a list of Data: each "
+                         "experiment then has a start of its own.")  # fmt: skip
+    law = starting_law(process, "filter")
+    stretch = Stretch(data.inputs[None], data.y[None], law.mean[None], law.cov, diffuse=law.diffuse)
+    backward = RTS().backward(method.trace(process, stretch)[0])
+    if backward.infinite is not None and backward.infinite[0].any():
+        raise ValueError("filter: expected data that determine x[0] for initial=Estimated(); received a model of which states "
+                         f"{np.flatnonzero(backward.infinite[0]).tolist()} are never seen.")  # fmt: skip
+    return estimated_start(process, backward.x[0, 0])
 
 
 def check_data(process: Process, data: Any, call: str) -> None:
@@ -99,14 +116,10 @@ def wrap(process: Process, data: Data, method: Any, traces: list[Trace]) -> Filt
         whole = np.concatenate([getattr(t, name) for t in traces])
         return whole if batch else whole[0]
 
-    def covariances(name: str) -> Any:
-        def build() -> np.ndarray:
-            if getattr(traces[0], name) is None:
-                raise ValueError('filter: covariances were not kept; call it with store="all".')
-            return gather([getattr(t, name)[t.index] for t in traces], traces, batch)
-        return build
+    def covariances(of: Any) -> Any:
+        return lambda: gather([of(t) for t in traces], traces, batch)
 
     finals = [Gaussian(x, t.cov) for t in traces for x in t.mean]
     y_mean = np.full_like(data.y, np.nan) if traces[0].yp is None else joined("yp")
-    return Filtered(process, data, method, States(joined("xp"), covariances("Pp")), States(joined("xf"), covariances("Pf")),
+    return Filtered(process, data, method, States(joined("xp"), covariances(Trace.predicted_cov)), States(joined("xf"), covariances(Trace.filtered_cov)),
                     y_mean, joined("log_density"), finals if batch else finals[0], traces[0].form, traces)  # fmt: skip

@@ -42,19 +42,16 @@ def forecast(process: Any, data: Data, horizon: int, u: Any = None, method: Any 
     S = len(data.y) if data.is_batch else 1
     inputs = _future(process, u, horizon, S, data.is_batch)
     y = np.full((S, horizon, process.n_outputs), np.nan)
-    laws = past.final if isinstance(past.final, list) else [past.final]
-    same = all(law.cov is laws[0].cov for law in laws) or S == 1
-    means = as_float(np.stack([law.mean for law in laws]))
-    if same:
-        traces = method.trace(process, Stretch(inputs, y, means, laws[0].cov, data.n_steps))
-    else:
-        traces = [t for s in range(S) for t in method.trace(
-            process, Stretch(inputs if len(inputs) == 1 else inputs[s : s + 1], y[s : s + 1], means[s : s + 1],
-                             laws[s].cov, data.n_steps))]  # fmt: skip
+    traces = []
+    for s, end in enumerate(past.traces):
+        own = slice(None) if len(past.traces) == 1 else slice(s, s + 1)
+        future = Stretch(inputs if len(inputs) == 1 else inputs[own], y[own], as_float(end.mean), end.cov, data.n_steps,
+                         diffuse=end.end)  # fmt: skip
+        traces += method.trace(process, future)
     mean = np.concatenate([t.yp for t in traces])
     x = np.concatenate([t.xp for t in traces])
     cov = gather([t.innovation_cov() for t in traces], traces, data.is_batch)
-    states = States(x if data.is_batch else x[0], lambda: gather([t.Pp[t.index] for t in traces], traces, data.is_batch))
+    states = States(x if data.is_batch else x[0], lambda: gather([t.predicted_cov() for t in traces], traces, data.is_batch))
     paths = None if n_samples is None else _paths(process, past.final, inputs, horizon, n_samples, rng, data)
     return Forecast(mean if data.is_batch else mean[0], cov, states, data, process, paths)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ..kernels import conditioning, filtering, propagation
 from ..kernels import means as mean_kernels
 from ..models.bilinear import Bilinear
 from ..models.process import Process
+from .diffuse import after, joined, run_prefix
 from .linear_arrays import LinearArrays, decorrelate, linear_arrays
 from .trace import Stretch, Trace
 
@@ -50,7 +51,12 @@ class Kalman:
     def _shared(self, process: Process, stretch: Stretch) -> Trace:
         arrays = linear_arrays(process, stretch.u, stretch.start)
         arrays = decorrelate(arrays, process.S, stretch.y[0])
-        return covariance_pass(arrays, stretch)
+        if not stretch.is_diffuse:
+            return covariance_pass(arrays, stretch)
+        prefix = run_prefix(arrays, stretch, stretch.diffuse)
+        rest = covariance_pass(*after(arrays, stretch, prefix)) if prefix.n_steps < stretch.n_steps else None
+        trace = joined(prefix, rest, arrays, stretch)
+        return replace(trace, yp=outputs(arrays, trace.xp)) if stretch.store != "last" else trace
 
 
 def covariance_pass(arrays: LinearArrays, stretch: Stretch) -> Trace:

@@ -124,6 +124,16 @@ class Filtered(Banded):
         total = self.log_likelihoods.sum(-1)
         return float(total) if np.ndim(total) == 0 else total
 
+    @property
+    def n_diffuse(self) -> int:
+        """Measurements that went into resolving a diffuse start; each adds the constant -log(2 pi)/2 to the likelihood."""
+        return self.traces[0].n_diffuse
+
+    @property
+    def log_likelihood_without_diffuse_constant(self) -> Any:
+        """The other convention [Durbin & Koopman 2012, Sec. 7.2; KFAS]: without log(2 pi)/2 of each diffuse measurement."""
+        return self.log_likelihood + 0.5 * np.log(2 * np.pi) * self.n_diffuse
+
     @cached_property
     def y_cov(self) -> np.ndarray:
         """Covariances of the outputs given the past (T, p, p), C P(t|t-1) C' + R."""
@@ -145,6 +155,10 @@ class Filtered(Banded):
     def summary(self) -> dict[str, Any]:
         out = {"steps": self.data.n_steps, "states": self.process.n_states, "form": self.form,
                "log-likelihood": self.log_likelihood}  # fmt: skip
+        if self.n_diffuse:
+            out["diffuse measurements"] = self.n_diffuse
+        if self.traces[0].end is not None and self.traces[0].end.shape[1]:
+            out["never determined"] = f"{self.traces[0].end.shape[1]} directions of the state"
         if self.data.missing.any():
             out["missing"] = f"{100 * self.data.missing.mean():.3g} %"
         if len(self.impossible):

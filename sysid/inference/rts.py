@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..kernels import propagation, smoothing
-from .trace import Trace
+from .diffuse import Prefix, smooth_prefix, unresolved
+from .trace import Trace, with_infinite
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,11 @@ class Backward:
     GT: np.ndarray
     index: np.ndarray
     share: float
+    infinite: np.ndarray | None = None
 
     def cov(self) -> np.ndarray:
-        """P(t|T): (T, n, n)."""
-        return self.P[self.place]
+        """P(t|T): (T, n, n), with infinite variances of what the data never determine."""
+        return with_infinite(self.P[self.place], self.infinite)
 
     def cross_cov(self) -> np.ndarray:
         """Cov(x[t+1], x[t] | y): (T-1, n, n)."""
@@ -50,6 +52,8 @@ class RTS:
         """Smooth all sequences of a trace."""
         if trace.Pf is None:
             raise ValueError('smooth: expected the filter run with store="all".')
+        if "prefix" in trace.extra:
+            return self._from_diffuse(trace, trace.extra["prefix"], trace.extra["rest"])
         S, T, n = trace.xf.shape
         GT, place, P = np.empty_like(trace.Pf), np.empty(T, dtype=np.int64), np.empty((n, n))
         # The recursion settles where the filter has; otherwise each step needs a slot.
@@ -59,3 +63,18 @@ class RTS:
         x = np.empty_like(trace.xf)
         smoothing.means(GT, trace.index, trace.xf, trace.xp, np.ascontiguousarray(trace.xf[:, -1]), x)
         return Backward(x, Ps[:slots], place, GT, trace.index, min(share, trace.share))
+
+    def _from_diffuse(self, trace: Trace, prefix: Prefix, rest: Trace | None) -> Backward:
+        """The proper steps, then back through the diffuse ones."""
+        k, n = prefix.n_steps, trace.xf.shape[2]
+        if rest is None:  # the last step is its own smoothed law
+            head = smooth_prefix(prefix, prefix.mean, prefix.cov, prefix.end)
+            x, P, GT, place = head.x, head.P, head.GT, np.zeros(0, dtype=np.int64)
+            x[-1], P[-1], head.X[-1] = prefix.xf[-1], prefix.Pf[-1], prefix.X[-1]
+        else:
+            tail = self.backward(rest)
+            head = smooth_prefix(prefix, tail.x[:, 0], tail.P[tail.place[0]], np.zeros((n, 0)))
+            x = np.concatenate([head.x, tail.x.swapaxes(0, 1)])
+            P, GT, place = np.concatenate([head.P, tail.P]), np.concatenate([head.GT, tail.GT]), k + tail.place
+        infinite = np.array([unresolved(np.eye(n), X) for X in head.X])
+        return Backward(x.swapaxes(0, 1), P, np.concatenate([np.arange(k), place]), GT, trace.index, trace.share, infinite)

@@ -16,7 +16,7 @@ class Stretch:
 
     u: (S or 1, T, m). y: (S, T, p), NaN where missing. mean: (S, n), cov: (n, n), the law of the first state.
     start: the step number of the first sample, for models that vary in time. store: "all" keeps means and covariances,
-    "mean" the means, "last" the end alone.
+    "mean" the means, "last" the end alone. diffuse: (n, d) directions of infinite variance in the first state.
     """
 
     u: np.ndarray
@@ -25,6 +25,11 @@ class Stretch:
     cov: np.ndarray
     start: int = 0
     store: str = "all"
+    diffuse: np.ndarray | None = None
+
+    @property
+    def is_diffuse(self) -> bool:
+        return self.diffuse is not None and self.diffuse.shape[1] > 0
 
     @property
     def n_steps(self) -> int:
@@ -33,7 +38,7 @@ class Stretch:
     def sequence(self, s: int) -> Stretch:
         """The stretch of sequence s alone."""
         u = self.u if len(self.u) == 1 else self.u[s : s + 1]
-        return Stretch(u, self.y[s : s + 1], self.mean[s : s + 1], self.cov, self.start, self.store)
+        return Stretch(u, self.y[s : s + 1], self.mean[s : s + 1], self.cov, self.start, self.store, self.diffuse)
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,8 @@ class Trace:
     AT, Q: (k or 1, n, n) transposed state matrices and process covariances as the smoother needs them.
     C, R: (k or 1, p, n), (k or 1, p, p) as the innovation covariance needs them.
     log_density: (S, T). mean: (S, n), cov: (n, n), the law of the state after the last step. share: the smallest share
-    that cancellation left of any variance. extra: what a method keeps for its own smoother.
+    that cancellation left of any variance. n_diffuse: measurements spent on a diffuse start. end: (n, d) directions of
+    infinite variance left after the last step. extra: what a method keeps for its own smoother.
     """
 
     xp: np.ndarray
@@ -63,20 +69,43 @@ class Trace:
     cov: np.ndarray
     share: float = 1.0
     form: str = "covariance"
+    n_diffuse: int = 0
+    end: np.ndarray | None = None
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def n_sequences(self) -> int:
         return len(self.xf)
 
+    def predicted_cov(self) -> np.ndarray:
+        """P(t|t-1): (T, n, n), with infinite variances where a diffuse start has not been resolved."""
+        return with_infinite(self._kept(self.Pp)[self.index], self.extra.get("infinite predicted"))
+
+    def filtered_cov(self) -> np.ndarray:
+        """P(t|t): (T, n, n), with infinite variances where a diffuse start has not been resolved."""
+        return with_infinite(self._kept(self.Pf)[self.index], self.extra.get("infinite filtered"))
+
     def innovation_cov(self) -> np.ndarray:
-        """C P(t|t-1) C' + R: (T, p, p)."""
+        """C P(t|t-1) C' + R: (T, p, p), with infinite variances where a diffuse start has not been resolved."""
         if "S" in self.extra:
             return self.extra["S"]
-        if self.Pp is None:
-            raise ValueError('filter: covariances were not kept; call it with store="all".')
+        Pp = self._kept(self.Pp)
         if len(self.C) == 1 and len(self.R) == 1:
-            S = self.C[0] @ self.Pp @ self.C[0].T + self.R[0]
-            return ((S + S.swapaxes(1, 2)) / 2)[self.index]
-        S = self.C @ self.Pp[self.index] @ self.C.swapaxes(1, 2) + self.R
-        return (S + S.swapaxes(1, 2)) / 2
+            S = (self.C[0] @ Pp @ self.C[0].T + self.R[0])[self.index]
+        else:
+            S = self.C @ Pp[self.index] @ self.C.swapaxes(1, 2) + self.R
+        return with_infinite((S + S.swapaxes(1, 2)) / 2, self.extra.get("infinite outputs"))
+
+    @staticmethod
+    def _kept(P: np.ndarray | None) -> np.ndarray:
+        if P is None:
+            raise ValueError('filter: covariances were not kept; call it with store="all".')
+        return P
+
+
+def with_infinite(cov: np.ndarray, where: np.ndarray | None) -> np.ndarray:
+    """Set the variances marked in `where` (k, n), the first k steps, to infinity."""
+    if where is not None:
+        step, i = np.nonzero(where)
+        cov[step, i, i] = np.inf
+    return cov

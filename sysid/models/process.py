@@ -10,6 +10,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..core.gaussian import Diffuse, Gaussian, Stationary
+from ..core.initial import Blocks, Estimated
 from .lti import LTI
 from .protocol import Model
 
@@ -23,7 +24,7 @@ class Process(Shown):
     model: LTI, LTV, Bilinear, Nonlinear, ESN or any other model in discrete time; in continuous time (LTI with
     dt=None) Q is the intensity of the white noise dx = (A x + B u) dt + dw until `discretize` integrates it.
     Q: (n, n), or (n,) variances, or one variance; (T, n, n) where it changes. R: the same with p. S: (n, p) or None.
-    initial: the law of x[0]: a Gaussian, Stationary(), Diffuse(), or a mix of blocks; by default Stationary() for a
+    initial: the law of x[0]: a Gaussian, Stationary(), Diffuse(), Estimated(), or Blocks of them; by default Stationary() for a
     stable LTI, Diffuse() for any other LTI, and N(0, I) for other models.
     Raises ValueError for covariances that are not symmetric and positive semidefinite, jointly with S where given.
     """
@@ -53,7 +54,7 @@ class Process(Shown):
                 f"Process: expected initial with dimension {n} as the model has states; received {initial.n}."
             )
         if isinstance(initial, type) or not (
-            isinstance(initial, Gaussian | Stationary | Diffuse) or hasattr(initial, "blocks")
+            isinstance(initial, Gaussian | Stationary | Diffuse | Estimated | Blocks)
         ):
             raise TypeError(f"Process: expected initial as sysid.Gaussian(mean, cov), sysid.Stationary(), sysid.Diffuse() "
                             f"or a mix of blocks; received {initial!r}.")  # fmt: skip
