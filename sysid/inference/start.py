@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.gaussian import Diffuse, Gaussian, Stationary
+from ..core.gaussian import Diffuse, Gaussian
 from ..core.initial import Blocks, Estimated
 from ..linear.equations import discrete_lyapunov
 from ..models.bilinear import Bilinear
