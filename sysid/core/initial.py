@@ -32,7 +32,8 @@ class Blocks(Shown):
     blocks: tuple[tuple[np.ndarray, Any], ...]
 
     def __init__(self, *blocks: Any):
-        checked, used = [], set()
+        checked: list[tuple[np.ndarray, Any]] = []
+        used: set[int] = set()
         for pair in blocks:
             if not (isinstance(pair, tuple | list) and len(pair) == 2):
                 raise TypeError(f"Blocks: expected pairs (state numbers, law); received {pair!r}.")

@@ -208,7 +208,7 @@ def joined(prefix: Prefix, rest: Trace | None, arrays: LinearArrays, stretch: St
         first = first.swapaxes(0, 1)
         return np.ascontiguousarray(first if then is None else np.concatenate([first, then], axis=1))
 
-    xp = means(prefix.xp, rest and rest.xp)
+    xp = means(prefix.xp, None if rest is None else rest.xp)
     C = arrays.C[:k] if len(arrays.C) > 1 else arrays.C
     X = [stretch.diffuse, *(moved(A, X) for A, X in zip(prefix.A[:-1], prefix.X[:-1]))]
     extra = {"prefix": prefix, "rest": rest,
@@ -216,13 +216,14 @@ def joined(prefix: Prefix, rest: Trace | None, arrays: LinearArrays, stretch: St
              "infinite filtered": np.array([unresolved(np.eye(x.shape[0]), x) for x in prefix.X]),
              "infinite outputs": np.array([unresolved(C[t if len(C) > 1 else 0], x) for t, x in enumerate(X)])}  # fmt: skip
     law = (prefix.mean, prefix.cov) if rest is None else (rest.mean, rest.cov)
-    covariances = [None, None]
+    covariances: tuple = (None, None)
     if keep:
         tails = (None, None) if rest is None else (rest.Pp, rest.Pf)
-        covariances = [a if b is None else np.concatenate([a, b]) for a, b in zip((prefix.Pp, prefix.Pf), tails)]
+        covariances = tuple(a if b is None else np.concatenate([a, b]) for a, b in zip((prefix.Pp, prefix.Pf), tails))
     index = np.arange(k) if rest is None else np.concatenate([np.arange(k), k + rest.index])
-    return Trace(xp, means(prefix.xf, rest and rest.xf), None, *covariances, index, arrays.AT, arrays.Q, arrays.C, arrays.R,
-                 means(prefix.log_density, rest and rest.log_density), *law, 1.0 if rest is None else rest.share,
+    Pp, Pf = covariances
+    return Trace(xp, means(prefix.xf, None if rest is None else rest.xf), None, Pp, Pf, index, arrays.AT, arrays.Q, arrays.C, arrays.R,
+                 means(prefix.log_density, None if rest is None else rest.log_density), *law, 1.0 if rest is None else rest.share,
                  "covariance" if rest is None else rest.form, prefix.n_diffuse, prefix.end if rest is None else None,
                  extra)  # fmt: skip
 
