@@ -40,6 +40,8 @@ _PUBLIC = {
     "models.field_esn": ["ConvolutionalESN", "GraphESN"],
     "models.continuous_esn": ["ContinuousESN"],
     "transforms.linearize": ["linearize"],
+    "transforms.reduce": ["Reduction", "reduce"],
+    "transforms.discretize": ["discretize", "leak_from_time_constant", "to_continuous"],
     "inference.simulate": ["Simulation", "simulate"],
     "inference.kalman": ["Kalman"],
     "inference.ekf": ["ExtendedKalman", "IteratedKalman"],

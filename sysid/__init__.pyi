@@ -53,6 +53,11 @@ from .models.field_esn import ConvolutionalESN as ConvolutionalESN
 from .models.field_esn import GraphESN as GraphESN
 from .models.continuous_esn import ContinuousESN as ContinuousESN
 from .transforms.linearize import linearize as linearize
+from .transforms.reduce import Reduction as Reduction
+from .transforms.reduce import reduce as reduce
+from .transforms.discretize import discretize as discretize
+from .transforms.discretize import leak_from_time_constant as leak_from_time_constant
+from .transforms.discretize import to_continuous as to_continuous
 from .inference.simulate import Simulation as Simulation
 from .inference.simulate import simulate as simulate
 from .inference.kalman import Kalman as Kalman

@@ -6,7 +6,7 @@ import numpy as np
 
 from .gramians import gramian_factor
 
-__all__ = ["balancing", "hankel_matrix", "hankel_singular_values"]
+__all__ = ["balancing", "hankel_matrix", "hankel_singular_values", "project"]
 
 
 def hankel_matrix(markov: np.ndarray, rows: int, columns: int, shift: int = 1) -> np.ndarray:
@@ -33,24 +33,25 @@ def hankel_singular_values(A: np.ndarray, B: np.ndarray, C: np.ndarray, *, conti
     return np.concatenate((values, np.zeros(max(0, len(A) - len(values)))))[: len(A)]
 
 
-def balancing(A: np.ndarray, B: np.ndarray, C: np.ndarray, order: int, *, continuous: bool = False,
+def balancing(A: np.ndarray, B: np.ndarray, C: np.ndarray, *, continuous: bool = False,
               ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Find the square-root projection onto the `order` leading balanced states.
+    """Find the square-root projection onto the balanced states, all that rounding can tell from none.
 
-    A: (n, n) stable. B: (n, m). C: (p, n). Returns (left (order, n), right (n, order), values (n,)) with
-    left @ right = I; left A right, left B, C right is balanced: both its Gramians are diag(values[:order]).
-    Raises ValueError where values[order - 1] is rounding: there is no such state. Cost O(n^3).
-    [Laub, Heath, Paige & Ward 1987; Tombs & Postlethwaite 1987]
+    A: (n, n) stable. B: (n, m). C: (p, n). Returns (left (r, n), right (n, r), values (n,)) with left @ right = I;
+    left A right, left B, C right is balanced: both its Gramians are diag(values[:r]). Its first k states are given by
+    left[:k], right[:, :k]. Cost O(n^3). [Laub, Heath, Paige & Ward 1987; Tombs & Postlethwaite 1987]
     """
     Zc = gramian_factor(A, B, continuous=continuous, call="balancing")
     Zo = gramian_factor(A.T, C.T, continuous=continuous, call="balancing")
-    U, values, Vt = np.linalg.svd(Zo.T @ Zc)
-    values = np.concatenate((values, np.zeros(len(A))))[: len(A)]
-    rank = int(np.sum(values > len(A) * np.finfo(float).eps * max(values[0], np.finfo(float).tiny))) if len(A) else 0
-    if order > rank:
-        raise ValueError(f"balancing: expected at most {rank} states because the model has {rank} Hankel singular "
-                         f"values above rounding; received {order}. Ask for fewer states.")
-    scale = 1 / np.sqrt(values[:order])
-    left = scale[:, None] * (U[:, :order].T @ Zo.T)
-    right = Zc @ Vt[:order].T * scale
-    return left, right, values
+    return project(Zc, Zo)
+
+
+def project(Zc: np.ndarray, Zo: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Balance two factors Zc (n, k), Zo (n, l) of Gramians Zc Zc', Zo Zo'; returns as `balancing`."""
+    n = len(Zc)
+    U, values, Vt = np.linalg.svd(Zo.T @ Zc, full_matrices=False)
+    rank = int(np.sum(values > n * np.finfo(float).eps * values.max(initial=0.0)))
+    scale = 1 / np.sqrt(values[:rank])
+    left = scale[:, None] * (U[:, :rank].T @ Zo.T)
+    right = Zc @ Vt[:rank].T * scale
+    return left, right, np.concatenate((values, np.zeros(n)))[:n]

@@ -34,7 +34,7 @@ def h2_norm(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, *, conti
     if dual:
         A, B, C = A.T, C.T, B.T
     W = gramian(A, B, continuous=continuous, call="h2_norm")
-    return float(np.sqrt(max(np.sum((C @ W) * C), 0.0) + np.sum(D**2)))  # [ESN-SSM, Eq. 61]
+    return float(np.sqrt(max(np.sum((C @ W) * C), 0.0) + np.sum(D**2)))
 
 
 def hinf_norm(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, *, continuous: bool = False,

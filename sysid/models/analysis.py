@@ -35,7 +35,7 @@ def controllability_gramian(model: LTI | Bilinear, horizon: float | None = None)
 
     horizon: None for all time, which needs a stable model; else a number of steps (time, where dt is None), for any
     model. Of a Bilinear model, the generalised Gramian. Raises ValueError for an unstable model without a horizon,
-    naming its spectral radius. Cost O(n^3). [ESN-SSM, Eq. 64; Zhou, Doyle & Glover 1996, Sec. 21.1]
+    naming its spectral radius. Cost O(n^3). [ESN-SSM, Eq. 13, 55; Zhou, Doyle & Glover 1996, Sec. 21.1]
     """
     return _gramian(model, horizon, "controllability_gramian", dual=False)
 
@@ -45,7 +45,7 @@ def observability_gramian(model: LTI | Bilinear, horizon: float | None = None) -
 
         W = sum_k A'^k C' C A^k      (dt=None: W = int e^(A't) C' C e^(At) dt)
 
-    horizon, Bilinear models, errors and cost as in `controllability_gramian`. [ESN-SSM, Eq. 65]
+    horizon, Bilinear models, errors and cost as in `controllability_gramian`. [ESN-SSM, Eq. 15, 55]
     """
     return _gramian(model, horizon, "observability_gramian", dual=True)
 
@@ -94,7 +94,7 @@ def controllability_matrix(model: LTI | LTV, n_steps: int | None = None) -> np.n
     """Stack what reaches the state, [B, A B, ..., A^(h-1) B] (n, h m).
 
     n_steps: h, the order n unless given. Of an LTV model over its last h steps (all, unless given), latest input first:
-    [B_(T-1), A_(T-1) B_(T-2), ...]. Do not decide rank on it: `controllability_rank` does. [Kailath 1980, Sec. 2.3]
+    [B_(T-1), A_(T-1) B_(T-2), ...]. Do not decide rank on it: `controllability_rank` does. [ESN-SSM, Eq. 12, 53]
     """
     if isinstance(model, LTV):
         return _along(model, n_steps, "controllability_matrix", dual=False)
@@ -107,7 +107,7 @@ def observability_matrix(model: LTI | LTV, n_steps: int | None = None) -> np.nda
     """Stack what the outputs see of the first state, [C; C A; ...; C A^(h-1)] (h p, n).
 
     n_steps: h, the order n unless given. Of an LTV model over its first h steps (all, unless given):
-    [C_0; C_1 A_0; C_2 A_1 A_0; ...]. Do not decide rank on it: `observability_rank` does. [Kailath 1980, Sec. 2.3]
+    [C_0; C_1 A_0; C_2 A_1 A_0; ...]. Do not decide rank on it: `observability_rank` does. [ESN-SSM, Eq. 14, 54]
     """
     if isinstance(model, LTV):
         return _along(model, n_steps, "observability_matrix", dual=True)
@@ -174,7 +174,7 @@ def h2_norm(model: LTI | Bilinear) -> float:
 
     Returns a number that depends on dt: sampling a continuous model by dt multiplies it by about sqrt(dt).
     Of a Bilinear model, with its generalised Gramian. Raises ValueError for an unstable model. Cost O(n^3).
-    [ESN-SSM, Eq. 61; corrections #36]
+    [Zhou, Doyle & Glover 1996, Lemma 4.4; corrections #5, #36]
     """
     if isinstance(model, Bilinear):
         if model.dt is None and model.D.any():
@@ -264,7 +264,7 @@ def output_spectrum(model: LTI, omega: Any, input_spectrum: Any = None) -> np.nd
         S_y(w) = H(w) S_u(w) H(w)^*
 
     model: LTI. omega: (F,) in rad per unit of time. input_spectrum: (F, m, m) Hermitian, or (m, m), or None for unit white noise.
-    Returns (F, p, p), complex Hermitian. [ESN-SSM, Eq. 63; Kailath, Sayed & Hassibi 2000, Sec. 6.4]
+    Returns (F, p, p), complex Hermitian. [ESN-SSM, Eq. 61; Kailath, Sayed & Hassibi 2000, Sec. 6.4]
     """
     model = require_lti(model, "output_spectrum")
     H = model.frequency_response(omega)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy.linalg as sla
 
 from .. import _check
 from .._show import Shown
@@ -71,12 +72,26 @@ class Bilinear(Shown):
         """Outputs fed back from measurements: none."""
         return 0
 
-    def along(self, u: np.ndarray) -> LTV:
-        """The exact time-varying model along an input u (T, m): A[t] = A + sum_i u_i[t] N_i."""
+    def along(self, u: np.ndarray, dt: float | None = None) -> LTV:
+        """The exact time-varying model along an input u (T, m): A[t] = A + sum_i u_i[t] N_i.
+
+        dt: of a continuous-time model, the interval over which u[t] is held; A[t] is then e^((A + sum_i u_i[t] N_i) dt),
+        and what input and offset add is in c[t]. Raises ValueError for dt given to a discrete model, or missing.
+        """
         u = _check.signal(u, "u", "Bilinear.along", self.n_inputs)
-        if self.dt is None:
-            raise ValueError("Bilinear.along: expected a discrete-time model; received dt=None. Discretise it first.")
-        return LTV(self.A + np.tensordot(u, self.N, axes=1), self.B, self.C, self.D, self.dt, self.c, self.d)
+        if self.dt is not None:
+            if dt is not None:
+                raise ValueError(f"Bilinear.along: expected no dt for a model that is discrete already; received {dt}.")
+            return LTV(self.A + np.tensordot(u, self.N, axes=1), self.B, self.C, self.D, self.dt, self.c, self.d)
+        step = _check.time_step(dt, "Bilinear.along")
+        if step is None:
+            raise ValueError("Bilinear.along: expected dt, the interval over which u is held, for a continuous-time model.")
+        n = self.n_states
+        flow = np.zeros((len(u), n + 1, n + 1))  # d/dt [x; 1] = [[A + u N, B u + c], [0, 0]] [x; 1]
+        flow[:, :n, :n] = self.A + np.tensordot(u, self.N, axes=1)
+        flow[:, :n, n] = u @ self.B.T + self.c
+        E = sla.expm(flow * step)
+        return LTV(E[:, :n, :n], np.zeros((n, self.n_inputs)), self.C, self.D, step, E[:, :n, n], self.d)
 
     def functions(self) -> Functions:
         """The model as the functions f, g and Jacobians that kernels take, compiled."""

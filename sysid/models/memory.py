@@ -186,7 +186,7 @@ class Resonances(Shown):
 def resonances(model: LTI) -> Resonances:
     """Tabulate the modes of a model: radius, frequency, damping, half-life, residue and energy.
 
-    Cost O(n^3 + n p m). [Kailath 1980, Sec. 1.2]
+    The partial fractions H = sum_i R_i / (z - pole_i) + D. Cost O(n^3 + n p m). [ESN-SSM, Eq. 59; corrections #3]
     """
     model = require_lti(model, "resonances")
     poles, R, condition = residues(model.A, model.B, model.C)

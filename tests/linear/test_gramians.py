@@ -81,13 +81,15 @@ def test_balancing_makes_both_gramians_the_hankel_values(continuous):
     rng = np.random.default_rng(5)
     A = stable(9, rng, 0.8) - (np.eye(9) if continuous else 0)
     B, C = rng.standard_normal((9, 2)), rng.standard_normal((2, 9))
-    left, right, values = balancing(A, B, C, 9, continuous=continuous)
+    left, right, values = balancing(A, B, C, continuous=continuous)
     Ab, Bb, Cb = left @ A @ right, left @ B, C @ right
     assert np.allclose(left @ right, np.eye(9), atol=1e-9)
     for W in (gramian(Ab, Bb, continuous=continuous), gramian(Ab.T, Cb.T, continuous=continuous)):
         assert np.allclose(W, np.diag(values), atol=1e-9 * values[0])
-    with pytest.raises(ValueError, match="at most 9"):
-        balancing(A, B, C, 10, continuous=continuous)
+    hidden = np.vstack((B, np.zeros((1, 2)))), np.hstack((C, np.ones((2, 1))))
+    left, _, values = balancing(np.block([[A, np.ones((9, 1))], [np.zeros((1, 9)), -0.5 * np.eye(1)]]), *hidden,
+                                continuous=continuous)
+    assert len(left) == 9 and values[9] < 1e-12 * values[0]
 
 
 @pytest.mark.parametrize(("n", "m", "p"), [(1, 1, 1), (6, 2, 3), (53, 3, 1), (0, 1, 2)])
