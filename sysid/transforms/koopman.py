@@ -1,0 +1,247 @@
+"""Dictionaries of observables and the linear model in them: z = phi(x), z[t+1] = A z + B u + sum_i u_i N_i z + c.
+
+A dictionary never holds a constant: that would be an eigenfunction with eigenvalue 1, so no lift of it could be stable
+(corrections #34). The constant is the offset c. The state itself comes first, so that C = [I, 0] reads it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+
+
+def exponents(n: int, degree: int) -> np.ndarray:
+    """Exponents (N, n) of all monomials of degree 1..degree, by degree and then in the order of the variables."""
+    rows = []
+    for d in range(1, degree + 1):
+        for places in combinations_with_replacement(range(n), d):
+            row = np.zeros(n, dtype=int)
+            np.add.at(row, list(places), 1)
+            rows.append(row)
+    return np.array(rows).reshape(-1, n)
+
+
+def monomials(x: np.ndarray, powers: np.ndarray) -> np.ndarray:
+    """Values (T, N) of the monomials with exponents (N, n) at x (T, n)."""
+    out = np.ones((len(x), len(powers)))
+    for j in range(x.shape[1]):
+        top = powers[:, j].max(initial=0)
+        table = np.cumprod(np.concatenate([np.ones((1, len(x))), np.repeat(x[:, j][None], top, 0)]), axis=0)
+        out *= table[powers[:, j]].T
+    return out
+
+
+@dataclass(frozen=True)
+class Polynomial:
+    """Observe all monomials of the state of degree 1..degree around `center` (zero if None); N = C(n + degree, n) - 1."""
+
+    degree: int = 2
+    center: Any = None
+    memory = 0
+
+    def prepare(self, x: np.ndarray) -> Polynomial:
+        """Nothing depends on the data."""
+        _check.count(self.degree, "degree", "Polynomial")
+        return self
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Features (T, N) of states x (T, n)."""
+        shifted = x if self.center is None else x - np.asarray(self.center)
+        return monomials(shifted, exponents(x.shape[1], self.degree))
+
+
+@dataclass(frozen=True, eq=False)
+class Preactivation:
+    """Observe the state and elementwise powers 2..degree of xi - xi0, with xi = W x + W_in u0 + bias of a reservoir.
+
+    x0, u0 : operating state (n,) and input (m,), zero if None; xi0 is the preactivation there. N = n degree.
+    """
+
+    esn: Any
+    degree: int = 3
+    x0: Any = None
+    u0: Any = None
+    memory = 0
+
+    def prepare(self, x: np.ndarray) -> Preactivation:
+        """Nothing depends on the data."""
+        _check.count(self.degree, "degree", "Preactivation")
+        return self
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Features (T, n degree) of states x (T, n)."""
+        origin = np.zeros(x.shape[1]) if self.x0 is None else np.asarray(self.x0, dtype=float)
+        # The operating input moves xi and xi0 alike, so only the state's deviation is left.
+        eta = (self.esn.W @ (x - origin).T).T
+        return np.hstack([x, *(eta ** k for k in range(2, self.degree + 1))])
+
+
+@dataclass(frozen=True, eq=False)
+class RadialBasis:
+    """Observe the state and Gaussian bumps exp(-|x - c|^2/(2 width^2)) at centres drawn from the data.
+
+    n_centers : bumps. width : in units of the state, by default the median distance between centres.
+    """
+
+    n_centers: int = 50
+    width: float | None = None
+    rng: np.random.Generator | None = None
+    centers: np.ndarray | None = None
+    memory = 0
+
+    def prepare(self, x: np.ndarray) -> RadialBasis:
+        """Draw the centres from states x (T, n) without replacement."""
+        count = _check.count(self.n_centers, "n_centers", "RadialBasis")
+        if self.centers is not None:
+            return self
+        if count > len(x):
+            raise ValueError(f"RadialBasis: expected at most {len(x)} centres, as there are states; received {count}.")
+        rng = _check.generator(self.rng, "RadialBasis")
+        centers = x[rng.choice(len(x), count, replace=False)]
+        gaps = np.linalg.norm(centers[:, None] - centers[None], axis=2)
+        width = self.width or (float(np.median(gaps[gaps > 0])) if count > 1 else 1.0)
+        return RadialBasis(count, width, self.rng, centers)
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Features (T, n + n_centers) of states x (T, n)."""
+        if self.centers is None or self.width is None:
+            raise ValueError("RadialBasis: expected centres from the data; fit(data, EDMD(RadialBasis(...))) draws them.")
+        square = ((x[:, None] - self.centers[None]) ** 2).sum(2)
+        return np.hstack([x, np.exp(-square / (2 * self.width ** 2))])
+
+
+@dataclass(frozen=True)
+class Fourier:
+    """Observe the state and the sines and cosines of its first harmonics, coordinate by coordinate.
+
+    harmonics : H. period : one number or (n,), in units of the state. N = n (1 + 2 H).
+    """
+
+    harmonics: int = 3
+    period: Any = 2 * np.pi
+    memory = 0
+
+    def prepare(self, x: np.ndarray) -> Fourier:
+        """Nothing depends on the data."""
+        _check.count(self.harmonics, "harmonics", "Fourier")
+        return self
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Features (T, n (1 + 2 harmonics)) of states x (T, n)."""
+        angle = 2 * np.pi * x / np.asarray(self.period, dtype=float)
+        waves = [w(k * angle) for k in range(1, self.harmonics + 1) for w in (np.sin, np.cos)]
+        return np.hstack([x, *waves])
+
+
+@dataclass(frozen=True, eq=False)
+class RandomFourier:
+    """Observe the state and random Fourier features sqrt(2/N) cos(w'x + b) of a Gaussian kernel [Rahimi & Recht 2007].
+
+    n_features : N. width : of the kernel, in units of the state, by default the median distance between states.
+    """
+
+    n_features: int = 100
+    width: float | None = None
+    rng: np.random.Generator | None = None
+    weights: np.ndarray | None = None
+    phases: np.ndarray | None = None
+    memory = 0
+
+    def prepare(self, x: np.ndarray) -> RandomFourier:
+        """Draw frequencies and phases for states x (T, n)."""
+        count = _check.count(self.n_features, "n_features", "RandomFourier")
+        if self.weights is not None:
+            return self
+        rng = _check.generator(self.rng, "RandomFourier")
+        some = x[:: max(1, len(x) // 200)]
+        gaps = np.linalg.norm(some[:, None] - some[None], axis=2)
+        width = self.width or float(np.median(gaps[gaps > 0]))
+        weights = rng.standard_normal((x.shape[1], count)) / width
+        return RandomFourier(count, width, self.rng, weights, rng.uniform(0, 2 * np.pi, count))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Features (T, n + n_features) of states x (T, n)."""
+        if self.weights is None or self.phases is None:
+            raise ValueError("RandomFourier: expected drawn frequencies; fit(data, EDMD(RandomFourier(...))) draws them.")
+        return np.hstack([x, np.sqrt(2 / self.n_features) * np.cos(x @ self.weights + self.phases)])
+
+
+@dataclass(frozen=True)
+class DelayEmbedding:
+    """Observe the state and its n_delays past values; N = n (n_delays + 1). `inner` maps the whole window further."""
+
+    n_delays: int = 5
+    inner: Any = None
+
+    @property
+    def memory(self) -> int:
+        """Past samples needed."""
+        return self.n_delays
+
+    def prepare(self, x: np.ndarray) -> DelayEmbedding:
+        """Prepare the inner dictionary on the windows."""
+        _check.count(self.n_delays, "n_delays", "DelayEmbedding")
+        if self.inner is None:
+            return self
+        return DelayEmbedding(self.n_delays, self.inner.prepare(self._windows(x)))
+
+    def _windows(self, x: np.ndarray) -> np.ndarray:
+        k, T = self.n_delays, len(x)
+        if T <= k:
+            raise ValueError(f"DelayEmbedding: expected more than {k} samples for {k} delays; received {T}.")
+        return np.hstack([x[k - j : T - j] for j in range(k + 1)])
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Features (T - n_delays, N) of a stretch of states x (T, n); the first row belongs to sample n_delays."""
+        windows = self._windows(x)
+        return windows if self.inner is None else self.inner(windows)
+
+
+@dataclass(frozen=True)
+class Observables:
+    """Observe what the user's function of states (T, n) returns, (T, N); the state is put first unless include_state=False."""
+
+    function: Callable
+    include_state: bool = True
+    memory = 0
+
+    def prepare(self, x: np.ndarray) -> Observables:
+        """Refuse a function of the wrong shape, and constants."""
+        values = np.asarray(self.function(x), dtype=float)
+        if values.ndim != 2 or len(values) != len(x):
+            raise ValueError(f"Observables: expected function(x) with shape ({len(x)}, N); received {values.shape}.")
+        flat = np.ptp(values, axis=0) <= 1e-13 * np.abs(values).max(axis=0, initial=0)
+        if len(x) > 1 and flat.any():
+            raise ValueError(f"Observables: expected no constant observable; column {int(np.argmax(flat))} is one. It "
+                             "belongs in the offset, where the lift has it anyway.")
+        return self
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Features (T, n + N) of states x (T, n)."""
+        values = np.asarray(self.function(x), dtype=float)
+        return np.hstack([x, values]) if self.include_state else values
+
+
+@dataclass(frozen=True)
+class Union:
+    """Observe what several dictionaries without delays observe; the state is kept once."""
+
+    parts: tuple = field(default_factory=tuple)
+    memory = 0
+
+    def prepare(self, x: np.ndarray) -> Union:
+        """Prepare every part."""
+        if not self.parts or any(part.memory for part in self.parts):
+            raise ValueError("Union: expected dictionaries without delays; wrap the union in DelayEmbedding(inner=...).")
+        return Union(tuple(part.prepare(x) for part in self.parts))
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Features (T, N) of states x (T, n)."""
+        n = x.shape[1]
+        return np.hstack([x, *(part(x)[:, n:] for part in self.parts)])

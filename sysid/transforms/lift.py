@@ -1,0 +1,158 @@
+"""The verb lift: a nonlinear model in more coordinates, where it is linear or nearly so; and how far any surrogate errs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from .. import _check
+from .._show import Shown
+from ..kernels._jit import as_float
+from ..models.bilinear import Bilinear
+from ..models.lti import LTI
+
+
+class LiftMethod(Protocol):
+    """What `lift` asks of a method: a frozen dataclass of its options with this one public method."""
+
+    def lift(self, model: Any, x: np.ndarray | None, u: np.ndarray | None) -> Any:
+        """Lift a model around a state x (n,) and a constant input u (m,)."""
+        ...
+
+
+def lift(model: Any, method: LiftMethod, x: Any = None, u: Any = None) -> Any:
+    """Lift a reservoir into coordinates where it is linear, or into a linear core with a static nonlinearity.
+
+    method : `Carleman(degree)` (monomials of deviations), `RandomFeatures(n_features, rng=rng)` (Lur'e form). From data
+        the same is `fit(states, EDMD(dictionary))`.
+    x : (n,) state to expand around, the equilibrium at u if None. u : (m,) constant input, zero if None.
+    Returns what the method makes: a LiftedModel or a LureModel [ESN-SSM, Sec. 3.3, 3.4].
+    """
+    if isinstance(method, type) or not callable(getattr(method, "lift", None)):
+        raise TypeError(f"lift: expected a method such as sysid.Carleman(degree=3); received {method!r}.")
+    if not hasattr(model, "act"):
+        raise TypeError(f"lift: expected a reservoir such as sysid.ESN; received {type(model).__name__}.")
+    return method.lift(model, x, u)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SurrogateError(Shown):
+    """How far a surrogate errs on states it was not made from.
+
+    steps : (K,) horizons. measured : (K,) largest error of the state over all starts; typical : (K,) root mean square.
+    bound : (K,) what the largest one-step residual met along the path allows, sum_j |C A^j| eps; NaN where unknown.
+    """
+
+    steps: np.ndarray
+    measured: np.ndarray
+    typical: np.ndarray
+    bound: np.ndarray
+
+    def summary(self) -> dict[str, Any]:
+        return {f"{k} step{'s' if k > 1 else ''}": f"rms {t:.3g}, largest {m:.3g}, bound {b:.3g}"
+                for k, m, t, b in zip(self.steps, self.measured, self.typical, self.bound)}
+
+
+def surrogate_error(surrogate: Any, x: Any, u: Any = None, steps: Any = (1, 10)) -> SurrogateError:
+    r"""Compare a linear, bilinear or lifted surrogate with a path of the true model, from every start on it.
+
+    .. math:: \hat e_k \le \sum_{j<k} \| C A^j \|\, \varepsilon, \qquad \varepsilon = \max_t \| z_{t+1} - (A z_t + B u_t + c) \|
+
+    surrogate : LTI, Bilinear, or LiftedModel. x : (T, n) true states. u : (T, m) their inputs. steps : horizons k.
+    The bound beside the measurement is exact for linear cores [ESN-SSM, Eq. 25]; bilinear ones multiply the norms of
+    their own A[t] and are looser. O(T N^2 max(steps)).
+    """
+    x = _check.signal(x, "x", "surrogate_error", np.shape(x)[-1])
+    core = getattr(surrogate, "core", surrogate)
+    if not isinstance(core, LTI | Bilinear):
+        raise TypeError(f"surrogate_error: expected an LTI, Bilinear or LiftedModel; received {type(surrogate).__name__}.")
+    lifted = core is not surrogate
+    z = surrogate.observe(x) if lifted else x
+    offset = len(x) - len(z)
+    v = np.zeros((len(x), 0)) if u is None else _check.signal(u, "u", "surrogate_error", np.shape(np.atleast_2d(u))[-1])
+    v = (surrogate.inputs(v) if lifted else v)[offset:]
+    if v.shape[1] != core.n_inputs:
+        raise ValueError(f"surrogate_error: expected u with {core.n_inputs} columns after the input map; received {v.shape[1]}.")
+    horizons = np.array(sorted({_check.count(k, "steps", "surrogate_error") for k in np.atleast_1d(steps).tolist()}))
+    if horizons[-1] >= len(z):
+        raise ValueError(f"surrogate_error: expected steps below {len(z)}, the samples at hand; received {horizons[-1]}.")
+    C, d = (core.C, core.d) if lifted else (np.eye(core.n_states), np.zeros(core.n_states))
+    step = _stepper(core, v)
+    eps = float(np.linalg.norm(z[1:] - step(z[:-1], np.arange(len(z) - 1)), axis=1).max())
+    reads = float(np.linalg.norm(x[offset:] - z @ C.T - d, axis=1).max())
+    growth = _growth(core, C, v, int(horizons[-1]))
+    measured, typical, ahead = [], [], z.copy()
+    for k in range(1, int(horizons[-1]) + 1):
+        starts = np.arange(len(z) - k)
+        ahead = step(ahead[: len(starts)], starts + k - 1)
+        if k in horizons:
+            error = np.linalg.norm(x[offset + k :] - ahead @ C.T - d, axis=1)
+            measured.append(error.max())
+            typical.append(np.sqrt(np.mean(error ** 2)))
+    bound = np.array([reads + eps * growth[:k].sum() for k in horizons])
+    return SurrogateError(horizons, np.array(measured), np.array(typical), bound)
+
+
+def _stepper(core: Any, v: np.ndarray) -> Any:
+    """One step of many lifted states at once: (z (S, N), times (S,)) -> (S, N)."""
+    N = getattr(core, "N", None)
+
+    def step(z: np.ndarray, t: np.ndarray) -> np.ndarray:
+        out = z @ core.A.T + v[t] @ core.B.T + core.c
+        if N is not None:
+            for i in range(len(N)):
+                out += v[t, i][:, None] * (z @ N[i].T)
+        return out
+
+    return step
+
+
+def _growth(core: Any, C: np.ndarray, v: np.ndarray, steps: int) -> np.ndarray:
+    """|C A^j| for a linear core, |C| max_t |A[t]|^j for a bilinear one: (steps,)."""
+    if isinstance(core, LTI):
+        norms, block = np.empty(steps), C.copy()
+        for j in range(steps):
+            norms[j] = np.linalg.norm(block, 2)
+            block = block @ core.A
+        return norms
+    extremes = np.unique(v, axis=0)
+    worst = max(np.linalg.norm(core.A + np.tensordot(u, core.N, axes=1), 2) for u in extremes)
+    return np.linalg.norm(C, 2) * worst ** np.arange(steps)
+
+
+def remainder_bound(model: Any, x: Any, u: Any = None, *, x0: Any, u0: Any = None) -> np.ndarray:
+    r"""Bound the error that the linearisation at (x0, u0) makes in one step at states x with inputs u.
+
+    .. math:: \| r \| \le \tfrac12 L_2 \left\| \lambda \circ \eta \circ \eta \right\|, \qquad
+              \eta = W (x - x_0) + U (u - u_0), \quad L_2 = \sup |\sigma''|
+
+    model : a reservoir whose activation has a bounded second derivative (tanh: 4/(3 sqrt 3), sigmoid, identity).
+    x : (T, n) or (n,). u : (T, m) or (m,). Returns (T,) or a number. The bound is entry by entry, hence not above
+    leak L_2/2 |W dx + U du|^2 as printed [ESN-SSM, Eq. 21]. It holds on all of space.
+    """
+    curvature = model.act.curvature
+    if curvature is None:
+        raise ValueError("remainder_bound: expected an activation with a bounded second derivative; "
+                         f"received {model.act.name}.")
+    states, at = np.atleast_2d(_check.real_array(x, "x", "remainder_bound")), np.asarray(x0, dtype=float)
+    m = model.n_inputs
+    inputs = np.zeros((1, m)) if u is None else np.atleast_2d(_check.real_array(u, "u", "remainder_bound"))
+    origin = np.zeros(m) if u0 is None else np.asarray(u0, dtype=float)
+    network = getattr(model, "flat", model)
+    eta = (network.W @ as_float((states - at).T)).T + (inputs - origin) @ network.W_in.T
+    r = 0.5 * curvature * np.linalg.norm(model.leaks * eta ** 2, axis=1)  # [ESN-SSM, Eq. 21]
+    return r if np.ndim(x) == 2 or np.ndim(u) == 2 else float(r[0])
+
+
+def validity_radius(model: Any, tolerance: float) -> float:
+    """Return the radius r of the tube |W dx + U du| <= r on which one step of the linearisation errs below tolerance.
+
+    r = sqrt(2 tolerance/(max leak L_2)) [ESN-SSM, Eq. 22]; infinite for the identity.
+    """
+    curvature = model.act.curvature
+    if curvature is None or not tolerance > 0:
+        raise ValueError("validity_radius: expected tolerance > 0 and an activation with a bounded second derivative; "
+                         f"received {tolerance!r} and {model.act.name}.")
+    return float("inf") if curvature == 0 else float(np.sqrt(2 * tolerance / (model.leaks.max() * curvature)))
