@@ -15,9 +15,8 @@ from ..core.gaussian import Gaussian
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.process import Process
-from ..transforms.koopman import Polynomial
-from ..transforms.lifted import LiftedModel
 from ..transforms.lift import surrogate_error
+from ..transforms.lifted import LiftedModel
 from .fit import Fit
 
 STRUCTURES = ("full", "banded", "symmetric", "normal")
@@ -43,7 +42,7 @@ class EDMD:
     residuals. O(T N^2 + N^3).
     """
 
-    dictionary: Any = Polynomial(2)
+    dictionary: Any
     bilinear: bool = False
     input_map: Callable | None = None
     ridge: float = 0.0
@@ -65,8 +64,8 @@ class EDMD:
             return self._choose(data)
         prepared = self.dictionary.prepare(np.vstack([d.y[~d.missing.any(1)] for d in data]))
         pairs = [self._pairs(prepared, d) for d in data]
-        Z, V, Znext = (np.vstack([p[i] for p in pairs]) for i in range(3))
-        core, notes = self._solve(Z, V, Znext, data[0])
+        Z, V, Znext, x = (np.vstack([p[i] for p in pairs]) for i in range(4))
+        core, notes = self._solve(Z, V, Znext, x, data[0].dt)
         residual = Znext - _image(core, Z, V)
         scatter = residual.T @ residual / len(Z)
         model = LiftedModel(prepared, core, self.input_map, scatter, Z.T @ Z / len(Z))
@@ -75,15 +74,16 @@ class EDMD:
         return Fit(model=model, process=process, notes=tuple(notes),
                    history={"loss": np.array([np.trace(scatter)]), "radius": np.abs(model.eigenvalues()[:1])})
 
-    def _pairs(self, dictionary: Any, data: Data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _pairs(self, dictionary: Any, data: Data) -> tuple[np.ndarray, ...]:
+        """Observables, inputs, next observables and states of the pairs within one sequence."""
         z, k = dictionary(data.y), dictionary.memory
         u = data.inputs if self.input_map is None or data.u is None else np.asarray(self.input_map(data.u), dtype=float)
         z0, v, z1 = z[:-1], u[k:-1], z[1:]
         whole = np.isfinite(z0).all(1) & np.isfinite(z1).all(1)
-        return z0[whole], v[whole], z1[whole]
+        return z0[whole], v[whole], z1[whole], data.y[k:-1][whole]
 
-    def _solve(self, Z: np.ndarray, V: np.ndarray, Znext: np.ndarray, data: Data) -> tuple[Any, list[str]]:
-        N, m, n = Z.shape[1], V.shape[1], data.n_outputs
+    def _solve(self, Z: np.ndarray, V: np.ndarray, Znext: np.ndarray, x: np.ndarray, dt: float) -> tuple[Any, list[str]]:
+        N, m, n = Z.shape[1], V.shape[1], x.shape[1]
         cross = np.hstack([V[:, [i]] * Z for i in range(m)]) if self.bilinear and m else np.zeros((len(Z), 0))
         X = np.hstack([Z, V, cross])
         if len(X) <= X.shape[1] and self.ridge == 0.0:
@@ -92,18 +92,20 @@ class EDMD:
         coefficients, c, rank = _regress(X, Znext, self.ridge)
         notes = [f"the observables are dependent on the data (rank {rank} of {X.shape[1]}); the solution of least norm "
                  "was taken"] if rank < X.shape[1] and self.ridge == 0.0 else []
-        A = self._structured(coefficients[:, :N], X, Znext, N)
+        free = coefficients[:, :N]
+        A = self._structured(free, X, Znext, N)
         if self.max_radius is not None:
             A = _within(A, self.max_radius, notes)
-        if A is not coefficients[:, :N]:
+        if A is not free:
             rest, c, _ = _regress(X[:, N:], Znext - Z @ A.T, self.ridge)
             coefficients = np.hstack([A, rest])
         B, stack = coefficients[:, N : N + m], coefficients[:, N + m :]
-        C, d, _ = _regress(Z, _states(Z, n), 0.0) if not np.array_equal(Z[:, :n], _states(Z, n)) else (None, None, 0)
-        C = np.hstack([np.eye(n), np.zeros((n, N - n))]) if C is None else C
+        C, d = np.hstack([np.eye(n), np.zeros((n, N - n))]) if N >= n else None, np.zeros(n)
+        if C is None or not np.array_equal(Z[:, :n], x):
+            C, d, _ = _regress(Z, x, 0.0)
         if not self.bilinear or not m:
-            return LTI(A, B, C, None, data.dt, c, d), notes
-        return Bilinear(A, B, stack.reshape(N, m, N).transpose(1, 0, 2), C, None, data.dt, c, d), notes
+            return LTI(A, B, C, None, dt, c, d), notes
+        return Bilinear(A, B, stack.reshape(N, m, N).transpose(1, 0, 2), C, None, dt, c, d), notes
 
     def _structured(self, A: np.ndarray, X: np.ndarray, Znext: np.ndarray, N: int) -> np.ndarray:
         if self.structure == "full":
@@ -141,10 +143,6 @@ class EDMD:
                     self.structure, self.bandwidth, self.steps).fit(data, None)
         return Fit(model=best.model, process=best.process, notes=best.notes,
                    history={"loss": np.array(losses), "radius": np.array(radii)})
-
-
-def _states(Z: np.ndarray, n: int) -> np.ndarray:
-    return Z[:, :n]
 
 
 def _image(core: Any, Z: np.ndarray, V: np.ndarray) -> np.ndarray:

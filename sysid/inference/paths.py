@@ -14,6 +14,7 @@ from ..kernels._jit import as_float
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
+from ..transforms.lifted import LiftedModel
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ def _(model: LTV) -> Callable[[Any, Drive], Path]:
 @default_run.register
 def _(model: Bilinear) -> Callable[[Any, Drive], Path]:
     return lambda model, drive: _run_linear(model.along(drive.u), drive)
+
+
+@default_run.register
+def _(model: LiftedModel) -> Callable[[Any, Drive], Path]:
+    return lambda model, drive: default_run(model.core)(model.core, drive)
 
 
 def _run_linear(model: Any, drive: Drive) -> Path:

@@ -168,13 +168,13 @@ def _core(network: Any, options: Carleman, x0: np.ndarray, u0: np.ndarray, taylo
     for j in range(n):
         eta = np.zeros(size)
         eta[first] = W[j]
-        power, last = np.zeros(size), np.zeros(size)
+        power = np.zeros(size)
         power[0] = 1.0
         series, derivative = np.zeros(size), np.zeros(size)
         for k in range(d + 1):
             series += taylor[j, k] * power
             derivative += (k + 1) * taylor[j, k + 1] * power
-            last, power = power, _times(power, eta, table, size)
+            power = _times(power, eta, table, size)
         base[j] = leak[j] * series
         base[j, first[j]] += 1 - leak[j]
         base[j, 0] += (1 - leak[j]) * x0[j] - x0[j]

@@ -58,15 +58,14 @@ class Polynomial:
 
 @dataclass(frozen=True, eq=False)
 class Preactivation:
-    """Observe the state and elementwise powers 2..degree of xi - xi0, with xi = W x + W_in u0 + bias of a reservoir.
+    """Observe the state and elementwise powers 2..degree of W (x - x0), the preactivation's deviation.
 
-    x0, u0 : operating state (n,) and input (m,), zero if None; xi0 is the preactivation there. N = n degree.
+    esn : the reservoir. x0 : operating state (n,), zero if None; a constant input leaves the deviation as it is. N = n degree.
     """
 
     esn: Any
     degree: int = 3
     x0: Any = None
-    u0: Any = None
     memory = 0
 
     def prepare(self, x: np.ndarray) -> Preactivation:
@@ -77,7 +76,6 @@ class Preactivation:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Features (T, n degree) of states x (T, n)."""
         origin = np.zeros(x.shape[1]) if self.x0 is None else np.asarray(self.x0, dtype=float)
-        # The operating input moves xi and xi0 alike, so only the state's deviation is left.
         eta = (self.esn.W @ (x - origin).T).T
         return np.hstack([x, *(eta ** k for k in range(2, self.degree + 1))])
 

@@ -25,7 +25,7 @@ class LiftMethod(Protocol):
 def lift(model: Any, method: LiftMethod, x: Any = None, u: Any = None) -> Any:
     """Lift a reservoir into coordinates where it is linear, or into a linear core with a static nonlinearity.
 
-    method : `Carleman(degree)` (monomials of deviations), `RandomFeatures(n_features, rng=rng)` (Lur'e form). From data
+    model : an ESN, or a network that is one written out. method : `Carleman(degree)` (monomials of deviations), `RandomFeatures(n_features, rng=rng)` (Lur'e form). From data
         the same is `fit(states, EDMD(dictionary))`.
     x : (n,) state to expand around, the equilibrium at u if None. u : (m,) constant input, zero if None.
     Returns what the method makes: a LiftedModel or a LureModel [ESN-SSM, Sec. 3.3, 3.4].
@@ -122,7 +122,7 @@ def _growth(core: Any, C: np.ndarray, v: np.ndarray, steps: int) -> np.ndarray:
     return np.linalg.norm(C, 2) * worst ** np.arange(steps)
 
 
-def remainder_bound(model: Any, x: Any, u: Any = None, *, x0: Any, u0: Any = None) -> np.ndarray:
+def remainder_bound(model: Any, x: Any, u: Any = None, *, x0: Any, u0: Any = None) -> Any:
     r"""Bound the error that the linearisation at (x0, u0) makes in one step at states x with inputs u.
 
     .. math:: \| r \| \le \tfrac12 L_2 \left\| \lambda \circ \eta \circ \eta \right\|, \qquad
@@ -149,7 +149,7 @@ def remainder_bound(model: Any, x: Any, u: Any = None, *, x0: Any, u0: Any = Non
 def validity_radius(model: Any, tolerance: float) -> float:
     """Return the radius r of the tube |W dx + U du| <= r on which one step of the linearisation errs below tolerance.
 
-    r = sqrt(2 tolerance/(max leak L_2)) [ESN-SSM, Eq. 22]; infinite for the identity.
+    model : a reservoir. r = sqrt(2 tolerance/(max leak L_2)) [ESN-SSM, Eq. 22]; infinite for the identity.
     """
     curvature = model.act.curvature
     if curvature is None or not tolerance > 0:

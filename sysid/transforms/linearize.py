@@ -8,12 +8,15 @@ import numpy as np
 
 from .. import _check
 from ..kernels._jit import as_float
+from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
 from ..models.protocol import Functions, Model
+from .bilinearize import bilinear_surrogate
 
 
-def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None) -> LTI | LTV:
+def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None, order: str = "linear",
+              ) -> LTI | LTV | Bilinear:  # fmt: skip
     """Linearise a model at a point, at its equilibrium, or along a trajectory.
 
         A = df/dx, B = df/du, C = dg/dx, D = dg/du, c = f - A x - B u, d = g - C x - D u           [ESN-SSM, Eq. 19, 20]
@@ -21,6 +24,7 @@ def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None)
     x: (n,) a point, (T, n) a trajectory, None for the equilibrium at constant u. u: (m,) or (T, m), zero if None.
     A model that feeds outputs back is linearised as the driven map, with inputs [u, y]: B has m + r columns;
     feedback: (r,) or (T, r) operating outputs, the model's own if None. `closed_loop()` gives the other map.
+    order: "linear", or "bilinear" at a point, which adds how A changes with each input (`Bilinear`).
     Returns an LTI at a point and an LTV along a trajectory; simulate, filter and forecast of it work in original units.
     Raises ValueError where no equilibrium is found or a Jacobian is not finite. Valid for small deviations only.
     Along a trajectory, spectral radii below 1 prove nothing: x+ = A[t] x may diverge all the same.
@@ -41,6 +45,10 @@ def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None)
         raise ValueError(
             f"linearize: expected x with shape ({model.n_states},) or (T, {model.n_states}); received {x.shape}."
         )
+    _check.choice(order, "order", "linearize", ("linear", "bilinear"))
+    if order == "bilinear" and (x.ndim == 2 or model.n_feedback):
+        raise ValueError("linearize: expected a single state x (n,) and a model without output feedback for "
+                         "order='bilinear'; received a trajectory or feedback.")  # fmt: skip
     T = len(x) if x.ndim == 2 else 1
     fun = model.functions()
     wide = _wide_input(model, fun, np.atleast_2d(x), u, feedback, T)
@@ -48,7 +56,8 @@ def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None)
     A, B, C, D, c, d = (np.stack(block) for block in zip(*parts))
     if x.ndim == 2:
         return LTV(A, B, C, D, model.dt, c, d)
-    return LTI(A[0], B[0], C[0], D[0], model.dt, c[0], d[0])
+    linear = LTI(A[0], B[0], C[0], D[0], model.dt, c[0], d[0])
+    return linear if order == "linear" else bilinear_surrogate(fun, linear, as_float(x), wide[0])
 
 
 def _at(fun: Functions, x: np.ndarray, u: np.ndarray, t: float) -> tuple[np.ndarray, ...]:

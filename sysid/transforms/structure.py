@@ -67,7 +67,7 @@ class LowRankForm(Shown):
 
 
 def diagonal_form(lti: Any) -> DiagonalForm:
-    """Write a linear model in modal coordinates. Raises ValueError where A is defective to working precision. O(n^3)."""
+    """Write a linear model `lti` (n states) in modal coordinates. Raises ValueError where A is defective to working precision. O(n^3)."""
     poles, V = np.linalg.eig(lti.A)
     condition = float(np.linalg.cond(V)) if len(poles) else 1.0
     if condition > 1e13:
@@ -93,5 +93,5 @@ def diagonal_plus_low_rank(A: Any, rank: int) -> LowRankForm:
     frequencies, U = linalg.eigh(-1j * skew)
     P = U.conj().T @ (vectors[:, keep] * (values[keep] - shift))
     form = LowRankForm(shift + 1j * frequencies, P, U.conj().T @ vectors[:, keep], U, 0.0)
-    error = float(np.linalg.norm(form.matrix() - A) / max(np.linalg.norm(A), 1e-300))
+    error = float(np.linalg.norm(form.matrix() - A) / max(float(np.linalg.norm(A)), 1e-300))
     return LowRankForm(form.poles, form.P, form.Q, U, error)
