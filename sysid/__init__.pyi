@@ -118,9 +118,12 @@ from .identification.prediction_error import PredictionError as PredictionError
 from .identification.prediction_error import PredictionErrorFit as PredictionErrorFit
 from .identification.subspace import Subspace as Subspace
 from .identification.subspace import SubspaceFit as SubspaceFit
+from .identification.residuals import Correlation as Correlation
 from .identification.uncertainty import Band as Band
 from .identification.uncertainty import Uncertainty as Uncertainty
 from .identification.edmd import EDMD as EDMD
+from .identification.validate import Validation as Validation
+from .identification.validate import validate as validate
 from .reservoirs.readout import Readout as Readout
 from .spectral.ar_stu import ARSTU as ARSTU
 from .spectral.filters import FilterBank as FilterBank

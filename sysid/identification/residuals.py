@@ -1,0 +1,132 @@
+"""Tests of residuals: whiteness, and independence of the inputs [Ljung 1999, sec. 16.6]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._show import Shown
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Correlation(Shown):
+    """Correlations of residuals with something, against a band.
+
+    lags: (k,). values: (k, p, q) correlation coefficients. band: (k, p, q) half width of the pointwise interval at `level` under
+    independence. share_outside: of the values. p_value: of the joint test, smallest over the channels (Bonferroni).
+    passed: whether the p-value exceeds 1 - level.
+    """
+
+    lags: np.ndarray
+    values: np.ndarray
+    band: np.ndarray
+    level: float
+    p_value: float
+    names: tuple[str, ...]
+
+    @property
+    def share_outside(self) -> float:
+        """Share of the correlations beyond their band; 1 - level is expected."""
+        return float((np.abs(self.values) > self.band).mean()) if self.values.size else 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether independence is not rejected at the level."""
+        return self.p_value > 1 - self.level
+
+    def summary(self) -> dict[str, Any]:
+        return {"passed": self.passed, "p-value": self.p_value, "share outside the band": self.share_outside}
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the correlations of each pair and their band; return the axes."""
+        from .. import plot
+        p, q = self.values.shape[1:]
+        grid = np.atleast_1d(plot.axes(ax, p, max(q, 1))).reshape(-1)
+        for i in range(p * q):
+            a = grid[min(i, len(grid) - 1)]
+            at = np.s_[:, i // q, i % q]
+            a.vlines(self.lags, 0, self.values[at], color=plot.COLOURS["model"], linewidth=1.2)
+            plot.band(a, self.lags, -self.band[at], self.band[at])
+            a.set_xlabel("lag")
+            a.set_ylabel(self.names[i])
+        return grid[0] if len(grid) == 1 else grid
+
+
+def whiteness(errors: list[np.ndarray], names: tuple[str, ...], n_lags: int = 25, level: float = 0.99) -> Correlation:
+    """Autocorrelation of each channel's residuals (T, p) at lags 1..n_lags, with the portmanteau test of Ljung and Box."""
+    p = errors[0].shape[1]
+    lags = np.arange(1, n_lags + 1)
+    values, count = np.zeros((n_lags, p, 1)), np.ones((n_lags, p, 1))
+    power = np.maximum(_pooled([e**2 for e in errors]), 1e-300)
+    for k in lags:
+        parts = [e[k:] * e[:-k] for e in errors if len(e) > k]
+        if parts:
+            values[k - 1, :, 0], count[k - 1, :, 0] = _pooled(parts) / power, _seen(parts)
+    statistic = (count * values**2 * (count + 2) / np.maximum(count - 0, 1)).sum(0)[:, 0]
+    return Correlation(lags, values, _quantile(level) / np.sqrt(count), level, _joint(statistic, n_lags, p), names)
+
+
+def independence(errors: list[np.ndarray], inputs: list[np.ndarray], names: tuple[str, ...], n_lags: int = 25,
+                 level: float = 0.99) -> Correlation:  # fmt: skip
+    """Correlation of residuals (T, p) with past inputs (T, m) at lags 0..n_lags.
+
+    The variance of each coefficient is sum_l R_e(l) R_u(l) / N, so coloured inputs and residuals raise no false alarm
+    [Ljung 1999, Eq. 16.31]; the joint test uses the lags' full covariance.
+    """
+    p, m = errors[0].shape[1], inputs[0].shape[1]
+    lags = np.arange(0, n_lags + 1)
+    e = [np.nan_to_num(x - np.nanmean(np.concatenate(errors), 0)) for x in errors]
+    mean = np.concatenate(inputs).mean(0)
+    u = [x - mean for x in inputs]
+    N = sum(len(x) for x in e)
+    reach = min(2 * n_lags, min(len(x) for x in e) - 1)
+    Re, Ru = _autocovariance(e, reach), _autocovariance(u, reach + n_lags)
+    values, band = np.zeros((len(lags), p, m)), np.zeros((len(lags), p, m))
+    statistics = []
+    for i in range(p):
+        for j in range(m):
+            if Re[0, i] <= 0 or Ru[0, j] <= 0:
+                continue
+            c = np.array([sum(x[k:, i] @ w[: len(w) - k, j] for x, w in zip(e, u) if len(x) > k) / N for k in lags])
+            taper = 1 - np.arange(reach + 1) / (reach + 1)
+            gap = np.abs(lags[:, None] - lags[None, :])
+            shift = np.arange(-reach, reach + 1)
+            both = (taper * Re[: reach + 1, i])[np.abs(shift)]
+            V = np.array([[both @ Ru[np.minimum(np.abs(shift + s * g), reach + n_lags), j] for g, s in zip(row, np.sign(lags[a] - lags))]
+                          for a, row in enumerate(gap)]) / N  # fmt: skip
+            V = (V + V.T) / 2
+            scale = np.sqrt(Re[0, i] * Ru[0, j])
+            values[:, i, j] = c / scale
+            band[:, i, j] = _quantile(level) * np.sqrt(np.maximum(np.diag(V), 1e-300)) / scale
+            w, Q = np.linalg.eigh(V)
+            keep = w > 1e-6 * w[-1]
+            statistics.append((float(((Q[:, keep].T @ c) ** 2 / w[keep]).sum()), int(keep.sum())))
+    from scipy.special import gammaincc
+    values_p = [gammaincc(k / 2, s / 2) for s, k in statistics]
+    p_value = float(min(1.0, min(values_p, default=1.0) * max(len(values_p), 1)))
+    return Correlation(lags, values, band, level, p_value, names)
+
+
+def _autocovariance(x: list[np.ndarray], reach: int) -> np.ndarray:
+    N = sum(len(s) for s in x)
+    return np.array([sum((s[k:] * s[: len(s) - k]).sum(0) for s in x if len(s) > k) / N for k in range(reach + 1)])
+
+
+def _pooled(parts: list[np.ndarray]) -> np.ndarray:
+    return np.nanmean(np.concatenate(parts), 0)
+
+
+def _seen(parts: list[np.ndarray]) -> np.ndarray:
+    return np.maximum((~np.isnan(np.concatenate(parts))).sum(0), 1)
+
+
+def _joint(statistic: np.ndarray, degrees: int, channels: int) -> float:
+    from scipy.special import gammaincc
+    return float(min(1.0, gammaincc(degrees / 2, np.maximum(statistic, 0) / 2).min() * channels))
+
+
+def _quantile(level: float) -> float:
+    from scipy.special import ndtri
+    return float(ndtri(0.5 + level / 2))
