@@ -16,7 +16,7 @@ class Correlation(Shown):
 
     lags: (k,). values: (k, p, q) correlation coefficients. band: (k, p, q) half width of the pointwise interval at `level` under
     independence. share_outside: of the values. p_value: of the joint test, smallest over the channels (Bonferroni).
-    passed: whether the p-value exceeds 1 - level.
+    passed: whether the p-value exceeds 1 - level. names: one label a pair of channels.
     """
 
     lags: np.ndarray
