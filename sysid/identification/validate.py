@@ -31,8 +31,9 @@ class Validation(Shown):
     fit_prediction: `steps` ahead from the process's filter; None for a model without noise.
     rms_simulation, rms_prediction: (p,) root mean square errors in the units of y.
     whiteness: of the one-step (else simulation) errors. cross_correlation: of those with past inputs; None without inputs.
-    simulated, predicted: (T, p) of each experiment. scored: samples of each experiment that are not scored at its start.
-    verdict: one sentence.
+    simulated, predicted: (T, p) of each experiment in `data`. steps: horizon of the prediction. unscored: samples at the
+    start of each experiment that are not scored. simulation_is_meaningful: False for unstable models and for runs that
+    do worse than the mean of the data. verdict: one sentence.
     """
 
     data: list[Data]
