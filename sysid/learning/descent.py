@@ -118,8 +118,8 @@ def gradient_descent(objective: Objective, start: Sequence[Any], learning_rate: 
                      train: Sequence[str] = ("A", "B", "C"), diagonal: bool = False, every: int = 1) -> LearningCurve:
     """Train by gradient descent from start = (A, B, C).
 
-    objective: PopulationLoss or SampleLoss. train: which matrices move. diagonal: keep A diagonal. every: record each
-    so-many-th iteration.
+    objective: PopulationLoss or SampleLoss. n_iterations: steps taken. train: which matrices move. diagonal: keep A
+    diagonal. every: record each so-many-th iteration.
     Raises ValueError where learning_rate exceeds 2 / lambda_max of the Hessian at the start. Where curvature grows beyond it
     later and the loss rises, or the model turns unstable, the run stops there and `status` says so.
     """
@@ -141,7 +141,7 @@ def gradient_descent(objective: Objective, start: Sequence[Any], learning_rate: 
         except ValueError:  # the population loss of an unstable model
             status = Status(False, f"the model became unstable at iteration {k}; lower learning_rate", k)
             break
-        if not np.isfinite(loss) or loss > previous * (1 + 1e-9) and rate * (sharpness := problem.sharpness(vector)) > 2:
+        if not np.isfinite(loss) or (loss > previous * (1 + 1e-9) and rate * (sharpness := problem.sharpness(vector)) > 2):
             status = Status(False, f"stopped at iteration {k}: learning_rate {rate:g} exceeds the stability limit "
                                    f"{2 / sharpness if sharpness else 0:.4g} reached there and the loss rises", k)
             break
@@ -155,7 +155,11 @@ def gradient_descent(objective: Objective, start: Sequence[Any], learning_rate: 
 
 def gradient_flow(objective: Objective, start: Sequence[Any], times: Any, *, train: Sequence[str] = ("A", "B", "C"),
                   diagonal: bool = False, tau: float = 1.0, tolerance: float = 1e-10) -> LearningCurve:
-    """Integrate tau dtheta/dt = -dL/dtheta from start = (A, B, C) and report it at `times` (R,), increasing from >= 0."""
+    """Integrate tau dtheta/dt = -dL/dtheta from start = (A, B, C).
+
+    objective: PopulationLoss or SampleLoss. times (R,): where to report, increasing from >= 0. train, diagonal: as in
+    `gradient_descent`. tolerance: relative, of the integrator.
+    """
     from scipy.integrate import solve_ivp
     call = "gradient_flow"
     problem = _Problem(objective, start, train, diagonal, call)

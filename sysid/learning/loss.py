@@ -49,6 +49,9 @@ class PopulationLoss:
             if self.shaping.n_outputs != self.teacher.n_inputs:
                 raise ValueError(f"PopulationLoss: expected shaping with {self.teacher.n_inputs} outputs, the teacher's "
                                  f"inputs; received {self.shaping.n_outputs}.")
+        m = self.teacher.n_inputs
+        white = LTI(np.zeros((0, 0)), np.zeros((0, m)), np.zeros((m, 0)), np.eye(m))
+        object.__setattr__(self, "_shaping", self.shaping or white)
 
     def value(self, model: LTI) -> float:
         """The loss, in squared units of y."""
@@ -62,19 +65,15 @@ class PopulationLoss:
         P, Q = discrete_lyapunov(A, B @ B.T), discrete_lyapunov(A.T, C.T @ C)
         first = self.teacher.n_states
         own, rest = slice(first, first + model.n_states), slice(first + model.n_states, None)
-        W = self._shaping()
+        W: LTI = self._shaping  # type: ignore[attr-defined]
         grad_A, grad_B, grad_C = Q @ A @ P, Q @ B, C @ P
         gradient = LTIGradient(grad_A[own, own], grad_A[own, rest] @ W.C.T + grad_B[own] @ W.D.T, grad_C[:, own],
                                grad_C[:, rest] @ W.C.T + D @ W.D.T)
         return float(np.trace(grad_C @ C.T) + (D * D).sum()) / 2, gradient
 
-    def _shaping(self) -> LTI:
-        m = self.teacher.n_inputs
-        return self.shaping or LTI(np.zeros((0, 0)), np.zeros((0, m)), np.zeros((m, 0)), np.eye(m))
-
     def _error_system(self, model: LTI) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         _require_stable(model, "model", "PopulationLoss")
-        T, W = self.teacher, self._shaping()
+        T, W = self.teacher, self._shaping  # type: ignore[attr-defined]
         if (model.n_inputs, model.n_outputs) != (T.n_inputs, T.n_outputs):
             raise ValueError(f"PopulationLoss: expected a model with {T.n_inputs} inputs and {T.n_outputs} outputs as the "
                              f"teacher; received {model.n_inputs} and {model.n_outputs}.")

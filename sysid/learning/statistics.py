@@ -35,7 +35,7 @@ def population_statistics(poles: Any, teacher: LTI, shaping: LTI | None = None) 
             raise ValueError(f"{call}: expected {name} with one input and one output; received {model.n_inputs} and {model.n_outputs}.")
     n = len(a)
     bank = LTI.from_undelayed(np.diag(a), np.ones((n, 1)), np.eye(n))
-    W = shaping or LTI(np.zeros((0, 0)), np.zeros((0, 1)), np.zeros((1, 0)), [[1.0]])
+    W = shaping or LTI(np.zeros((0, 0)), np.zeros((0, 1)), np.zeros((1, 0)), np.eye(1))
     k, w = teacher.n_states, W.n_states
     A = np.block([[bank.A, np.zeros((n, k)), bank.B @ W.C], [np.zeros((k, n)), teacher.A, teacher.B @ W.C],
                   [np.zeros((w, n + k)), W.A]])
@@ -47,8 +47,9 @@ def population_statistics(poles: Any, teacher: LTI, shaping: LTI | None = None) 
 
 
 def sample_statistics(poles: Any, data: Data, *, periodic: bool = False) -> tuple[np.ndarray, np.ndarray]:
-    """Compute G (n, n) and h (n,) of one record with one input and one output.
+    """Compute G (n, n) and h (n,) of one record.
 
+    poles (n,) real. data: one record with one input and one output.
     periodic: use the periodic initial state, as the discrete Fourier transform does; else start at rest. The two v differ by
     exactly a^(t+1) v_per[T-1].
     """
