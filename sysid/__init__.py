@@ -73,6 +73,7 @@ _PUBLIC = {
     "identification.uncertainty": ["Band", "Uncertainty"],
     "identification.edmd": ["EDMD"],
     "identification.validate": ["Validation", "validate"],
+    "reservoirs.hyperparameters": ["ReservoirEM"],
     "reservoirs.readout": ["Readout"],
     "spectral.ar_stu": ["ARSTU"],
     "spectral.filters": ["FilterBank", "spectral_filters"],

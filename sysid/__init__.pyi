@@ -124,6 +124,7 @@ from .identification.uncertainty import Uncertainty as Uncertainty
 from .identification.edmd import EDMD as EDMD
 from .identification.validate import Validation as Validation
 from .identification.validate import validate as validate
+from .reservoirs.hyperparameters import ReservoirEM as ReservoirEM
 from .reservoirs.readout import Readout as Readout
 from .spectral.ar_stu import ARSTU as ARSTU
 from .spectral.filters import FilterBank as FilterBank

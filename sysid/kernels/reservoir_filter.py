@@ -1,0 +1,215 @@
+"""The extended Kalman filter of a leaky reservoir, leaving what its two backward passes need.
+
+    x[t+1] = (1 - leak) x[t] + leak s(xi[t]) + w[t],   w ~ N(0, diag(q))
+    xi[t]  = scale W x[t] + sum_k gains[k] drive[k, t] + feedback_gain W_fb[:, own] y[t, own]
+    y[t]   = C x[t] + d + v[t],                        v ~ N(0, R)
+
+`drive` holds what is known: inputs, measured outputs fed back, bias. `own` are the outputs not measured at t: there
+the model's own output, noise included, is fed back. NaN in y is missing, entry by entry.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import cube, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, vec
+
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+@helper
+def _activate(kind, xi, h, slope):
+    """s(xi) and s'(xi): 0 identity, 1 tanh, 2 relu, 3 sigmoid."""
+    for i in range(xi.size):
+        if kind == 1:
+            h[i] = np.tanh(xi[i])
+            slope[i] = 1.0 - h[i] * h[i]
+        elif kind == 2:
+            slope[i] = 1.0 if xi[i] > 0.0 else 0.0
+            h[i] = slope[i] * xi[i]
+        elif kind == 3:
+            h[i] = 0.5 * (1.0 + np.tanh(0.5 * xi[i]))
+            slope[i] = h[i] * (1.0 - h[i])
+        else:
+            h[i], slope[i] = xi[i], 1.0
+
+
+@helper
+def _invert(S, rows, r, L, inverse):
+    """Invert the leading r x r block of S into the rows and columns `rows`; return log det, NaN where not definite."""
+    log_det = 0.0
+    for j in range(r):
+        for i in range(j, r):
+            s = S[i, j]
+            for k in range(j):
+                s -= L[i, k] * L[j, k]
+            if i == j:
+                if not s > 0.0:
+                    return np.nan
+                L[j, j] = np.sqrt(s)
+                log_det += np.log(s)
+            else:
+                L[i, j] = s / L[j, j]
+    for c in range(r):
+        for i in range(r):
+            s = 1.0 if i == c else 0.0
+            for k in range(i):
+                s -= L[i, k] * inverse[rows[k], rows[c]]
+            inverse[rows[i], rows[c]] = s / L[i, i]
+        for i in range(r - 1, -1, -1):
+            s = inverse[rows[i], rows[c]]
+            for k in range(i + 1, r):
+                s -= L[k, i] * inverse[rows[k], rows[c]]
+            inverse[rows[i], rows[c]] = s / L[i, i]
+    return log_det
+
+
+@helper
+def _update(y, C, d, R, m, P, rows, G, S, L, gain, weight, inverse, m_f, P_f):
+    """Condition on the measured entries of y; return the log density of their innovation.
+
+    gain = P C'S^-1 (n, p), weight = S^-1 e (p,) and inverse = S^-1 (p, p), zero where y is missing.
+    """
+    n, p = m.size, y.size
+    r = 0
+    for i in range(p):
+        weight[i] = 0.0
+        for j in range(p):
+            inverse[i, j] = 0.0
+        if not np.isnan(y[i]):
+            rows[r] = i
+            r += 1
+    for a in range(r):
+        for k in range(n):
+            s = 0.0
+            for l in range(n):
+                s += P[k, l] * C[rows[a], l]
+            G[k, a] = s
+    for a in range(r):
+        for b in range(a + 1):
+            s = R[rows[a], rows[b]]
+            for k in range(n):
+                s += C[rows[a], k] * G[k, b]
+            S[a, b] = s
+    log_det = _invert(S, rows, r, L, inverse)
+    quadratic = 0.0
+    for b in range(r):
+        e = y[rows[b]] - d[rows[b]]
+        for k in range(n):
+            e -= C[rows[b], k] * m[k]
+        for a in range(r):
+            weight[rows[a]] += inverse[rows[a], rows[b]] * e
+        S[0, b] = e
+    for b in range(r):
+        quadratic += weight[rows[b]] * S[0, b]
+    for k in range(n):
+        m_f[k] = m[k]
+        for a in range(p):
+            gain[k, a] = 0.0
+        for a in range(r):
+            m_f[k] += G[k, a] * weight[rows[a]]
+            for b in range(r):
+                gain[k, rows[a]] += G[k, b] * inverse[rows[b], rows[a]]
+    for i in range(n):
+        for j in range(i + 1):
+            s = P[i, j]
+            for a in range(r):
+                s -= gain[i, rows[a]] * G[j, a]
+            P_f[i, j] = s
+            P_f[j, i] = s
+    return -0.5 * (log_det + quadratic + r * LOG_2PI)
+
+
+@helper
+def _own_feedback(y, W_fb, feedback_gain, C, d, R, M, xi, noise):
+    """Add the feedback of unmeasured outputs to M and xi; noise = F R F', F the scaled feedback columns."""
+    n, p = W_fb.shape
+    closed = False
+    for j in range(p):
+        if np.isnan(y[j]):
+            closed = True
+            for i in range(n):
+                f = feedback_gain * W_fb[i, j]
+                xi[i] += f * d[j]
+                for k in range(n):
+                    M[i, k] += f * C[j, k]
+    if closed:
+        for i in range(n):
+            for k in range(n):
+                s = 0.0
+                for j in range(p):
+                    for l in range(p):
+                        if np.isnan(y[j]) and np.isnan(y[l]):
+                            s += W_fb[i, j] * R[j, l] * W_fb[k, l]
+                noise[i, k] = feedback_gain * feedback_gain * s
+    return closed
+
+
+@helper
+def _product(A, P, Z, out):
+    """Z = A P and out = A P A', mirrored from the lower triangle."""
+    np.dot(A, P, Z)
+    np.dot(Z, A.T, out)
+    for i in range(out.shape[0]):
+        for j in range(i):
+            out[j, i] = out[i, j]
+
+
+@kernel(integer, mat, cube, mat, mat, vec, real, vec, real, mat, vec, mat, vec, vec, mat, integer,
+        out_vec, out_mat, out_cube, out_mat, out_mat, out_cube, out_mat, out_cube, out_vec, out_mat)
+def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain, C, d, R, q, m0, P0, every,
+                     log_density, means, covs, filtered, arguments, gain, weight, inverse, m_end, P_end):
+    """Run the extended Kalman filter over one stretch of a sequence and return its log-likelihood.
+
+    y (T, p), drive (K, T, n), W (n, n), W_fb (n, p) or (n, 0), leak (n,), gains (K,), C (p, n), d (p,), R (p, p),
+    q (n,), prior m0 (n,) and P0 (n, n) of the first state. Out: log_density (T,); means (T, n) = x(t|t-1); covs
+    its covariance at every `every`-th step; filtered (T, n) = x(t|t); arguments (T, n) = xi there; gain (T, n, p),
+    weight (T, p), inverse (T, p, p) of `_update`; m_end, P_end the prior of the step after the last.
+    NaN is returned where an innovation covariance is not positive definite. O(T n^3) time.
+    """
+    T, p = y.shape
+    n = leak.size
+    m, P, P_f, Z = m0.copy(), P0.copy(), np.empty((n, n)), np.empty((n, n))
+    M, A, noise = np.empty((n, n)), np.empty((n, n)), np.zeros((n, n))
+    h, slope = np.empty(n), np.empty(n)
+    rows, G, S, L = np.empty(p, np.int64), np.empty((n, p)), np.empty((p, p)), np.empty((p, p))
+    total = 0.0
+    for t in range(T):
+        if t % every == 0:
+            for i in range(n):
+                for j in range(n):
+                    covs[t // every, i, j] = P[i, j]
+        for i in range(n):
+            means[t, i] = m[i]
+        log_density[t] = _update(y[t], C, d, R, m, P, rows, G, S, L, gain[t], weight[t], inverse[t], filtered[t], P_f)
+        total += log_density[t]
+        if np.isnan(total):
+            return total
+        x, xi = filtered[t], arguments[t]
+        for i in range(n):
+            xi[i] = 0.0
+            for k in range(gains.size):
+                xi[i] += gains[k] * drive[k, t, i]
+            for j in range(n):
+                M[i, j] = scale * W[i, j]
+        closed = _own_feedback(y[t], W_fb, feedback_gain, C, d, R, M, xi, noise)
+        for i in range(n):
+            for j in range(n):
+                xi[i] += M[i, j] * x[j]
+        _activate(kind, xi, h, slope)
+        for i in range(n):
+            m[i] = (1.0 - leak[i]) * x[i] + leak[i] * h[i]
+            for j in range(n):
+                A[i, j] = leak[i] * slope[i] * M[i, j]
+            A[i, i] += 1.0 - leak[i]
+        _product(A, P_f, Z, P)
+        for i in range(n):
+            P[i, i] += q[i]
+            if closed:
+                for j in range(n):
+                    P[i, j] += leak[i] * slope[i] * noise[i, j] * slope[j] * leak[j]
+    for i in range(n):
+        m_end[i] = m[i]
+        for j in range(n):
+            P_end[i, j] = P[i, j]
+    return total

@@ -1,0 +1,184 @@
+"""The exact gradient of the reservoir filter's log-likelihood: one reverse pass over `reservoir_filter`."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import cube, helper, kernel, mat, out_mat, out_vec, real, vec
+
+
+@helper
+def _products(bar_P, A, P_f, Z, bar_A, bar_Pf):
+    """Z = bar_P A, bar_A = Z P_f (half the adjoint of A), bar_Pf = A'Z mirrored from the lower triangle."""
+    np.dot(bar_P, A, Z)
+    np.dot(Z, P_f, bar_A)
+    np.dot(A.T, Z, bar_Pf)
+    for i in range(A.shape[0]):
+        for j in range(i):
+            bar_Pf[j, i] = bar_Pf[i, j]
+
+
+@helper
+def _own_feedback(y, W_fb, feedback_gain, C, M):
+    """Add the feedback of unmeasured outputs to M and tell whether there is any."""
+    closed = False
+    for j in range(W_fb.shape[1]):
+        if np.isnan(y[j]):
+            closed = True
+            for i in range(M.shape[0]):
+                for k in range(M.shape[0]):
+                    M[i, k] += feedback_gain * W_fb[i, j] * C[j, k]
+    return closed
+
+
+@helper
+def _reverse_own_feedback(y, W_fb, feedback_gain, C, d, R, leak, slope, bar_P, g_leak, bar_slope, g_R, g_scales):
+    """Adjoint of the noise term leak D F R F' D leak that unmeasured outputs add to Q."""
+    n, p = W_fb.shape
+    for j in range(p):
+        if not np.isnan(y[j]):
+            continue
+        for l in range(p):
+            if not np.isnan(y[l]):
+                continue
+            total = 0.0
+            for i in range(n):
+                s = 0.0
+                for k in range(n):
+                    s += bar_P[i, k] * leak[k] * slope[k] * W_fb[k, l]
+                s *= feedback_gain * feedback_gain * W_fb[i, j]
+                total += leak[i] * slope[i] * s
+                g_leak[i] += 2.0 * R[j, l] * slope[i] * s
+                bar_slope[i] += 2.0 * R[j, l] * leak[i] * s
+            g_R[j, l] += total
+            g_scales[1] += 2.0 * R[j, l] * total / feedback_gain
+
+
+@helper
+def _reverse_feedback_matrix(y, W_fb, feedback_gain, C, d, bar_M, bar_xi, g_C, g_d, g_scales):
+    """Adjoint of M += F C and xi += F d over the unmeasured outputs."""
+    n = bar_xi.size
+    for j in range(W_fb.shape[1]):
+        if np.isnan(y[j]):
+            for i in range(n):
+                f = W_fb[i, j]
+                g_d[j] += feedback_gain * f * bar_xi[i]
+                g_scales[1] += f * d[j] * bar_xi[i]
+                for k in range(n):
+                    g_C[j, k] += feedback_gain * f * bar_M[i, k]
+                    g_scales[1] += f * C[j, k] * bar_M[i, k]
+
+
+@helper
+def _reverse_update(C, m, P, G, gain, weight, inverse, bar_mf, bar_Pf, half, bar_G, bar_S, bar_e,
+                    g_C, g_d, g_R, bar_m, bar_P):
+    """Adjoint of m_f = m + G S^-1 e, P_f = P - G S^-1 G' and log N(e; 0, S), with G = P C'."""
+    n, p = gain.shape
+    for a in range(p):
+        bar_e[a] = 0.0
+        for k in range(n):
+            bar_e[a] += gain[k, a] * bar_mf[k]
+            s = 0.0
+            for l in range(n):
+                s += bar_Pf[k, l] * gain[l, a]
+            half[k, a] = s
+    for a in range(p):
+        for b in range(p):
+            s = 0.5 * (weight[a] * weight[b] - inverse[a, b] - bar_e[a] * weight[b] - weight[a] * bar_e[b])
+            for k in range(n):
+                s += gain[k, a] * half[k, b]
+            bar_S[a, b] = s
+            g_R[a, b] += s
+    for a in range(p):
+        for k in range(n):
+            s = bar_mf[k] * weight[a] - 2.0 * half[k, a]
+            for b in range(p):
+                s += C[b, k] * bar_S[b, a]
+                g_C[a, k] += bar_S[a, b] * G[k, b]
+            bar_G[k, a] = s
+    for a in range(p):
+        bar_e[a] -= weight[a]
+        g_d[a] -= bar_e[a]
+        for k in range(n):
+            s = 0.0
+            for l in range(n):
+                s += bar_G[l, a] * P[l, k]
+            g_C[a, k] += s - bar_e[a] * m[k]
+    for k in range(n):
+        bar_m[k] = bar_mf[k]
+        for a in range(p):
+            bar_m[k] -= C[a, k] * bar_e[a]
+        for l in range(k + 1):
+            s = bar_Pf[k, l]
+            for a in range(p):
+                s += 0.5 * (bar_G[k, a] * C[a, l] + bar_G[l, a] * C[a, k])
+            bar_P[k, l] = s
+            bar_P[l, k] = s
+
+
+@kernel(mat, cube, mat, mat, vec, real, real, mat, vec, mat, mat, cube, mat, mat, mat, mat, cube, mat, cube,
+        out_vec, out_mat, out_vec, out_vec, out_vec, out_mat, out_vec, out_mat, out_vec)
+def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R,
+                       means, covs, filtered, values, slopes, curves, gain, weight, inverse,
+                       bar_m, bar_P, g_scales, g_gains, g_leak, g_C, g_d, g_R, g_q):
+    """Add the gradient of the log-likelihood of one stretch to the g_ arrays, from its last step to its first.
+
+    Inputs as in `reservoir_filter`, and what it left: covs (T, n, n) at every step; values, slopes, curves (T, n) are
+    s, s', s'' at its arguments. bar_m (n,), bar_P (n, n): adjoints of the step after the last one in (zero at the
+    end of a sequence) and of the first one out. g_scales (2,): scale and feedback_gain. O(T n^3): six n^3
+    multiplications a step against the filter's four.
+    """
+    T, p = y.shape
+    n = leak.size
+    M, A, P, P_f = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
+    Z, bar_A, bar_Pf = np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
+    bar_mf, bar_xi, bar_slope = np.empty(n), np.empty(n), np.empty(n)
+    G, half, bar_G, bar_S, bar_e = np.empty((n, p)), np.empty((n, p)), np.empty((n, p)), np.empty((p, p)), np.empty(p)
+    for t in range(T - 1, -1, -1):
+        slope = slopes[t]
+        for a in range(p):
+            for k in range(n):
+                s = 0.0
+                for l in range(n):
+                    s += covs[t, k, l] * C[a, l]
+                G[k, a] = s
+        for i in range(n):
+            for j in range(n):
+                s = covs[t, i, j]
+                P[i, j] = s
+                for a in range(p):
+                    s -= gain[t, i, a] * G[j, a]
+                P_f[i, j] = s
+                M[i, j] = scale * W[i, j]
+        closed = _own_feedback(y[t], W_fb, feedback_gain, C, M)
+        for i in range(n):
+            for j in range(n):
+                A[i, j] = leak[i] * slope[i] * M[i, j]
+            A[i, i] += 1.0 - leak[i]
+            bar_slope[i] = 0.0
+        if closed:
+            _reverse_own_feedback(y[t], W_fb, feedback_gain, C, d, R, leak, slope, bar_P, g_leak, bar_slope, g_R,
+                                  g_scales)
+        _products(bar_P, A, P_f, Z, bar_A, bar_Pf)
+        for i in range(n):
+            inner = 0.0
+            for j in range(n):
+                inner += 2.0 * bar_A[i, j] * M[i, j]
+            bar_slope[i] += leak[i] * inner
+            g_leak[i] += bar_m[i] * (values[t, i] - filtered[t, i]) - 2.0 * bar_A[i, i] + slope[i] * inner
+            g_q[i] += bar_P[i, i]
+            bar_xi[i] = bar_m[i] * leak[i] * slope[i] + bar_slope[i] * curves[t, i]
+            for k in range(g_gains.size):
+                g_gains[k] += bar_xi[i] * drive[k, t, i]
+            bar_mf[i] = (1.0 - leak[i]) * bar_m[i]
+            for j in range(n):
+                s = 2.0 * leak[i] * slope[i] * bar_A[i, j] + bar_xi[i] * filtered[t, j]
+                bar_A[i, j] = s                         # from here the adjoint of M
+                g_scales[0] += s * W[i, j]
+        for i in range(n):
+            for j in range(n):
+                bar_mf[j] += M[i, j] * bar_xi[i]
+        if closed:
+            _reverse_feedback_matrix(y[t], W_fb, feedback_gain, C, d, bar_A, bar_xi, g_C, g_d, g_scales)
+        _reverse_update(C, means[t], P, G, gain[t], weight[t], inverse[t], bar_mf, bar_Pf, half, bar_G, bar_S, bar_e,
+                        g_C, g_d, g_R, bar_m, bar_P)

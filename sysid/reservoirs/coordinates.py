@@ -1,0 +1,147 @@
+"""The free parameters of a reservoir fit as one vector, and the way from a gradient to that vector's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .forced import GAINS, Parameters
+
+NAMES = ("leak", "scale", *GAINS, "Q", "R", "readout", "initial")
+LEAK_LOW = 1e-3
+RANGE = np.log(1e4)        # scales and gains stay within this factor of the start
+
+
+@dataclass(frozen=True, eq=False)
+class Coordinates:
+    """Which parameters move, and how: the vector holds them in the order of NAMES.
+
+    leak: one entry a group, as it is, within [1e-3, 1]; scale and gains: logarithms;
+    Q: logarithms, one factor on the start's variances ("scaled") or n variances ("diagonal");
+    R: logarithms of p variances, or the logarithm of one factor on the start's R;
+    readout: rows of (C, d) as root^-1-whitened steps from the reference, so that every entry has unit scale;
+    initial: the mean of x[0].
+    """
+
+    names: tuple[str, ...]
+    start: Parameters
+    groups: np.ndarray            # (n,) group of every leak
+    Q_diagonal: bool
+    R_diagonal: bool
+    floor_q: np.ndarray           # (n,)
+    floor_R: np.ndarray           # (p,)
+    roots: np.ndarray | None = None   # (p, n + 1, n + 1)
+
+    @property
+    def n_groups(self) -> int:
+        return int(self.groups.max()) + 1
+
+    def pack(self, p: Parameters) -> np.ndarray:
+        """Parameters -> vector."""
+        return np.concatenate([self._pack(name, p) for name in self.names])
+
+    def _pack(self, name: str, p: Parameters) -> np.ndarray:
+        if name == "leak":
+            return np.array([p.leak[self.groups == g].mean() for g in range(self.n_groups)])
+        if name == "scale":
+            return np.array([np.log(p.scale)])
+        if name in GAINS:
+            return np.array([np.log(p.gains[GAINS.index(name)])])
+        if name == "Q":
+            return np.log(p.q) if self.Q_diagonal else np.array([np.log(np.sum(p.q) / np.sum(self.start.q))])
+        if name == "R":
+            return np.log(np.diag(p.R)) if self.R_diagonal else np.array([np.log(np.trace(p.R) / np.trace(self.start.R))])
+        if name == "readout":
+            step = np.column_stack([p.C - self.start.C, p.d - self.start.d])
+            return np.concatenate([np.linalg.solve(L, row) for L, row in zip(self._roots(), step)])
+        return p.m0.copy()
+
+    def unpack(self, v: np.ndarray) -> Parameters:
+        """Vector -> parameters; what is not free keeps the start's values."""
+        p, at = self.start, 0
+        for name in self.names:
+            size = len(self._pack(name, self.start))
+            p = self._unpack(name, v[at:at + size], p)
+            at += size
+        return p
+
+    def _unpack(self, name: str, v: np.ndarray, p: Parameters) -> Parameters:
+        if name == "leak":
+            return replace(p, leak=v[self.groups].copy())
+        if name == "scale":
+            return replace(p, scale=float(np.exp(v[0])))
+        if name in GAINS:
+            gains = p.gains.copy()
+            gains[GAINS.index(name)] = np.exp(v[0])
+            return replace(p, gains=gains)
+        if name == "Q":
+            return replace(p, q=np.exp(v) if self.Q_diagonal else self.start.q * np.exp(v[0]))
+        if name == "R":
+            return replace(p, R=np.diag(np.exp(v)) if self.R_diagonal else self.start.R * np.exp(v[0]))
+        if name == "readout":
+            steps = np.stack([L @ z for L, z in zip(self._roots(), v.reshape(len(p.C), -1))])
+            return replace(p, C=self.start.C + steps[:, :-1], d=self.start.d + steps[:, -1])
+        return replace(p, m0=v.copy())
+
+    def pull_back(self, g: dict[str, np.ndarray], p: Parameters) -> np.ndarray:
+        """Gradient with respect to the parameters at p -> gradient with respect to the vector."""
+        return np.concatenate([self._pull_back(name, g, p) for name in self.names])
+
+    def _pull_back(self, name: str, g: dict[str, np.ndarray], p: Parameters) -> np.ndarray:
+        if name == "leak":
+            return np.bincount(self.groups, g["leak"])
+        if name == "scale":
+            return np.array([g["scale"] * p.scale])
+        if name in GAINS:
+            k = GAINS.index(name)
+            return np.array([g["gains"][k] * p.gains[k]])
+        if name == "Q":
+            return g["q"] * p.q if self.Q_diagonal else np.array([g["q"] @ p.q])
+        if name == "R":
+            return np.diag(g["R"]) * np.diag(p.R) if self.R_diagonal else np.array([np.sum(g["R"] * p.R)])
+        if name == "readout":
+            rows = np.column_stack([g["C"], g["d"]])
+            return np.concatenate([L.T @ row for L, row in zip(self._roots(), rows)])
+        return g["m0"]
+
+    def bounds(self) -> list[tuple[float | None, float | None]]:
+        """Box of every coordinate."""
+        boxes: list[tuple[float | None, float | None]] = []
+        for name in self.names:
+            size = len(self._pack(name, self.start))
+            if name == "leak":
+                boxes += [(LEAK_LOW, 1.0)] * size
+            elif name == "scale" or name in GAINS:
+                boxes += [(-RANGE, RANGE)]
+            elif name == "Q":
+                low = np.log(self.floor_q) if self.Q_diagonal else [np.log(np.max(self.floor_q / self.start.q))]
+                boxes += [(float(b), None) for b in low]
+            elif name == "R":
+                low = np.log(self.floor_R) if self.R_diagonal \
+                    else [np.log(np.max(self.floor_R / np.diag(self.start.R)))]
+                boxes += [(float(b), None) for b in low]
+            else:
+                boxes += [(None, None)] * size
+        return boxes
+
+    def clip(self, v: np.ndarray) -> np.ndarray:
+        """The nearest vector within the bounds."""
+        box = self.bounds()
+        low = np.array([-np.inf if a is None else a for a, _ in box])
+        high = np.array([np.inf if b is None else b for _, b in box])
+        return np.clip(v, low, high)
+
+    def labels(self) -> list[str]:
+        """One name a coordinate."""
+        out: list[str] = []
+        for name in self.names:
+            size = len(self._pack(name, self.start))
+            out += [name] if size == 1 else [f"{name}[{i}]" for i in range(size)]
+        return out
+
+    def _roots(self) -> Sequence[np.ndarray]:
+        if self.roots is not None:
+            return list(self.roots)
+        return [np.eye(self.start.C.shape[1] + 1)] * len(self.start.C)

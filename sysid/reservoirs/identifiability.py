@@ -1,0 +1,105 @@
+"""What the data say of a reservoir's hyperparameters: observed information, standard errors, profile likelihood."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._show import Shown
+from .forced import Parameters
+from .likelihood import Objective
+
+CONFOUNDED = 1e4
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Information(Shown):
+    """Observed information of hyperparameters on their fitting scale: leak as it is, logarithms of scales and variances.
+
+        I = -d^2 log p(y) / dv^2,    Cov(v) ~ I^-1
+
+    names: k labels. matrix: (k, k), the readout profiled out by its Gauss-Newton information where it is estimated.
+    standard_errors: (k,) of the parameters themselves (delta method); NaN where I is not positive definite.
+    condition: ratio of the extreme eigenvalues of I scaled to unit diagonal; weakest: the direction (k,) least seen.
+    """
+
+    names: tuple[str, ...]
+    matrix: np.ndarray
+    standard_errors: np.ndarray
+    covariance: np.ndarray
+    condition: float
+    weakest: np.ndarray
+
+    def notes(self) -> list[str]:
+        """Sentences on confounded or unidentified parameters."""
+        if not np.isfinite(self.condition):
+            return ["the information matrix is not positive definite at the estimate, so standard errors are NaN: a parameter "
+                    "is at a bound, or two trade off along a ridge; fix one of them"]
+        if self.condition > CONFOUNDED:
+            parts = ", ".join(f"{name} {w:+.2f}" for name, w in zip(self.names, self.weakest) if abs(w) > 0.2)
+            return [f"confounded: condition number {self.condition:.2g}; the data hardly see the combination {parts} "
+                    "(in units of single standard deviations); fix one of them"]
+        return []
+
+    def summary(self) -> dict[str, Any]:
+        return {"parameters": ", ".join(self.names), "standard errors": self.standard_errors,
+                "condition": self.condition}
+
+
+def observed_information(target: Objective, p: Parameters) -> Information:
+    """Observed information at p by central differences of the exact gradient: 2 k gradients of O(T n^3)."""
+    c = target.coordinates
+    labels = c.labels()
+    v = c.pack(p)
+    hyper = np.array([i for i, label in enumerate(labels) if label.split("[")[0] not in ("readout", "initial")], int)
+    rest = np.array([i for i, label in enumerate(labels) if label.startswith("readout")], int)
+    rows = np.empty((len(hyper), len(v)))
+    for a, i in enumerate(hyper):
+        h = 1e-4 * max(1.0, abs(v[i])) if not labels[i].startswith("leak") else 1e-4 * min(v[i], 1.0)
+        up, down = v.copy(), v.copy()
+        up[i] += h
+        down[i] -= h
+        if labels[i].startswith("leak") and up[i] > 1.0:
+            up[i] = v[i]
+        rows[a] = -(target.value_and_gradient(up)[1] - target.value_and_gradient(down)[1]) / (up[i] - down[i])
+    matrix = rows[:, hyper]
+    matrix = (matrix + matrix.T) / 2
+    if len(rest):                     # whitened readout: its own information is the identity in Gauss-Newton form
+        matrix = matrix - rows[:, rest] @ rows[:, rest].T
+    return _information(tuple(labels[i] for i in hyper), matrix, _derivatives(labels, hyper, v, p, target))
+
+
+def _derivatives(labels: list[str], hyper: np.ndarray, v: np.ndarray, p: Parameters, target: Objective) -> np.ndarray:
+    """d parameter / d coordinate for every hyperparameter."""
+    out = np.empty(len(hyper))
+    for a, i in enumerate(hyper):
+        name = labels[i].split("[")[0]
+        if name == "leak":
+            out[a] = 1.0
+        elif name == "Q" and not target.coordinates.Q_diagonal:
+            out[a] = p.q.mean()
+        elif name == "R" and not target.coordinates.R_diagonal:
+            out[a] = np.diag(p.R).mean()
+        else:
+            out[a] = np.exp(v[i])
+    return out
+
+
+def _information(names: tuple[str, ...], matrix: np.ndarray, derivatives: np.ndarray) -> Information:
+    k = len(names)
+    nan = np.full((k, k), np.nan)
+    if k == 0:
+        return Information(names, matrix, np.zeros(0), matrix, 1.0, np.zeros(0))
+    diagonal = np.diag(matrix)
+    if np.any(~np.isfinite(matrix)) or np.any(diagonal <= 0):
+        return Information(names, matrix, nan[0], nan, np.inf, nan[0])
+    unit = matrix / np.sqrt(np.outer(diagonal, diagonal))
+    values, vectors = np.linalg.eigh(unit)
+    if values[0] <= 1e-12:
+        return Information(names, matrix, nan[0], nan, np.inf, vectors[:, 0])
+    covariance = np.linalg.inv(unit) / np.sqrt(np.outer(diagonal, diagonal)) * np.outer(derivatives, derivatives)
+    return Information(names, matrix, np.sqrt(np.diag(covariance)), covariance, float(values[-1] / values[0]), vectors[:, 0])
+
+

@@ -1,0 +1,104 @@
+"""The objective of a reservoir fit: innovations log-likelihood and readout prior as a function of what is free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..core.data import Data
+from ..models.process import Process
+from .coordinates import NAMES, Coordinates
+from .forced import GAINS, ForcedReservoir, Parameters
+
+
+@dataclass(frozen=True, eq=False)
+class Objective:
+    """Log-likelihood plus the log prior of the readout weights, up to constants, as a function of free parameters.
+
+    prior (p,): precision of each output's weights, zero where the readout is not estimated.
+    """
+
+    reservoir: ForcedReservoir
+    coordinates: Coordinates
+    prior: np.ndarray
+
+    def log_prior(self, p: Parameters) -> float:
+        return -0.5 * float(self.prior @ np.sum(p.C**2, 1))
+
+    def value(self, p: Parameters) -> float:
+        """The objective; -inf where the filter breaks down."""
+        return self.reservoir.log_likelihood(p) + self.log_prior(p)
+
+    def value_and_gradient(self, v: np.ndarray) -> tuple[float, np.ndarray]:
+        """The objective and its exact gradient at a vector of free parameters."""
+        p = self.coordinates.unpack(v)
+        value, g = self.reservoir.gradient(p)
+        if not np.isfinite(value):
+            return -np.inf, np.zeros_like(v)
+        g["C"] -= self.prior[:, None] * p.C
+        return value + self.log_prior(p), self.coordinates.pull_back(g, p)
+
+    def with_reference(self, p: Parameters, roots: np.ndarray | None) -> Objective:
+        """The same objective with readout steps taken from p and whitened by roots (p, n+1, n+1)."""
+        reference = replace(self.coordinates.start, C=p.C, d=p.d)
+        return replace(self, coordinates=replace(self.coordinates, start=reference, roots=roots))
+
+
+def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, readout_prior: float, noise_floor: float,
+              Q: str, R: str, leak_groups: np.ndarray | None, call: str) -> tuple[Objective, Parameters]:
+    """Check what a fit is asked for and set its objective up."""
+    p = Parameters.of(start, call)
+    names = tuple(names)
+    unknown = [name for name in names if name not in NAMES]
+    if unknown or len(set(names)) != len(names) or not names:
+        raise ValueError(f"{call}: expected estimate as different names among {', '.join(NAMES)}; received {names}.")
+    _reachable(start, records, names, call)
+    esn = start.model
+    if records[0].n_outputs != len(esn.C) or records[0].n_inputs != esn.n_inputs:
+        raise ValueError(f"{call}: expected data with {len(esn.C)} outputs and {esn.n_inputs} inputs as in the model; "
+                         f"received {records[0].n_outputs} and {records[0].n_inputs}.")
+    groups = _groups(p, leak_groups, call)
+    y = np.concatenate([d.y for d in records])
+    variance = np.nanvar(y, 0)
+    if np.any(variance <= 0):
+        raise ValueError(f"{call}: expected outputs that vary; output {int(np.argmin(variance))} is constant.")
+    prior = readout_prior / variance if "readout" in names else np.zeros(len(variance))
+    R_diagonal = R == "diagonal" and np.array_equal(p.R, np.diag(np.diag(p.R)))
+    floor_q = np.where(p.q > 0, noise_floor * max(p.q.mean(), np.finfo(float).tiny), 0.0)
+    if "Q" in names and np.any(p.q <= 0):
+        raise ValueError(f"{call}: expected Q with positive variances where Q is estimated; received zeros, which no "
+                         "likelihood step leaves. Start from a small positive Q.")
+    ordered = tuple(name for name in NAMES if name in names)
+    coordinates = Coordinates(ordered, p, groups, Q == "diagonal", R_diagonal, floor_q, noise_floor * variance)
+    return Objective(ForcedReservoir.of(esn, records), coordinates, prior), p
+
+
+def _reachable(start: Process, records: Sequence[Data], names: Sequence[str], call: str) -> None:
+    """Refuse to estimate what the data cannot see."""
+    esn = start.model
+    sources = {"input_scale": esn.W_in, "feedback_scale": np.zeros(0) if esn.W_fb is None else esn.W_fb,
+               "bias_scale": esn.bias, "scale": esn.dense_W}
+    for name, source in sources.items():
+        if name in names and not np.any(source):
+            hint = " The outputs fed back are scaled by feedback_scale." if name == "input_scale" and esn.n_feedback else ""
+            raise ValueError(f"{call}: expected something for {name} to multiply; the start's matrix is empty or zero.{hint}")
+    moving = [name for name in names if name in ("leak", "scale", *GAINS)]
+    if moving and "readout" not in names and not np.any(esn.C):
+        raise ValueError(f"{call}: expected a readout that sees the state to estimate {', '.join(moving)}; C is zero, so the "
+                         "state is unobservable. Train it first (sysid.Readout), or name 'readout' too.")
+    if moving and esn.n_inputs and not np.any(esn.bias) and not esn.n_feedback \
+            and all(not np.any(d.inputs) for d in records):
+        raise ValueError(f"{call}: expected inputs that excite the reservoir; received zeros throughout, no bias and no "
+                         f"feedback, so {', '.join(moving)} leave no trace in the outputs.")
+
+
+def _groups(p: Parameters, leak_groups: np.ndarray | None, call: str) -> np.ndarray:
+    if leak_groups is None:
+        return np.unique(p.leak, return_inverse=True)[1].reshape(-1)
+    groups = np.asarray(leak_groups)
+    if groups.shape != p.leak.shape or groups.dtype.kind not in "iu" or set(groups) != set(range(groups.max() + 1)):
+        raise ValueError(f"{call}: expected leak_groups as {len(p.leak)} whole numbers 0, 1, ... without gaps; "
+                         f"received {leak_groups!r}.")
+    return groups

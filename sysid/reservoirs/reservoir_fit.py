@@ -1,0 +1,108 @@
+"""What fitting a reservoir's hyperparameters gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..core.status import Status
+from ..identification.fit import Fit
+from ..models.process import Process
+from .climb import Climb
+from .coordinates import Coordinates
+from .forced import GAINS, Parameters
+from .identifiability import Information, observed_information
+from .polish import whitened
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ReservoirFit(Fit):
+    """A reservoir with estimated hyperparameters.
+
+    scale, input_scale, feedback_scale, bias_scale: factors on the start's W, W_in, W_fb, bias; already applied in `model`.
+    objective: log-likelihood plus the log prior of the readout, where it is estimated.
+    estimates: the free scalars by name. standard_errors: of the same, on the same scale.
+    information: the observed information of the hyperparameters and its condition number; None where not asked for.
+    """
+
+    scale: float = 1.0
+    input_scale: float = 1.0
+    feedback_scale: float = 1.0
+    bias_scale: float = 1.0
+    objective: float = -np.inf
+    estimates: Mapping[str, float] = field(default_factory=dict)
+    information: Information | None = None
+
+    @property
+    def leak(self) -> Any:
+        """The estimated leak, a number or (n,)."""
+        return self.model.leak
+
+    @property
+    def tau(self) -> Any:
+        """Time constant of the leak, tau = -dt / log(1 - leak), in the data's unit of time: 0 for leak 1."""
+        with np.errstate(divide="ignore"):
+            return -self.model.dt / np.log1p(-np.asarray(self.model.leak))
+
+    def summary(self) -> dict[str, Any]:
+        out = super().summary()
+        for name, value in self.estimates.items():
+            error = (self.standard_errors or {}).get(name)
+            out[name] = f"{value:.5g}" + ("" if error is None else f" +- {float(error):.2g}")
+        if self.information is not None:
+            out["condition of the information"] = self.information.condition
+        return out
+
+
+def scalars(c: Coordinates, p: Parameters) -> dict[str, float]:
+    """The free hyperparameters as users know them: leak, scales, and standard deviations of the noises."""
+    out: dict[str, float] = {}
+    for name in c.names:
+        if name == "leak":
+            values = [float(p.leak[c.groups == g][0]) for g in range(c.n_groups)]
+            out |= {"leak" if len(values) == 1 else f"leak[{g}]": v for g, v in enumerate(values)}
+        elif name == "scale":
+            out["scale"] = p.scale
+        elif name in GAINS:
+            out[name] = float(p.gains[GAINS.index(name)])
+        elif name == "Q" and not c.Q_diagonal:
+            out["Q"] = float(p.q.mean())
+        elif name == "R":
+            R = np.diag(p.R)
+            out |= {"R" if len(R) == 1 else f"R[{j}]": float(v) for j, v in enumerate(R)} if c.R_diagonal \
+                else {"R": float(R.mean())}
+    return out
+
+
+def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors: bool) -> ReservoirFit:
+    """Gather the best point of a climb into a result."""
+    p, target = climb.best, climb.target
+    assert p is not None
+    notes, information, errors = list(_floors(target.coordinates, p)), None, None
+    if standard_errors:
+        information = observed_information(whitened(target, p), p)
+        errors = {name: np.asarray(e) for name, e in zip(information.names, information.standard_errors)}
+        notes += information.notes()
+    process = p.process(start)
+    return ReservoirFit(
+        model=process.model, process=process, status=status, history=climb.history(),
+        log_likelihood=climb.log_likelihood, objective=climb.value, standard_errors=errors, notes=tuple(notes),
+        scale=p.scale, input_scale=float(p.gains[0]), feedback_scale=float(p.gains[1]), bias_scale=float(p.gains[2]),
+        estimates=scalars(target.coordinates, p), information=information)
+
+
+def _floors(c: Coordinates, p: Parameters) -> list[str]:
+    """Say which noises ended on their floor and which parameters on a bound."""
+    notes = []
+    if "Q" in c.names and np.any(p.q <= 1.01 * c.floor_q):
+        notes.append("Q ended on its floor: the data ask for no process noise")
+    if "R" in c.names and np.any(np.diag(p.R) <= 1.01 * c.floor_R):
+        notes.append("R ended on its floor: all noise is in the state; raise noise_floor if the measurements are not exact")
+    if "leak" in c.names and np.any(p.leak >= 1.0 - 1e-9):
+        notes.append("the leak ended at 1: no slower memory is asked for")
+    return notes
+
+

@@ -1,0 +1,249 @@
+"""Fitting reservoirs by inference: kernels against textbook passes, EM against the direct likelihood, recovery."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import sysid
+from sysid.reservoirs.forced import GAINS, ForcedReservoir, Parameters
+from sysid.reservoirs.likelihood import objective
+from sysid.reservoirs.m_step import maximize, smoothed_moments
+from tests.reference.reservoir_filter import ekf, rts
+from tests.reservoirs.problems import moved, simulated
+
+KINDS = [dict(), dict(feedback=True), dict(feedback=True, missing=0.2), dict(missing=0.3), dict(activation="identity"),
+         dict(activation="sigmoid", p=3), dict(leak=np.linspace(0.2, 0.9, 8), p=1), dict(activation="relu", p=1)]
+
+
+def arrays(process, data):
+    return ForcedReservoir.of(process.model, [data]), Parameters.of(process, "test")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_log_likelihood_equals_textbook_filter(kind):
+    process, data = simulated(T=60, seed=1, **kind)
+    reservoir, p = arrays(process, data)
+    expected, _ = ekf(process.model, process.Q, process.R, p.m0, p.P0, data.y, data.inputs)
+    assert abs(reservoir.log_likelihood(p) - expected) < 1e-9 * abs(expected)
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_gradient_equals_differences(kind):
+    process, data = simulated(n=5, T=25, seed=2, **{**kind, **({"leak": np.linspace(0.2, 0.9, 5)} if "leak" in kind else {})})
+    reservoir, p = arrays(process, data)
+    _, g = reservoir.gradient(p)
+    rng = np.random.default_rng(0)
+    for name in ("leak", "scale", "gains", "C", "d", "R", "q", "m0", "P0"):
+        value = np.asarray(getattr(p, name), float)
+        direction = rng.standard_normal(value.shape)
+        if name in ("R", "P0"):
+            direction = np.diag(np.diag(direction))
+        h = 1e-5 * np.abs(value).max() if value.any() else 1e-5
+        up, down = (reservoir.log_likelihood(replace(p, **{name: _like(p, name, value + s * h * direction)})) for s in (1, -1))
+        numeric = (up - down) / (2 * h)
+        assert abs(np.sum(g[name] * direction) - numeric) < 1e-6 * (1 + abs(numeric)), name
+
+
+def _like(p, name, value):
+    return float(value) if np.ndim(getattr(p, name)) == 0 else value
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_moments_equal_textbook_smoother(kind):
+    """Row-wise second moments of (w, f0, f1) from stored covariances and lag-one covariances."""
+    process, data = simulated(T=40, seed=3, **kind)
+    reservoir, p = arrays(process, data)
+    m = smoothed_moments(reservoir, p)
+    esn = process.model
+    _, run = ekf(esn, process.Q, process.R, p.m0, p.P0, data.y, data.inputs)
+    x, P, lag = rts(run)
+    n, leak, W = esn.n_states, esn.leaks, esn.W
+    rows, states = np.zeros((n, 3, 3)), np.zeros((esn.n_outputs, n, n))
+    for t in range(40):
+        for j in np.flatnonzero(~np.isnan(data.y[t])):
+            states[j] += P[t] + np.outer(x[t], x[t])
+        if t == 39 or (esn.n_feedback and np.isnan(data.y[t]).any()):
+            continue
+        xi = W @ x[t] + esn.W_in @ data.inputs[t] + esn.bias + (esn.W_fb @ data.y[t] if esn.n_feedback else 0)
+        s, D = esn.act.function(xi), esn.act.derivative(xi)
+        A = np.diag(1 - leak) + (leak * D)[:, None] * W
+        J = np.block([[P[t + 1], lag[t]], [lag[t].T, P[t]]])
+        for i in range(n):
+            L = np.zeros((3, 2 * n))
+            L[0, i] = 1
+            L[0, n:] = -A[i]
+            L[1, n + i] = -1
+            L[2, n:] = D[i] * W[i]
+            mean = [x[t + 1, i] - (1 - leak[i]) * x[t, i] - leak[i] * s[i], s[i] - x[t, i] - D[i] * xi[i], D[i] * W[i] @ x[t]]
+            rows[i] += L @ J @ L.T + np.outer(mean, mean)
+    assert np.allclose(m.rows[:, :3, :3], rows, rtol=1e-9, atol=1e-11)
+    assert np.allclose(m.states[:, :n, :n], states, rtol=1e-9)
+
+
+def test_stretches_give_the_same_sums(monkeypatch):
+    """Covariances kept for one stretch at a time: the same gradient and moments as when all are kept."""
+    process, data = simulated(n=6, T=100, seed=4, feedback=True, missing=0.1)
+    reservoir, p = arrays(process, data)
+    whole, sums = reservoir.gradient(p)[1], smoothed_moments(reservoir, p)
+    monkeypatch.setattr("sysid.reservoirs.forced.STORED", 17 * 36)
+    parts, pieces = reservoir.gradient(p)[1], smoothed_moments(reservoir, p)
+    for name, g in whole.items():
+        assert np.allclose(parts[name], g, rtol=1e-9, atol=1e-10), name
+    assert np.allclose(pieces.rows, sums.rows, rtol=1e-9, atol=1e-12)
+    assert np.allclose(pieces.states, sums.states, rtol=1e-9)
+
+
+def test_em_never_lowers_the_likelihood_on_twenty_problems():
+    for seed in range(20):
+        kind = KINDS[seed % 5]
+        process, data = simulated(n=6, T=80, seed=seed, **{**kind, "p": 1 + seed % 3})
+        names = ("leak", "scale", "Q", "R", *(("readout",) if seed % 2 else ()), *(("input_scale",) if seed % 3 else ()))
+        method = sysid.ReservoirEM(names, max_iterations=25, polish=False, standard_errors=False)
+        fit = sysid.fit(data, method, start=moved(process, noise=3.0))
+        path = fit.history["objective"]
+        assert len(path) > 3 and np.all(np.diff(path) >= -1e-9 * np.abs(path[:-1]))
+
+
+def test_exact_m_step_without_damping_is_monotone_for_identity_activation():
+    """A linear reservoir makes EM exact: every plain M-step raises the likelihood."""
+    process, data = simulated(n=6, T=150, seed=5, activation="identity", p=2)
+    names = ("leak", "scale", "Q", "R", "readout")
+    target, p = objective(moved(process, noise=2.0), [data], names, readout_prior=1.0, noise_floor=1e-8, Q="scaled",
+                          R="diagonal", leak_groups=None, call="test")
+    c, last = target.coordinates, -np.inf
+    for _ in range(40):
+        m = smoothed_moments(target.reservoir, p)
+        value = m.log_likelihood + target.log_prior(p)
+        assert value >= last - 1e-9 * abs(last)
+        last = value
+        p = maximize(m, p, names, c.groups, Q_diagonal=False, R_diagonal=True, prior=target.prior, floor_q=c.floor_q,
+                     floor_R=c.floor_R)
+
+
+def test_em_and_direct_maximisation_meet():
+    for activation, gap in (("identity", 1e-5), ("tanh", 0.5)):
+        process, data = simulated(n=8, p=3, T=400, seed=6, activation=activation)
+        start = moved(process, scale=0.7, noise=2.0)
+        em = sysid.fit(data, sysid.ReservoirEM(polish=False, tolerance=1e-13, max_iterations=1500), start=start)
+        direct = sysid.fit(data, sysid.ReservoirEM(), start=start)
+        assert -1e-6 <= direct.log_likelihood - em.log_likelihood <= gap
+        assert direct.converged
+
+
+def test_leak_and_scale_are_recovered():
+    for seed in (7, 8):
+        process, data = simulated(n=8, p=2, T=1500, seed=seed, leak=0.4)
+        fit = sysid.fit(data, sysid.ReservoirEM(), start=moved(process))
+        for name, truth in (("leak", 0.4), ("scale", 2.0)):
+            assert abs(fit.estimates[name] - truth) < 3 * fit.standard_errors[name]
+        assert fit.converged and fit.information.condition < 1e4
+        assert np.allclose(fit.model.W, fit.scale * 0.5 * process.model.W)
+
+
+def test_block_leaks_readout_and_gains_are_recovered():
+    leak = np.repeat([0.3, 0.8], 4)
+    process, data = simulated(n=8, p=4, T=2000, seed=9, leak=leak, bias_scale=0.5)
+    start = moved(process, leak=np.repeat([0.5, 0.6], 4), scale=0.8)
+    fit = sysid.fit(data, sysid.ReservoirEM(("leak", "scale", "input_scale", "bias_scale", "Q", "R")), start=start)
+    truth = {"leak[0]": 0.3, "leak[1]": 0.8, "scale": 1.25, "input_scale": 1.0, "bias_scale": 1.0, "Q": 1e-3}
+    for name, value in truth.items():
+        assert abs(fit.estimates[name] - value) < 4 * fit.standard_errors[name], name
+
+
+def test_ragged_sequences_with_gaps_and_feedback():
+    process, a = simulated(n=6, T=300, seed=10, feedback=True, missing=0.05)
+    b = replace(a, y=np.array(a.y[:97]), u=np.array(a.u[:97]))
+    fit = sysid.fit([a, b], sysid.ReservoirEM(("leak", "scale", "feedback_scale", "Q", "R")), start=moved(process, scale=0.7))
+    single = sysid.fit(a, sysid.ReservoirEM(("leak", "scale", "feedback_scale", "Q", "R")), start=moved(process, scale=0.7))
+    assert fit.log_likelihood > single.log_likelihood
+    assert abs(fit.model.leak - 0.6) < 0.1
+
+
+def test_on_a_linear_toy_the_exact_m_step_climbs_where_the_printed_projection_does_not():
+    """A = theta_1 I + theta_2 Wbar as in Eq. 71: least squares weighted by Q^-1 against the projection as printed and with
+    the lag-one covariances added. All three run 60 steps; only the first is monotone, and it ends highest."""
+    rng = np.random.default_rng(0)
+    n, T = 4, 300
+    Wbar = rng.standard_normal((n, n))
+    Wbar *= 0.8 / np.abs(np.linalg.eigvals(Wbar)).max()
+    esn = sysid.ESN(Wbar, leak=0.4, C=np.eye(n), activation="identity")
+    process = sysid.Process(esn, Q=[0.0028, 0.0174, 0.0573, 0.1384], R=0.1, initial=sysid.Gaussian(np.zeros(n), 1.0))
+    data = sysid.Data(sysid.simulate(process, n_steps=T, rng=rng).y)
+    start = moved(process, leak=0.9, scale=0.5)
+    reservoir, p = ForcedReservoir.of(start.model, [data]), Parameters.of(start, "test")
+
+    def projected(p, lag_one):
+        model = p.process(start).model
+        _, run = ekf(model, np.diag(p.q), p.R, p.m0, p.P0, data.y, data.inputs)
+        x, P, lag = rts(run)
+        A = (x[1:].T @ x[:-1] + lag_one * lag.sum(0)) @ np.linalg.inv(P[:-1].sum(0) + x[:-1].T @ x[:-1])
+        a, b = np.linalg.lstsq(np.column_stack([np.eye(n).ravel(), start.model.W.ravel()]), A.ravel(), rcond=None)[0]
+        leak = np.clip(1 - a, 1e-3, 1.0)
+        return replace(p, leak=np.full(n, leak), scale=max(b / leak, 1e-3))
+
+    def weighted(p, _):
+        return maximize(smoothed_moments(reservoir, p), p, ("leak", "scale"), np.zeros(n, int), Q_diagonal=False,
+                        R_diagonal=True, prior=np.zeros(n), floor_q=np.zeros(n), floor_R=np.zeros(n))
+
+    def climb(step, lag_one):
+        path, q = [], p
+        for _ in range(60):
+            q = step(q, lag_one)
+            path.append(reservoir.log_likelihood(q))
+        return np.array(path)
+
+    printed, with_lag_one, exact = climb(projected, 0), climb(projected, 1), climb(weighted, 1)
+    assert np.all(np.diff(exact) >= -1e-9 * np.abs(exact[:-1]))
+    assert printed[-1] < with_lag_one[-1] < exact[-1]
+    best = sysid.fit(data, sysid.ReservoirEM(("leak", "scale")), start=start).log_likelihood
+    assert best - 1.0 < exact[-1] <= best + 1e-6
+
+
+def test_interruption_returns_the_best_so_far(monkeypatch):
+    process, data = simulated(n=6, T=150, seed=11)
+    calls = [0]
+
+    def interrupting(*args, **kwargs):
+        calls[0] += 1
+        if calls[0] == 4:
+            raise KeyboardInterrupt
+        return smoothed_moments(*args, **kwargs)
+
+    monkeypatch.setattr("sysid.reservoirs.hyperparameters.smoothed_moments", interrupting)
+    fit = sysid.fit(data, sysid.ReservoirEM(), start=moved(process))
+    assert not fit.converged and "interrupted" in fit.status.reason
+    assert fit.log_likelihood == fit.history["log_likelihood"].max()
+    assert "ReservoirFit" in repr(fit) and fit.plot() is not None
+
+
+def test_noise_that_vanishes_stops_at_its_floor_and_is_reported():
+    process, data = simulated(n=5, T=200, seed=12, q=1e-9, r=1e-2, p=1)
+    fit = sysid.fit(data, sysid.ReservoirEM(("leak", "scale", "Q", "R"), noise_floor=1e-3, max_iterations=400),
+                    start=sysid.Process(process.model, Q=1e-4, R=1e-2, initial=process.initial))
+    assert any("Q ended on its floor" in note for note in fit.notes)
+
+
+def test_bad_starts_and_names_are_refused():
+    process, data = simulated(n=5, T=50, seed=13)
+    fit = lambda method, start=process: sysid.fit(data, method, start=start)  # noqa: E731
+    with pytest.raises(ValueError, match="different names among"):
+        fit(sysid.ReservoirEM(("leek",)))
+    with pytest.raises(TypeError, match="around an ESN"):
+        fit(sysid.ReservoirEM(), None)
+    with pytest.raises(ValueError, match="feedback_scale"):
+        fit(sysid.ReservoirEM(("feedback_scale",)))
+    blind = sysid.Process(process.model.with_readout(np.zeros((2, 5))), Q=1e-3, R=1e-2, initial=process.initial)
+    with pytest.raises(ValueError, match="unobservable"):
+        fit(sysid.ReservoirEM(), blind)
+    full = sysid.Process(process.model, Q=1e-3 * (np.eye(5) + 0.1), R=1e-2, initial=process.initial)
+    with pytest.raises(ValueError, match="diagonal Q"):
+        fit(sysid.ReservoirEM(), full)
+    still = sysid.Process(replace(process.model, bias=np.zeros(5)), Q=1e-3, R=1e-2, initial=process.initial)
+    with pytest.raises(ValueError, match="excite"):
+        sysid.fit(sysid.Data(data.y, np.zeros((50, 1))), sysid.ReservoirEM(), start=still)
+    with pytest.raises(ValueError, match="readout"):
+        fit(sysid.ReservoirEM(), sysid.Process(replace(process.model, C=None, d=None), Q=1e-3, R=1e-2))
+    with pytest.raises(TypeError, match="Gaussian"):
+        fit(sysid.ReservoirEM(), sysid.Process(process.model, Q=1e-3, R=1e-2, initial=sysid.Diffuse()))
+    assert GAINS[0] == "input_scale"
