@@ -141,6 +141,7 @@ def stems(values: np.ndarray, xlabel: str, ylabel: str, caption: str, marked: in
     ax.plot(order[~kept], values[~kept], "o", color=COLOURS["model"], markersize=5, fillstyle="none")
     ax.set_yscale("log")
     ax.set_ylim(values.min() / 2, values.max() * 2)
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     return picture(figure, caption)
 
@@ -163,3 +164,18 @@ def _legend_above(ax: Any) -> None:
     if labels:
         ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1.0), ncols=len(labels), borderaxespad=0.2,
                   handlelength=1.6, columnspacing=1.4, frameon=False, fontsize=10)
+
+
+def records(data: Any, boundary: float, caption: str) -> Picture:
+    """Every channel of the data, outputs first, at most six."""
+    channels = [(name, data.original[:, j], "default", COLOURS["data"]) for j, name in enumerate(data.output_names)]
+    channels += [(name, data.inputs[:, j], "steps-post", COLOURS["second"]) for j, name in enumerate(data.input_names)]
+    channels = channels[:6]
+    figure, axes = canvas(len(channels), 0.8 + 1.5 * len(channels))
+    for ax, (name, values, style, colour) in zip(np.atleast_1d(axes), channels):
+        ax.plot(data.time, values, drawstyle=style, color=colour, linewidth=1.0)
+        ax.axvline(boundary, color="#8c959f", linewidth=1.0, linestyle=(0, (4, 3)))
+        ax.set_ylabel(name)
+        ax.margins(x=0.01)
+    ax.set_xlabel("time")
+    return picture(figure, caption)
