@@ -94,7 +94,8 @@ class Survey:
     def linearised(self) -> LTI:
         """The reservoir around the mean input and output, in scaled units."""
         esn = self.reservoir.model
-        return linearize(esn, u=np.zeros(esn.n_inputs), feedback=np.zeros(esn.n_feedback) if esn.n_feedback else None)
+        model: Any = linearize(esn, u=np.zeros(esn.n_inputs), feedback=np.zeros(esn.n_feedback) if esn.n_feedback else None)
+        return model
 
 
 def _reservoir(part: Data) -> tuple[Fit, list[tuple[float, float, float]]]:
