@@ -6,11 +6,24 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
+from ..models.bilinear import Bilinear
+from ..models.continuous_esn import ContinuousESN
+from ..models.deep_esn import DeepESN
 from ..models.esn import ESN
+from ..models.field_esn import ConvolutionalESN, GraphESN
+from ..models.gated_esn import GatedESN
+from ..models.lti import LTI
+from ..models.ltv import LTV
+from .cascade import Cascade
 from .certificate import Certificate, Contraction
+from .continuous import ContinuousContraction
+from .field import FrequencyCircle
 from .floors import contraction_floor
+from .gated import GateVertices
 from .ladder import Ladder
+from .lure import LureCircle, LureSystem
 from .network import LeakyNetwork
+from .polytope import CommonLyapunov
 from .registry import as_network, is_network
 
 FLOOR_LIMIT = 300                                         # beyond it the search for a floor costs more than the proof
@@ -26,6 +39,39 @@ def default_method(model: Any) -> Any:
 @default_method.register(LeakyNetwork)
 def _(model: Any) -> Ladder:
     return Ladder()
+
+
+@default_method.register(LTI)
+@default_method.register(LTV)
+@default_method.register(Bilinear)
+def _(model: Any) -> CommonLyapunov:
+    return CommonLyapunov()
+
+
+@default_method.register
+def _(model: DeepESN) -> Cascade:
+    return Cascade()
+
+
+@default_method.register
+def _(model: GatedESN) -> GateVertices:
+    return GateVertices()
+
+
+@default_method.register(ConvolutionalESN)
+@default_method.register(GraphESN)
+def _(model: Any) -> FrequencyCircle:
+    return FrequencyCircle()
+
+
+@default_method.register
+def _(model: ContinuousESN) -> ContinuousContraction:
+    return ContinuousContraction()
+
+
+@default_method.register
+def _(model: LureSystem) -> LureCircle:
+    return LureCircle()
 
 
 def certify(model: Any, wanted: Contraction | None = None, method: Any = None) -> Certificate:
@@ -55,7 +101,7 @@ def certify(model: Any, wanted: Contraction | None = None, method: Any = None) -
     if not hasattr(method, "certify"):
         raise TypeError(f"certify: expected a method such as CircleCriterion('optimal'); received {method!r}.")
     found = method.certify(model, wanted)
-    if is_network(model) and not found.rate_floor and model.n_states <= FLOOR_LIMIT:
+    if found.rate_floor == 0 and is_network(model) and model.n_states <= FLOOR_LIMIT:
         below = contraction_floor(as_network(model))
         found = replace(found, rate_floor=below, method_floor=max(found.method_floor, below))
     return found

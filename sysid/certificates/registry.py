@@ -5,7 +5,9 @@ from __future__ import annotations
 from functools import singledispatch
 from typing import Any
 
+from ..models.deep_esn import DeepESN
 from ..models.esn import ESN
+from ..models.field_esn import ConvolutionalESN, GraphESN
 from .network import LeakyNetwork
 
 
@@ -25,6 +27,13 @@ def _(model: LeakyNetwork) -> LeakyNetwork:
 def _(model: ESN) -> LeakyNetwork:
     lower, upper = model.slope_bounds()
     return LeakyNetwork(model.W, model.leak, lower, upper)
+
+
+@as_network.register(DeepESN)
+@as_network.register(ConvolutionalESN)
+@as_network.register(GraphESN)
+def _(model: Any) -> LeakyNetwork:
+    return as_network(model.flat)
 
 
 def is_network(model: Any) -> bool:
