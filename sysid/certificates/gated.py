@@ -71,17 +71,18 @@ class GateVertices:
         low, up = centre.endpoints()
         least = smallest_rate(low, up, t, centre.leak)
         best = None
-        for extra in (0.3, 0.1, 0.03, 0.01):              # a metric with room to spare serves its neighbours better
-            k = least + extra * max(1 - least, 0.1)
-            P = metric(low, up, t, k, 0.5 * extra * max(1 - least, 0.1) * max(least - (1 - centre.leak).max(), 0.01) ** 2)
-            if P is None:
-                continue
-            rates = [_rate_of(net, P, t) for net in networks]
-            if any(r is None for r in rates):
-                continue
-            i = int(np.argmax(rates))
-            if best is None or rates[i] < best[0]:
-                best = (float(rates[i]), P, t, i)
+        for extra in (0.7, 0.4, 0.2, 0.1, 0.03):          # a metric with room to spare serves its neighbours better
+            k, slack = least + extra * max(1 - least, 0.1), 1.0
+            while slack > 1e-6 and metric(low, up, t, k, slack) is None:
+                slack *= 0.6
+            for share in (0.9, 0.5, 0.2):
+                P = metric(low, up, t, k, share * slack)
+                rates = [None] if P is None else [_rate_of(net, P, t) for net in networks]
+                if any(r is None for r in rates):
+                    continue
+                i = int(np.argmax(rates))
+                if best is None or rates[i] < best[0]:
+                    best = (float(rates[i]), P, t, i)
         return best
 
 

@@ -177,7 +177,7 @@ class Program:
 
         if solver not in cp.installed_solvers():
             raise ValueError(f"LMI: expected solver to be one of {', '.join(cp.installed_solvers())}; received {solver!r}.")
-        self.solver, self.failures, self.rates = solver, 0, []
+        self.solver, self.failures = solver, 0
         self.P = cp.Variable((n, n), symmetric=True)
         self.parts = {name: cp.Variable((size, size), symmetric=True) if full else cp.Variable(size, nonneg=True)
                       for name, size in multipliers.items()}
