@@ -80,7 +80,7 @@ class LTI(Shown):
         With z[t] = x[t-1] the same input-output map is (A, B, C A, C B + D). A: (n, n), B: (n, m), C: (p, n), D: (p, m).
         """
         plain = cls(A, B, C, D, dt=dt)
-        return cls(plain.A, plain.B, plain.C @ plain.A, plain.C @ plain.B + plain.D, dt=dt)
+        return cls(plain.A, plain.B, plain.C @ plain.A, plain.C @ plain.B + plain.D, dt=dt)  # [STU, Eq. 1]
 
     def to_undelayed(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Return (A, B, C', D') of x[t] = A x[t-1] + B u[t], y[t] = C' x[t] + D' u[t], the inverse of `from_undelayed`.

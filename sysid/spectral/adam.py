@@ -1,8 +1,21 @@
-"""The Adam update on one flat vector of parameters [Kingma & Ba 2015]."""
+"""The Adam update on one flat vector of parameters [Kingma & Ba 2015], and what a training run returns."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
 import numpy as np
+
+from ..identification.fit import Fit
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class TrainingFit(Fit):
+    """A Fit with `snapshots`, the models after the steps asked for by `snapshot_every`."""
+
+    snapshots: Mapping[int, Any] = field(default_factory=dict)
 
 
 class Adam:

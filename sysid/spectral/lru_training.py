@@ -15,10 +15,9 @@ import numpy as np
 from .. import _check
 from ..core.data import Data
 from ..core.status import Status
-from ..identification.fit import Fit
 from ..identification.progress import Progress
 from ..kernels.recurrence import diagonal_scan_adjoint
-from .adam import Adam, warm_cosine
+from .adam import Adam, TrainingFit, warm_cosine
 from .lru import LRU
 
 PARAMETRIZATIONS = ("stable_exponential", "exponential", "direct")
@@ -56,6 +55,7 @@ class LRUTraining:
     rng: draws the start and the order of the records. n_states: n complex states. learning_rate, n_steps: of Adam.
     schedule: "constant" or "cosine" (10 % warm-up). weight_decay: decoupled, on B, C, D. r_min, r_max, max_phase: ring.
     parametrization: of the eigenvalues. normalize: learn gamma from sqrt(1 - |lambda|^2); otherwise it stays at 1.
+    snapshot_every: keep the model each so many steps, 0 for never.
     The loss is not convex: the result depends on rng, and convergence is never claimed beyond a plateau of the loss.
     """
 
@@ -70,6 +70,7 @@ class LRUTraining:
     max_phase: float = 6.28
     parametrization: str = "stable_exponential"
     normalize: bool = True
+    snapshot_every: int = 0
 
     def __post_init__(self) -> None:
         call = "LRUTraining"
@@ -82,7 +83,7 @@ class LRUTraining:
             raise ValueError(f"{call}: expected learning_rate > 0 and weight_decay >= 0; "
                              f"received {self.learning_rate!r} and {self.weight_decay!r}.")
 
-    def fit(self, data: list[Data], start: LRU | None = None) -> Fit:
+    def fit(self, data: list[Data], start: LRU | None = None) -> TrainingFit:
         """Train from `start`, or from a ring drawn with rng; history["loss"] is each step's loss on its record."""
         first = data[0]
         if first.n_inputs == 0:
@@ -94,6 +95,7 @@ class LRUTraining:
         parameters = _Parameters(model, self.parametrization, self.normalize)
         vector = parameters.pack(model)
         adam, losses, status = Adam(len(vector), self.learning_rate), np.full(self.n_steps, np.nan), None
+        snapshots: dict[int, LRU] = {}
         with Progress("LRU", self.n_steps) as progress:
             for step in progress:
                 record = data[self.rng.integers(len(data))]
@@ -114,11 +116,13 @@ class LRUTraining:
                     status = Status(False, f"an eigenvalue overflowed at step {step}", step)
                     break
                 vector, model = trial, following
+                if self.snapshot_every and step % self.snapshot_every == 0:
+                    snapshots[step] = model
                 progress.show(loss=loss)
         losses = losses[~np.isnan(losses)]
         ran = Status(False, f"ran all {self.n_steps} steps", self.n_steps)
         status = next(s for s in (progress.interrupted, status, ran) if s is not None)  # a Status that failed is falsy
-        return Fit(model=model, status=status, history={"loss": losses})
+        return TrainingFit(model=model, status=status, history={"loss": losses}, snapshots=snapshots)
 
 
 class _Parameters:

@@ -73,7 +73,7 @@ def representation(model: LTI, bank: FilterBank, form: str, call: str,
     taps = np.stack([model.D, last_tap] if form == "positive" else [model.D, CB, last_tap])
     projection = bank.filters @ mode_sequence(poles, bank.n_steps, form).T / bank.scale[:, None]  # (K, n)
     if form != "standard":
-        return taps, np.einsum("kl,lp,lm->kpm", projection, c, b), None
+        return taps, np.einsum("kl,lp,lm->kpm", projection, c, b), None  # [STU, Eq. 2] or [STU, Eq. 8]
     below = poles < 0
     plus = np.einsum("kl,lp,lm->kpm", projection[:, ~below], c[~below], b[~below])
     minus = np.einsum("kl,lp,lm->kpm", projection[:, below], c[below], b[below])

@@ -3,7 +3,7 @@
     y[t] = y[t-2] + sum_{i=1..3} M_i u[t+1-i] + sum_k N+_k s_k^(1/4) U+[t-2, k] + sum_k N-_k s_k^(1/4) U-[t-2, k]
 
 Three forms: "standard" as written [STU, Eq. 4]; "alternating", one branch on the second Hankel matrix [STU, Eq. 8];
-"positive", one branch and y[t-1], for poles in [0, 1] [STU, Eq. 2; Hazan, Singh & Zhang 2017].
+"positive", one branch and y[t-1], for poles in [0, 1] [STU, Eq. 2] [Hazan, Singh & Zhang 2017].
 """
 
 from __future__ import annotations

@@ -15,9 +15,8 @@ import numpy as np
 from .. import _check
 from ..core.data import Data
 from ..core.status import Status
-from ..identification.fit import Fit
 from ..identification.progress import Progress
-from .adam import Adam
+from .adam import Adam, TrainingFit
 from .filters import spectral_filters
 from .regression import Layout, rows
 from .spectral_filtering import LOSSES
@@ -28,10 +27,10 @@ from .stu import STU
 class STUTraining:
     """Fit an STU by gradient steps from zero weights.
 
-    rng: draws the order of the records. learning_rate, n_steps; optimizer "sgd" or "adam". n_filters, n_steps_window (the
-    longest record if None), form, loss: as in SpectralFiltering.
+    rng: draws the order of the records. learning_rate, n_steps; optimizer "sgd" or "adam". n_filters, window (the longest
+    record if None), form, loss: as in SpectralFiltering.
     scale: "quarter" weights features by s^(1/4) as in the paper, "unit" leaves the filters at unit norm, which conditions
-    the problem better; the model is the same.
+    the problem better; the model is the same. snapshot_every: keep the model each so many steps, 0 for never.
     """
 
     rng: np.random.Generator
@@ -43,6 +42,7 @@ class STUTraining:
     form: str = "standard"
     scale: str = "quarter"
     window: int | None = None
+    snapshot_every: int = 0
 
     def __post_init__(self) -> None:
         call = "STUTraining"
@@ -54,7 +54,7 @@ class STUTraining:
         if not self.learning_rate > 0:
             raise ValueError(f"{call}: expected learning_rate > 0; received {self.learning_rate!r}.")
 
-    def fit(self, data: list[Data], start: Any = None) -> Fit:
+    def fit(self, data: list[Data], start: Any = None) -> TrainingFit:
         """Train; history["loss"] is each step's mean squared error on its record."""
         first = data[0]
         bank = spectral_filters(self.window or max(d.n_steps for d in data), self.n_filters,
@@ -68,6 +68,12 @@ class STUTraining:
         theta = np.zeros((layout.n_columns, first.n_outputs))
         adam = Adam(theta.size, self.learning_rate)
         losses, status = np.full(self.n_steps, np.nan), None
+        snapshots: dict[int, STU] = {}
+
+        def model() -> STU:
+            taps, plus, minus, _ = layout.weights(theta / factor[:, None])
+            return STU(bank, taps, plus, minus, self.form, first.dt)
+
         with Progress("STU", self.n_steps) as progress:
             for step in progress:
                 X, Y = regressions[self.rng.integers(len(data))]
@@ -79,12 +85,12 @@ class STUTraining:
                     break
                 theta = theta + (adam.step(gradient.ravel()).reshape(theta.shape) if self.optimizer == "adam"
                                  else -self.learning_rate * gradient)
+                if self.snapshot_every and step % self.snapshot_every == 0:
+                    snapshots[step] = model()
                 progress.show(loss=losses[step - 1])
-        taps, plus, minus, _ = layout.weights(theta / factor[:, None])
         ran = Status(False, f"ran all {self.n_steps} steps", self.n_steps)
         status = next(s for s in (progress.interrupted, status, ran) if s is not None)  # a Status that failed is falsy
-        return Fit(model=STU(bank, taps, plus, minus, self.form, first.dt), status=status,
-                   history={"loss": losses[~np.isnan(losses)]})
+        return TrainingFit(model=model(), status=status, history={"loss": losses[~np.isnan(losses)]}, snapshots=snapshots)
 
     def _column_scale(self, layout: Layout) -> np.ndarray:
         scale = np.ones(layout.n_columns)
