@@ -13,6 +13,10 @@ from .core.initial import Estimated as Estimated
 from .core.status import Status as Status
 from .core.storage import load as load
 from .core.storage import save as save
+from .linear.low_rank import LowRankGramian as LowRankGramian
+from .linear.low_rank import low_rank_gramian as low_rank_gramian
+from .linear.structured import diagonal_kernel as diagonal_kernel
+from .linear.structured import low_rank_kernel as low_rank_kernel
 from .models.activation import Activation as Activation
 from .models.analysis import controllability_gramian as controllability_gramian
 from .models.analysis import controllability_matrix as controllability_matrix
@@ -35,6 +39,8 @@ from .models.bilinear import Bilinear as Bilinear
 from .models.bilinear_analysis import gramian_rate as gramian_rate
 from .models.bilinear_analysis import volterra_kernel as volterra_kernel
 from .models.esn import ESN as ESN
+from .models.frozen import FrozenTime as FrozenTime
+from .models.frozen import frozen_time as frozen_time
 from .models.lti import LTI as LTI
 from .models.ltv import LTV as LTV
 from .models.memory import Resonances as Resonances
@@ -47,6 +53,8 @@ from .models.memory import rate_for_half_life as rate_for_half_life
 from .models.memory import resonances as resonances
 from .models.nonlinear import Nonlinear as Nonlinear
 from .models.process import Process as Process
+from .models.process_forms import innovation_form as innovation_form
+from .models.process_forms import transform_process as transform_process
 from .models.deep_esn import DeepESN as DeepESN
 from .models.gated_esn import GatedESN as GatedESN
 from .models.field_esn import ConvolutionalESN as ConvolutionalESN
@@ -55,6 +63,7 @@ from .models.continuous_esn import ContinuousESN as ContinuousESN
 from .transforms.linearize import linearize as linearize
 from .transforms.reduce import Reduction as Reduction
 from .transforms.reduce import reduce as reduce
+from .transforms.reduce import reduce_sparse as reduce_sparse
 from .transforms.discretize import discretize as discretize
 from .transforms.discretize import leak_from_time_constant as leak_from_time_constant
 from .transforms.discretize import to_continuous as to_continuous
@@ -77,6 +86,11 @@ from .transforms.structure import diagonal_form as diagonal_form
 from .transforms.structure import diagonal_plus_low_rank as diagonal_plus_low_rank
 from .inference.simulate import Simulation as Simulation
 from .inference.simulate import simulate as simulate
+from .inference.local_structure import LocalStructure as LocalStructure
+from .inference.local_structure import empirical_gramians as empirical_gramians
+from .inference.local_structure import local_structure as local_structure
+from .inference.long_run import LongRun as LongRun
+from .inference.long_run import simulate_outputs as simulate_outputs
 from .inference.kalman import Kalman as Kalman
 from .inference.ekf import ExtendedKalman as ExtendedKalman
 from .inference.ekf import IteratedKalman as IteratedKalman

@@ -77,7 +77,8 @@ class _Continuous:
     def __init__(self, A: Any):
         from scipy import sparse
 
-        self._A, self._eye = A, sparse.eye_array(A.shape[0], format="csc")
+        self._A: Any = A
+        self._eye: Any = sparse.eye_array(A.shape[0], format="csc")
 
     def start(self, B: np.ndarray) -> np.ndarray:
         return np.array(B)
@@ -101,7 +102,8 @@ class _Discrete:
     def __init__(self, A: Any):
         from scipy import sparse
 
-        self._A, self._eye = A, sparse.eye_array(A.shape[0], format="csc")
+        self._A: Any = A
+        self._eye: Any = sparse.eye_array(A.shape[0], format="csc")
         self._plus = (A + self._eye).tocsc()
         self._solve_plus = _factor(self._plus)
 

@@ -31,7 +31,7 @@ def discretize(model: Any, dt: float, method: str | None = None, **options: Any)
     Bilinear -> Bilinear; "zoh" is exact to first order in u, "euler" adds dt; `model.along(u, dt)` is exact.
     Nonlinear -> Nonlinear; "rk4" (default) or "euler", with substeps=1 and hold="zoh" or "foh", for which f takes
     [u[t], u[t+1]]; compiled where f is; a given Jacobian is carried through.
-    Other models bring their own way, as ContinuousESN does.
+    A model with a `discretize` method of its own, as ContinuousESN has, is sampled by it.
     dt: interval > 0, in the model's unit of time. Raises ValueError for a model that is discrete already, for dt <= 0 and
     for an unknown method. Cost O(n^3). [ESN-SSM, Eq. 40; Franklin, Powell & Workman 1998, Ch. 6]
     """
@@ -47,12 +47,12 @@ def discretize(model: Any, dt: float, method: str | None = None, **options: Any)
 
 @singledispatch
 def sampled(model: Any, dt: float, method: str | None, **options: Any) -> Any:
-    """How one type of model is sampled; a model may bring `discretized(dt, method, **options)`."""
-    own = getattr(model, "discretized", None)
+    """How one type of model is sampled; a model may bring its own `discretize(dt, method, **options)`."""
+    own = getattr(model, "discretize", None)
     if own is None:
         raise TypeError(f"discretize: expected an LTI, Process, Bilinear or Nonlinear model, or one with a way of its own; "
                         f"received {type(model).__name__}.")  # fmt: skip
-    return own(dt, **({} if method is None else {"method": method}), **options)
+    return own(dt, *(() if method is None else (method,)), **options)
 
 
 def _no_options(options: dict) -> None:
