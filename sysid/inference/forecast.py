@@ -14,6 +14,7 @@ from ..models.ltv import LTV
 from ..models.process import Process
 from ..models.protocol import Model, wide_input
 from .filter import chosen_method, filter
+from .free_run import free_run
 from .results import Forecast, States, gather
 from .simulate import simulate
 from .trace import Stretch
@@ -30,13 +31,16 @@ def forecast(process: Any, data: Data, horizon: int, u: Any = None, method: Any 
     data: past y (T, p) and u (T, m), or a batch. horizon: h. u: (h, m) future inputs, (S, h, m) for a batch.
     A model that feeds outputs back gets its own, and the band carries their noise.
     method: the filter, as for `filter`. n_samples, rng: draw paths, from which `interval` is then taken.
-    Returns a Forecast. Raises ValueError for missing or misshaped future inputs. Cost O((T + h) n^3).
+    Returns a Forecast; a run of a bare model that diverges ends there, its later outputs NaN and `diverged` the step.
+    Raises ValueError for missing or misshaped future inputs. Cost O((T + h) n^3).
     """
     horizon = _check.count(horizon, "horizon", "forecast")
     if not isinstance(process, Process) and isinstance(process, Model):
         n, p = process.n_states, process.n_outputs
         still = Gaussian(np.zeros(n), np.zeros((n, n)))
         process = Process(process, Q=np.zeros((n, n)), R=np.zeros((p, p)), initial=still)
+        if hasattr(process.model, "with_readout") and method is None and n_samples is None:
+            return _run_on(process, data, horizon, u)
     method = chosen_method(process, method)
     past = filter(process, data, method, store="last")
     S = len(data.y) if data.is_batch else 1
@@ -54,6 +58,20 @@ def forecast(process: Any, data: Data, horizon: int, u: Any = None, method: Any 
     states = States(x if data.is_batch else x[0], lambda: gather([t.predicted_cov() for t in traces], traces, data.is_batch))
     paths = None if n_samples is None else _paths(process, past.final, inputs, horizon, n_samples, rng, data)
     return Forecast(mean if data.is_batch else mean[0], cov, states, data, process, paths)
+
+
+def _run_on(process: Process, data: Data, horizon: int, u: Any) -> Forecast:
+    """A reservoir without noise: taught along the data, then on its own."""
+    model = process.model
+    model.require_readout("forecast") if hasattr(model, "require_readout") else None
+    S = len(data.y) if data.is_batch else 1
+    mean, x, diverged = free_run(model, data, horizon, _future(process, u, horizon, S, data.is_batch))
+    n, p = model.n_states, model.n_outputs
+    lead = (S, horizon) if data.is_batch else (horizon,)
+    if not data.is_batch:
+        mean, x = mean[0], x[0]
+    states = States(x, lambda: np.broadcast_to(np.zeros((n, n)), (*lead, n, n)))
+    return Forecast(mean, np.zeros((*lead, p, p)), states, data, process, diverged=diverged)
 
 
 def _future(process: Process, u: Any, horizon: int, S: int, batch: bool) -> np.ndarray:

@@ -231,6 +231,7 @@ class Forecast(Banded):
     """Outputs beyond the data. mean: (h, p), cov: (h, p, p) in the model's units; interval() and plot() in original units.
 
     states: laws of x[T..T+h-1]. data, process: what it was computed from. samples: (n_samples, h, p) sampled paths in the model's units, or None.
+    diverged: first step after which a run without noise is not finite; its later outputs are NaN.
     """
 
     mean: np.ndarray
@@ -239,6 +240,7 @@ class Forecast(Banded):
     data: Data
     process: Process
     samples: np.ndarray | None = None
+    diverged: int | None = None
 
     @property
     def y_mean(self) -> np.ndarray:  # type: ignore[override]
@@ -268,7 +270,8 @@ class Forecast(Banded):
         return {"horizon": self.mean.shape[-2], "outputs": self.mean.shape[-1],
                 "first, 95 %": [low[..., 0, :].ravel(), high[..., 0, :].ravel()],
                 "last, 95 %": [low[..., -1, :].ravel(), high[..., -1, :].ravel()],
-                "bands from": "Gaussian laws" if self.samples is None else f"{len(self.samples)} sampled paths"}  # fmt: skip
+                "bands from": "Gaussian laws" if self.samples is None else f"{len(self.samples)} sampled paths",
+                **({} if self.diverged is None else {"diverged at step": self.diverged})}  # fmt: skip
 
 
 def _check_level(level: float) -> None:

@@ -71,7 +71,7 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
 
     model: any model in discrete time, or a Process together with rng.
     u: (T, m), (T,) for one channel, or a batch (S, T, m). n_steps: T, for a model without inputs.
-    x0: (n,) or (S, n); zero if None, drawn from the process's initial law where there is one.
+    x0: (n,), or (S, n) starts of a batch; zero if None, drawn from the process's initial law where there is one.
     feedback: (T, p) measured outputs for a model that feeds them back (teacher forcing), NaN where the model's own are
     to be used; all its own if None.
     Returns a Simulation. Raises ValueError for shapes that do not fit, missing rng, or continuous time.
@@ -87,7 +87,7 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
     if model.dt is None:
         raise ValueError("simulate: expected a discrete-time model; received dt=None (continuous time). "
                          "Sample it first: sysid.discretize(model, dt).")  # fmt: skip
-    inputs, batched = _inputs(model, u, n_steps, feedback)
+    inputs, batched = _inputs(model, u, n_steps, feedback, x0)
     S, T = inputs.shape[:2]
     starts = _starts(model, process, x0, S, rng)
     known = _feedback(model, feedback, S, T)
@@ -127,7 +127,7 @@ def _result(model: Any, paths: list[Path], inputs: np.ndarray, batched: bool) ->
     return Simulation(y, x, final, u, model.dt, diverged)
 
 
-def _inputs(model: Any, u: Any, n_steps: int | None, feedback: Any) -> tuple[np.ndarray, bool]:
+def _inputs(model: Any, u: Any, n_steps: int | None, feedback: Any, x0: Any = None) -> tuple[np.ndarray, bool]:
     """Inputs (S, T, m), and whether the caller gave a batch."""
     if u is None:
         if n_steps is None and feedback is not None:
@@ -135,7 +135,9 @@ def _inputs(model: Any, u: Any, n_steps: int | None, feedback: Any) -> tuple[np.
         if n_steps is None:
             raise ValueError("simulate: expected inputs u, or n_steps for a model without inputs; received neither.")
         T = _check.count(n_steps, "n_steps", "simulate")
-        return wide_input(None, T, model.n_inputs, "simulate")[None], np.ndim(feedback) == 3
+        many = len(feedback) if np.ndim(feedback) == 3 else (len(x0) if np.ndim(x0) == 2 else 0)
+        alone = wide_input(None, T, model.n_inputs, "simulate")
+        return np.broadcast_to(alone, (max(many, 1), *alone.shape)), many > 0
     u = _check.real_array(u, "u", "simulate")
     if u.ndim == 1:
         u = u[:, None]
