@@ -79,6 +79,7 @@ _PUBLIC = {
     "certificates.project": ["CertifiedSet", "project_to_certified"],
     "certificates.scaling": ["largest_certified_scale", "scale_to_certified"],
     "certificates.synthesis": ["nearest_certified", "synthesize"],
+    "identification.em": ["EM", "EMFit"],
     "identification.excitation": ["Excitation", "excitation"],
     "identification.fit": ["Fit", "fit"],
     "identification.prediction_error": ["PredictionError", "PredictionErrorFit"],

@@ -138,6 +138,8 @@ from .certificates.scaling import largest_certified_scale as largest_certified_s
 from .certificates.scaling import scale_to_certified as scale_to_certified
 from .certificates.synthesis import nearest_certified as nearest_certified
 from .certificates.synthesis import synthesize as synthesize
+from .identification.em import EM as EM
+from .identification.em import EMFit as EMFit
 from .identification.excitation import Excitation as Excitation
 from .identification.excitation import excitation as excitation
 from .identification.fit import Fit as Fit
