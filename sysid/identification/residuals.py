@@ -101,7 +101,8 @@ def independence(errors: list[np.ndarray], inputs: list[np.ndarray], names: tupl
             values[:, i, j] = c / scale
             band[:, i, j] = _quantile(level) * np.sqrt(np.maximum(np.diag(V), 1e-300)) / scale
             w, Q = np.linalg.eigh(V)
-            keep = w > 1e-6 * w[-1]
+            # Weak directions of V are not known to more than the error of the autocovariances.
+            keep = w > 0.02 * w[-1]
             statistics.append((float(((Q[:, keep].T @ c) ** 2 / w[keep]).sum()), int(keep.sum())))
     from scipy.special import gammaincc
     values_p = [gammaincc(k / 2, s / 2) for s, k in statistics]
