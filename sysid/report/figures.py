@@ -52,7 +52,7 @@ def ascent(runs: dict[str, np.ndarray], values: dict[str, np.ndarray], name: str
         top.plot(np.maximum(best - history, 1e-3), color=colour, linewidth=1.6, label=label)
         bottom.plot(values[label], color=colour, linewidth=1.6)
     top.set_yscale("log")
-    top.set(ylabel="below the maximum, nats")
+    top.set(ylabel="nats below best")
     bottom.set(ylabel=name, xlabel="iteration")
     _legend_above(top)
     return picture(figure, caption)

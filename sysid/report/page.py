@@ -26,6 +26,7 @@ p { margin: .5rem 0 1rem; }
 .card span { color: var(--soft); font-size: .86rem; line-height: 1.35; display: block; margin-top: .15rem; }
 figure { margin: 1.4rem 0 2rem; }
 figure img { width: 100%; height: auto; display: block; }
+@media (max-width: 36rem) { figure .scroll img { width: 31rem; max-width: none; } }
 figcaption { color: var(--soft); font-size: .92rem; line-height: 1.5; margin-top: .5rem; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .94rem; margin: .8rem 0 1.6rem; font-variant-numeric: tabular-nums; }
@@ -51,7 +52,7 @@ class Picture:
     def html(self) -> str:
         image = base64.b64encode(self.svg.encode()).decode()
         caption = html.escape(self.caption)
-        return (f'<figure><img alt="{caption}" src="data:image/svg+xml;base64,{image}">'
+        return (f'<figure><div class="scroll"><img alt="{caption}" src="data:image/svg+xml;base64,{image}"></div>'
                 f"<figcaption>{caption}</figcaption></figure>")
 
 
