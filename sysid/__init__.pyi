@@ -168,6 +168,10 @@ from .identification.validate import Validation as Validation
 from .identification.validate import validate as validate
 from .reservoirs.hyperparameters import ReservoirEM as ReservoirEM
 from .reservoirs.readout import Readout as Readout
+from .reservoirs.bayesian import BayesianReadout as BayesianReadout
+from .reservoirs.streaming import StreamingReadout as StreamingReadout
+from .reservoirs.recursive import RecursiveReadout as RecursiveReadout
+from .reservoirs.estimator import ESNRegressor as ESNRegressor
 from .spectral.ar_stu import ARSTU as ARSTU
 from .spectral.filters import FilterBank as FilterBank
 from .spectral.filters import spectral_filters as spectral_filters

@@ -1,0 +1,77 @@
+"""Classification of sequences by a reservoir: states pooled over segments, ridge onto class indicators."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..inference.simulate import simulate
+from ..models.esn_functions import readout_features
+from .least_squares import Triangle, penalties
+
+
+@dataclass
+class SequenceClassifier:
+    r"""Tell the class of whole sequences of any lengths.
+
+    Each sequence drives the reservoir from rest; its features (states, and squares where it has them) and inputs are averaged over `segments` equal stretches of time
+    and joined to one vector, on which ridge regression to class indicators is trained [Jaeger et al. 2007].
+    reservoir : an ESN without feedback. ridge : a penalty, or several to choose among by exact leave-one-out error.
+    segments : stretches of time. Sequences are (T_i, m) arrays.
+    """
+
+    reservoir: Any
+    ridge: Any = 1e-2
+    segments: int = 3
+    classes: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0))
+    C: np.ndarray = field(init=False, default_factory=lambda: np.zeros((0, 0)))
+    d: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0))
+    losses: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0))
+
+    def fit(self, sequences: list[np.ndarray], labels: Any) -> SequenceClassifier:
+        """Train on sequences (T_i, m) and their labels (S,). Returns itself."""
+        y = np.asarray(labels)
+        if y.ndim != 1 or len(y) != len(sequences):
+            raise ValueError(f"SequenceClassifier.fit: expected one label a sequence; received {len(sequences)} sequences "
+                             f"and labels {y.shape}.")
+        self.classes = np.unique(y)
+        if len(self.classes) < 2:
+            raise ValueError("SequenceClassifier.fit: expected at least two classes; received one.")
+        X = self.pooled(sequences)
+        Y = (y[:, None] == self.classes[None]).astype(float)
+        path, ridges = Triangle(X.shape[1], Y.shape[1]).add(X, Y).path(), penalties(self.ridge, "SequenceClassifier")
+        self.losses = path.leave_one_out(ridges, [(X, Y)])
+        self.C, self.d = path.solve(float(ridges[np.argmin(self.losses)]))
+        return self
+
+    def pooled(self, sequences: list[np.ndarray]) -> np.ndarray:
+        """The vectors (S, segments (n + m)) that the readout sees."""
+        _check.count(self.segments, "segments", "SequenceClassifier")
+        out, phi = [], readout_features(self.reservoir)
+        for i, u in enumerate(sequences):
+            u = np.asarray(u, dtype=float)
+            if u.ndim != 2 or u.shape[1] != self.reservoir.n_inputs or len(u) < self.segments:
+                raise ValueError(f"SequenceClassifier: expected sequences (T >= {self.segments}, {self.reservoir.n_inputs}); "
+                                 f"sequence {i} has shape {u.shape}.")
+            run = simulate(self.reservoir, u)
+            # x[t+1] is the first state that knows u[t].
+            whole = np.hstack([phi(np.vstack([run.x[1:], run.final])), u])
+            out.append(np.concatenate([part.mean(0) for part in np.array_split(whole, self.segments)]))
+        return np.array(out)
+
+    def decision(self, sequences: list[np.ndarray]) -> np.ndarray:
+        """Evidence for every class (S, classes)."""
+        if not len(self.classes):
+            raise ValueError("SequenceClassifier: expected a trained classifier; call fit(sequences, labels) first.")
+        return self.pooled(sequences) @ self.C.T + self.d
+
+    def predict(self, sequences: list[np.ndarray]) -> np.ndarray:
+        """Labels (S,) of sequences."""
+        return self.classes[np.argmax(self.decision(sequences), axis=1)]
+
+    def score(self, sequences: list[np.ndarray], labels: Any) -> float:
+        """Share of sequences told rightly."""
+        return float(np.mean(self.predict(sequences) == np.asarray(labels)))

@@ -1,0 +1,48 @@
+"""How far a drive bends the units of a reservoir: slopes and shares of saturated units along data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .._show import Shown
+from ..core.data import Data, experiments
+from .states import driven_states
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Saturation(Shown):
+    """Preactivations and slopes along data.
+
+    mean_slope : average of s'(xi) over units and time. least_slope : 1st percentile. share : of units and times with a
+    slope below a quarter of the largest. spread : standard deviation of the preactivations.
+    """
+
+    mean_slope: float
+    least_slope: float
+    share: float
+    spread: float
+
+    def summary(self) -> dict[str, Any]:
+        return {"mean slope": self.mean_slope, "1st percentile of slopes": self.least_slope,
+                "share of saturated units": self.share, "std of preactivations": self.spread}
+
+
+def preactivations(model: Any, data: Data, washout: int = 0) -> np.ndarray:
+    """xi[t] = W x[t] + W_in u[t] + W_fb y[t] + bias (T - washout, n) along one sequence."""
+    network = getattr(model, "flat", model)
+    x, _ = driven_states(model, data)
+    xi = (network.W @ x.T).T + data.inputs @ network.W_in.T + network.bias
+    if network.n_feedback:
+        xi = xi + np.nan_to_num(data.y) @ network.W_fb.T
+    return xi[washout:]
+
+
+def saturation(model: Any, data: Any, washout: int = 0) -> Saturation:
+    """Measure the slopes at which the units of a reservoir (`model`) work along `data`; washout samples are dropped."""
+    xi = np.vstack([preactivations(model, d, washout) for d in experiments(data, "saturation")])
+    slopes = model.act.derivative(xi)
+    top = max(abs(s) for s in model.act.slope)
+    return Saturation(float(slopes.mean()), float(np.quantile(slopes, 0.01)), float((slopes < top / 4).mean()), float(xi.std()))
