@@ -103,7 +103,8 @@ class MultiplierSearch:
         self._diagonal = is_diagonal(self.lower)
         self._fixed = self.thetas is not None
         if not self._fixed:
-            self.thetas = frequencies(self.leak, 17 if len(self.t) <= 300 else 9)
+            self.thetas = frequencies(self.leak, 17 if len(self.t) <= 100 else 13)
+        self._fine = np.sort(frequencies(self.leak, 65))
         self._start = start_rate(Pencil(self.lower, self.upper, self.t))
         self.rate = self._grid_rate(self.t)
 
@@ -114,7 +115,7 @@ class MultiplierSearch:
             for _ in range(2):                            # frequencies found wanting are added, and the path continued
                 if self._fixed or self.expired() or not self._add_frequency():
                     break
-                t, k = self._follow(0.0)
+                t, k = self._follow(0.02)
             self._bound(t, k)
         except KeyboardInterrupt:
             pass
@@ -139,6 +140,7 @@ class MultiplierSearch:
             drop = self._drop(t, k, tangent)
             t, k = t - 0.9 * drop * tangent, k - 0.9 * drop
             self._prune(centre, drop, k)
+            k = self._watched(t, k, drop)
             if 0.9 * drop < self.tolerance * k:
                 break
         rate = self._grid_rate(t)
@@ -169,15 +171,28 @@ class MultiplierSearch:
 
     def _prune(self, centre: Centre, drop: float, k: float) -> None:
         """Forget frequencies that carry no weight near the optimum."""
-        if self._fixed or drop > 0.02 * k:
+        if self._fixed or drop > 0.05 * k:
             return
         weight = np.array([np.trace(Z).real for Z in centre.inverses])
         self.thetas = self.thetas[weight > 3e-3 * weight.max()]
 
+    def _watched(self, t: np.ndarray, k: float, drop: float) -> float:
+        """Late on the path, look between the frequencies in use; add those found infeasible and step back to mend it."""
+        if self._fixed or drop > 4e-3 * k:
+            return k
+        at = np.searchsorted(self._fine, self.thetas)
+        near = np.unique(np.clip(at[:, None] + np.arange(-2, 3), 0, len(self._fine) - 1))
+        pencil = Pencil(self.lower, self.upper, t)
+        wanting = [theta for theta in self._fine[near] if not pencil.feasible(k, theta)]
+        if not wanting:
+            return k
+        self.thetas = np.unique(np.concatenate([self.thetas, wanting]))
+        return pencil.rate(wanting, k) * (1 + 2e-4)
+
     def _add_frequency(self) -> bool:
         """Add the worst frequency of the fine grid where it costs more than the tolerance."""
         node, grid = self._node_rate(self.t), self.rate
-        if grid <= node * (1 + 4 * self.tolerance):
+        if grid <= node * (1 + 5 * self.tolerance):
             return False
         pencil = Pencil(self.lower, self.upper, self.t)
         fine = frequencies(self.leak, 257 if len(self.t) <= 200 else 97)

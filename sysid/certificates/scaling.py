@@ -9,6 +9,7 @@ import numpy as np
 
 from .contraction import CircleCriterion, NormBound, multiplier_of
 from .network import LeakyNetwork
+from .numerical_range import support_function
 from .pencil import smallest_rate
 from .proof import certified, proved
 from .registry import as_network
@@ -38,12 +39,14 @@ def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -
     kind = method.multiplier if method is not None else ("optimal" if network.n_states <= 200 else "balanced")
     alpha, t = _start(network, goal), None
     for _ in range(4 if kind == "optimal" else 1):        # the best multiplier depends on the scale: alternate
-        t, _ = multiplier_of(network.scaled(alpha), kind)
-        new = _reach(network, t, goal, alpha)
-        if abs(new - alpha) < 1e-4 * new:
-            alpha = max(alpha, new)
+        trial, _ = multiplier_of(network.scaled(alpha), kind)
+        new = _reach(network, trial, goal, alpha)
+        if t is None or new > alpha:
+            t, old, alpha = trial, alpha, max(new, alpha if t is not None else 0.0)
+            if alpha < old * (1 + 1e-3):
+                break
+        else:
             break
-        alpha = max(alpha, new)
     for shrink in (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1):
         if _proves(network.scaled(alpha * (1 - shrink)), t, goal):
             return float(alpha * (1 - shrink))
@@ -78,6 +81,10 @@ def _start(network: LeakyNetwork, goal: float) -> float:
 
 
 def _reach(network: LeakyNetwork, t: np.ndarray, goal: float, start: float) -> float:
+    """The largest scale that multiplier t certifies; by the numerical range where it has a closed form."""
+    if np.ptp(network.leak) == 0 and not network.lower.any():
+        return _by_numerical_range(network, t, goal)
+
     def rate(a: float) -> float:
         low, up = network.scaled(a).endpoints()
         return smallest_rate(low, up, t, network.leak)
@@ -97,6 +104,27 @@ def _reach(network: LeakyNetwork, t: np.ndarray, goal: float, start: float) -> f
         middle = (low + high) / 2
         low, high = (middle, high) if rate(middle) <= goal else (low, middle)
     return low
+
+
+def _by_numerical_range(network: LeakyNetwork, t: np.ndarray, goal: float) -> float:
+    d, leak = np.sqrt(t), float(network.leak[0])
+    W = (d * network.upper)[:, None] * network.coupling / d
+
+    def reach(angles: np.ndarray) -> np.ndarray:
+        h = np.maximum(support_function(W, angles), 1e-300)
+        a = 1 - leak
+        return (np.sqrt(goal**2 - (a * np.sin(angles)) ** 2) - a * np.cos(angles)) / (leak * h)
+
+    angles = np.linspace(0, np.pi, 33)
+    values = reach(angles)
+    for _ in range(3):                                    # refine around the smallest
+        i = int(np.argmin(values))
+        near = np.linspace(angles[max(i - 1, 0)], angles[min(i + 1, len(angles) - 1)], 9)
+        angles = np.concatenate([angles, near])
+        values = np.concatenate([values, reach(near)])
+        order = np.argsort(angles)
+        angles, values = angles[order], values[order]
+    return float(values.min())
 
 
 def _proves(network: LeakyNetwork, t: np.ndarray, goal: float) -> bool:
