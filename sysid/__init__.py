@@ -63,7 +63,7 @@ _PUBLIC = {
     "inference.predict": ["predict"],
     "inference.forecast": ["forecast"],
     "certificates.cascade": ["Cascade"],
-    "certificates.certificate": ["Certificate", "Contraction"],
+    "certificates.certificate": ["Certificate", "Contraction", "Gain", "Stability"],
     "certificates.certify": ["certify"],
     "certificates.continuous": ["ContinuousContraction", "largest_euler_step"],
     "certificates.contraction": ["CircleCriterion", "DiagonalScaling", "NormBound", "PerronBound"],

@@ -106,6 +106,8 @@ from .inference.forecast import forecast as forecast
 from .certificates.cascade import Cascade as Cascade
 from .certificates.certificate import Certificate as Certificate
 from .certificates.certificate import Contraction as Contraction
+from .certificates.certificate import Gain as Gain
+from .certificates.certificate import Stability as Stability
 from .certificates.certify import certify as certify
 from .certificates.continuous import ContinuousContraction as ContinuousContraction
 from .certificates.continuous import largest_euler_step as largest_euler_step

@@ -43,6 +43,38 @@ class Contraction:
                 raise ValueError(f"Contraction: expected input_bound >= 0; received {self.input_bound!r}.")
 
 
+@dataclass(frozen=True)
+class Stability(Contraction):
+    """The equilibrium of every constant input is globally exponentially stable. [ESN-SSM, Eq. 8]
+
+    For slope-bounded networks the inequality is that of contraction: an equilibrium x* is one of two trajectories.
+    Parameters rate, seconds, exact and input_bound as for `Contraction`.
+    """
+
+
+@dataclass(frozen=True)
+class Gain(Contraction):
+    """Contraction, and with it a bounded gain from differences of the input to differences of the state or output.
+
+    $$ \\sup_t |x_t - \\bar x_t| \\le g\\, \\sup_t |u_t - \\bar u_t|, \\qquad x_0 = \\bar x_0 $$
+
+    Parameters
+    ----------
+    bound : the certificate holds only if the gain found is not above it; None asks for the figure alone
+    output : gain to the output of the readout instead of the state
+
+    Others as for `Contraction`. The figure is `certificate.details["gain"]`, Euclidean norms. [ESN-SSM, Eq. 45]
+    """
+
+    bound: float | None = None
+    output: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.bound is not None:
+            _check.positive(self.bound, "bound", "Gain")
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Certificate(Shown):
     """What was proved about a model, and how far from the truth the proof can be.
@@ -69,8 +101,9 @@ class Certificate(Shown):
 
     @property
     def holds(self) -> bool:
-        """Contraction is proved."""
-        return bool(self.verified and self.rate < 1.0)
+        """The property is proved."""
+        small = self.details.get("gain", 0.0) <= self.details.get("gain_bound", np.inf)
+        return bool(self.verified and self.rate < 1.0 and small)
 
     @property
     def overshoot(self) -> float:
@@ -91,6 +124,8 @@ class Certificate(Shown):
             out["true rate at least"] = self.rate_floor
         if self.method_floor:
             out["this family at least"] = self.method_floor
+        if "gain" in self.details:
+            out["gain from input"] = self.details["gain"]
         out["certified map"] = self.model
         out["reason"] = self.reason
         return out

@@ -6,6 +6,8 @@ from dataclasses import replace
 from functools import singledispatch
 from typing import Any
 
+import numpy as np
+
 from ..models.bilinear import Bilinear
 from ..models.continuous_esn import ContinuousESN
 from ..models.deep_esn import DeepESN
@@ -15,10 +17,11 @@ from ..models.gated_esn import GatedESN
 from ..models.lti import LTI
 from ..models.ltv import LTV
 from .cascade import Cascade
-from .certificate import Certificate, Contraction
+from .certificate import Certificate, Contraction, Gain
 from .continuous import ContinuousContraction
 from .field import FrequencyCircle
 from .floors import contraction_floor
+from .gain import input_to_state_gain
 from .gated import GateVertices
 from .ladder import Ladder
 from .lure import LureCircle, LureSystem
@@ -104,4 +107,14 @@ def certify(model: Any, wanted: Contraction | None = None, method: Any = None) -
     if found.rate_floor == 0 and is_network(model) and model.n_states <= FLOOR_LIMIT:
         below = contraction_floor(as_network(model))
         found = replace(found, rate_floor=below, method_floor=max(found.method_floor, below))
-    return found
+    return _with_gain(found, model, wanted) if isinstance(wanted, Gain) else found
+
+
+def _with_gain(found: Certificate, model: Any, wanted: Gain) -> Certificate:
+    """The certificate with the gain that follows from it."""
+    if not found.holds:
+        return found
+    gain = input_to_state_gain(found, model, wanted.output) * (1 + 1e-9)
+    limit = np.inf if wanted.bound is None else wanted.bound
+    reason = found.reason if gain <= limit else f"contraction is proved, but the gain found is {gain:.6g}, above {limit:g}"
+    return replace(found, reason=reason, details={**found.details, "gain": gain, "gain_bound": limit})

@@ -2,7 +2,7 @@
 
 If the Euler map x + h f(x) contracts at rate k in the norm of P, then so does every smaller step h' at rate
 1 - (h'/h)(1 - k), being a mixture of the identity and the larger step; in the limit distances in the norm of P fall like
-exp(-c t) with c = (1 - k) / h. [ESN-SSM, Eqs. 35-39]; the step condition corrects [ESN-SSM, Eq. 43].
+exp(-c t) with c = (1 - k) / h. [ESN-SSM, Eqs. 37 and 43], corrected.
 """
 
 from __future__ import annotations

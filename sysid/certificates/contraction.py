@@ -23,7 +23,7 @@ from .sparse import collatz_norm, collatz_radius
 
 @dataclass(frozen=True)
 class NormBound:
-    """Contraction in the Euclidean norm. [ESN-SSM, Eq. 47]
+    """Contraction in the Euclidean norm. [ESN-SSM, Eqs. 18, 47 and 79]
 
     $$ \\kappa = 1 - \\lambda + \\lambda L \\|W\\|_2, \\qquad \\text{centred: }
        \\kappa = \\|(1-\\lambda) I + \\lambda c W\\|_2 + \\lambda r \\|W\\|_2, \\; c, r = (L \\pm s)/2 $$
@@ -48,7 +48,8 @@ class NormBound:
         gain = np.maximum(np.abs(network.lower), np.abs(network.upper)) * network.leak
         middle, radius = (low + up) / 2, (up - low) / 2
         size, spread = _norm(middle), _norm(radius)
-        rate = size + spread if self.centred else (1 - network.leak).max() + _norm(gain[:, None] * network.coupling)
+        plain = (1 - network.leak).max() + _norm(gain[:, None] * network.coupling)   # [ESN-SSM, Eq. 47]
+        rate = size + spread if self.centred else plain
         # |A x + w|^2 <= (1 + b)|A x|^2 + (1 + 1/b)|w|^2 with b = |R|/|A|: the S-procedure for one full block.
         tau = 0.5 * (1 + size / spread) if spread > 0 else 0.5e6
         n = network.n_states

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 
 from .. import _check
+from ..models.lti import LTI
 from .certificate import Certificate
 from .registry import as_network, is_network
 
@@ -68,6 +69,8 @@ def input_to_state_gain(certificate: Certificate, model: Any, output: bool = Fal
         raise ValueError("input_to_state_gain: expected a certificate with a metric P; received one without. "
                          "Certify with CircleCriterion or NormBound below n = 3000.")
     root = cholesky(P, lower=False)
+    if not is_network(model) and not isinstance(model, LTI):
+        raise TypeError(f"input_to_state_gain: expected an ESN or LTI model; received {type(model).__name__}.")
     if is_network(model):
         network = as_network(model)
         slope = np.maximum(np.abs(network.lower), np.abs(network.upper)) * network.leak

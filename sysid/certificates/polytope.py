@@ -108,7 +108,7 @@ def proved_common(A: np.ndarray, P: Any, rate: float, number: Number = Enclosure
     if not metric.positive_definite():
         return False
     for a in A:
-        J = number.of(a)
+        J = number.of(a)                                  # [ESN-SSM, Eq. 49]
         if not ((k * k) * metric - J.T @ (metric @ J)).positive_definite():
             return False
     return True

@@ -28,7 +28,7 @@ def circle_matrix(network: LeakyNetwork, P: np.ndarray, T: np.ndarray, rate: flo
     low, up = network.endpoints_in(number)
     t, k, two = number.of(np.asarray(T)[:, None]), number.of(rate), number.of(2.0)
     metric_ = number.of(P)
-    cross = low.T @ (t * up)
+    cross = low.T @ (t * up)                              # [ESN-SSM, Eq. 34], corrections #14
     corner = t * (low + up)
     weight = number.of(np.eye(len(P))) * (two * t)
     return number.block([[(k * k) * metric_ + cross + cross.T, -corner.T], [-corner, weight - metric_]])

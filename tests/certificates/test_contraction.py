@@ -126,7 +126,7 @@ def test_the_default_never_imports_a_solver():
 
 
 def test_scaling_to_a_rate_uses_all_of_it_and_no_more():
-    esn = sysid.ESN.random(30, 1, leak=0.3, spectral_radius=1.2, rng=np.random.default_rng(0))
+    esn = sysid.ESN.random(16, 1, leak=0.3, spectral_radius=1.2, rng=np.random.default_rng(0))
     safe = sysid.scale_to_certified(esn, rate=0.97)
     cert = sysid.certify(safe, sysid.Contraction(rate=0.97))
     assert cert.holds and 0.965 < cert.rate <= 0.97

@@ -95,3 +95,15 @@ def test_what_does_not_hold_is_refused(made):
     with pytest.raises(ValueError, match="tolerance"):
         sysid.washout_length(made[1], 1.0, 0.0)
     assert sysid.linearization_tube(made[1], 0.77, 0.1) > 0
+
+
+def test_the_gain_is_part_of_the_property_asked_for(made):
+    esn, _ = made
+    cert = sysid.certify(esn, sysid.Gain())
+    assert cert.holds and cert.details["gain"] > 0 and "gain from input" in cert.summary()
+    assert not sysid.certify(esn, sysid.Gain(bound=1e-3)).holds
+    assert sysid.certify(esn, sysid.Stability()).holds
+    lti = sysid.LTI([[0.5]], [[2.0]], [[3.0]])
+    assert sysid.certify(lti, sysid.Gain(output=True)).details["gain"] == pytest.approx(12.0, rel=0.1)
+    with pytest.raises(ValueError, match="bound"):
+        sysid.Gain(bound=-1.0)
