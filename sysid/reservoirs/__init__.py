@@ -13,27 +13,46 @@ from ..models.topology import (
     uniform,
 )
 from .classify import SequenceClassifier
+from .fidelity import Fidelity, fidelity
+from .memory import (
+    Capacity,
+    conditional_lyapunov,
+    effective_dimension,
+    information_processing,
+    restart_spread,
+    sampled_memory,
+    separation,
+)
 from .recipes import Design, design, modal_esn, pole_radius, scale_for_radius, spectrum_tile, whitened_input
 from .saturation import Saturation, saturation
 
 __all__ = [
+    "Capacity",
     "ChebyshevGraph",
     "Circulant",
     "Design",
+    "Fidelity",
     "GridConvolution",
     "Saturation",
     "SequenceClassifier",
     "circulant",
+    "conditional_lyapunov",
     "cycle",
     "design",
+    "effective_dimension",
+    "fidelity",
     "gaussian",
+    "information_processing",
     "modal_esn",
     "normal",
     "orthogonal",
     "permutation",
     "pole_radius",
+    "restart_spread",
+    "sampled_memory",
     "saturation",
     "scale_for_radius",
+    "separation",
     "sparse",
     "spectrum_tile",
     "uniform",
