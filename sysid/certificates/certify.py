@@ -104,7 +104,8 @@ def certify(model: Any, wanted: Contraction | None = None, method: Any = None) -
     if not hasattr(method, "certify"):
         raise TypeError(f"certify: expected a method such as CircleCriterion('optimal'); received {method!r}.")
     found = method.certify(model, wanted)
-    if found.rate_floor == 0 and is_network(model) and model.n_states <= FLOOR_LIMIT:
+    # A local certificate covers fewer slopes than the model's range: the global floor does not apply to it.
+    if found.rate_floor == 0 and not getattr(method, "local", False) and is_network(model) and model.n_states <= FLOOR_LIMIT:
         below = contraction_floor(as_network(model))
         found = replace(found, rate_floor=below, method_floor=max(found.method_floor, below))
     return _with_gain(found, model, wanted) if isinstance(wanted, Gain) else found

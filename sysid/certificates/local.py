@@ -7,7 +7,7 @@ slopes is smaller, and a reservoir without a global certificate may have one the
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,6 +49,7 @@ class InvariantBox:
     """
 
     method: Any = field(default_factory=CircleCriterion)
+    local: ClassVar[bool] = True
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify an ESN on its invariant box."""
@@ -94,6 +95,7 @@ class Tube:
     u: Any = None
     method: Any = field(default_factory=CircleCriterion)
     rate: float = 0.9999
+    local: ClassVar[bool] = True
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify an ESN in a tube; details hold the radius and the centre."""
