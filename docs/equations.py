@@ -20,7 +20,7 @@ PAPERS = {
              "*Towards a Theory of Learning Dynamics in Deep State Space Models*",
 }
 STATUSES = {"implemented", "corrected", "refuted", "definition", "not-implemented"}
-_TAG = re.compile(r"\[(ESN-SSM|STU|LDSSM),\s*Eqs?\.?\s*([^\]]+)\]")
+_TAG = re.compile(r"[\[;] ?(ESN-SSM|STU|LDSSM),\s*Eqs?\.?\s*([^\];]+)")
 _SPAN = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
 
 

@@ -65,7 +65,7 @@ def record(request):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    reports = [r for kind in terminalreporter.stats.values() for r in kind if hasattr(r, "user_properties")]
+    reports = [r for kind in terminalreporter.stats.values() for r in kind if isinstance(r, pytest.TestReport)]
     absent = sum(r.skipped and SKIP_REASON in str(r.longrepr) for r in terminalreporter.stats.get("skipped", []))
     if absent:
         terminalreporter.write_line(f"{absent} tests skipped for want of measured data (see tests/data.py)")

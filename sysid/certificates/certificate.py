@@ -17,7 +17,7 @@ class Contraction:
 
     $$ \\| x_t - \\bar x_t \\|_P \\le \\kappa^t \\, \\| x_0 - \\bar x_0 \\|_P, \\qquad \\kappa < 1 $$
 
-    For a reservoir this implies the echo-state property for every input sequence. [ESN-SSM, Eqs. 46-47]
+    For a reservoir this implies the echo-state property for every input sequence. [ESN-SSM, Eqs. 10, 11, 45]
 
     Parameters
     ----------

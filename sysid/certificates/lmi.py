@@ -28,7 +28,7 @@ VERTEX_LIMIT = 10
 
 @dataclass(frozen=True)
 class LMI:
-    """The best quadratic certificate as a semidefinite program, bisecting the rate. [ESN-SSM, Eq. 34], corrected.
+    """The best quadratic certificate as a semidefinite program, bisecting the rate. [ESN-SSM, Eqs. 34, 49], corrected.
 
     For a leaky network the circle inequality in (P, T), for an LTI, LTV or Bilinear model a common P:
     $$ \\begin{bmatrix} k^2 P + \\underline{A}' T \\overline{A} + \\overline{A}' T \\underline{A} & * \\\\

@@ -24,7 +24,7 @@ def forecast(process: Any, data: Data, horizon: int, u: Any = None, method: Any 
              rng: np.random.Generator | None = None) -> Forecast:  # fmt: skip
     """Forecast outputs after the last sample of the data.
 
-        E[y[T+k] | y[0..T-1]],   Cov(y[T+k] | y[0..T-1]) = C P(T+k|T-1) C' + R,    k = 0..h-1
+        E[y[T+k] | y[0..T-1]],   Cov(y[T+k] | y[0..T-1]) = C P(T+k|T-1) C' + R,    k = 0..h-1       [ESN-SSM, Eq. 91]
 
     process: a Process; or a bare model, such as a trained reservoir, which is run along the data (teacher forcing where
     it feeds outputs back) and then on its own, without bands.

@@ -1,7 +1,7 @@
 """The Rauch-Tung-Striebel smoother over the trace of any filter.
 
     x(t|T) = x(t|t) + G (x(t+1|T) - x(t+1|t)),   G = P(t|t) A' P(t+1|t)^-1,   Cov(x[t+1], x[t] | T) = P(t+1|T) G'
-                                                                                   [Rauch, Tung & Striebel 1965]
+                                                                                   [Rauch, Tung & Striebel 1965; ESN-SSM, Eq. 66]
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ def smooth(process: Process, data: Data | list[Data], method: Any = None) -> Any
 
         x(t|T) = E[x[t] | y[0..T-1]],    P(t|T) = Cov(x[t] | y),    cross_cov[t] = Cov(x[t+1], x[t] | y)
 
+    For a linear process the means minimise sum |w|^2 in Q^-1 plus sum |v|^2 in R^-1 [ESN-SSM, Eq. 80].
     process, data: as for `filter`; a list of Data gives a list of results.
     method: RTS(), BrysonFrazier(), FixedLag(...), or a filter such as UnscentedKalman() that RTS then follows; None for
     RTS after the model's default filter.

@@ -23,7 +23,7 @@ class ESN(Shown):
 
         x[t+1] = (1 - leak) x[t] + leak s(W x[t] + W_in u[t] + W_fb y[t] + bias),    y[t] = C phi(x[t]) + d
 
-    [ESN-SSM, Eq. 2]. x[t] is the state when y[t] is measured and never contains u[t] or y[t].
+    [ESN-SSM, Eqs. 2, 16, 17]. x[t] is the state when y[t] is measured and never contains u[t] or y[t].
     W: (n, n) array, scipy.sparse.csr_array, or an operator with `shape` and `@`. W_in: (n, m), None without inputs.
     bias: (n,), zero if None. leak: in (0, 1], one number or (n,).
     C: (p, k), d: (p,): the readout, None until trained; then `simulate(esn, u).x` works and outputs are refused.

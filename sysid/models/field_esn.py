@@ -19,7 +19,7 @@ from .operators import ChebyshevGraph, GridConvolution
 class ConvolutionalESN(Flat, Shown):
     r"""A leaky reservoir on a periodic grid with weights shared over space.
 
-        x[t+1] = (1 - leak) x + leak s(W * x[t] + U * u[t] + bias),    y[t] = C phi(x[t]) + d          [ESN-SSM, Sec. 8.3]
+        x[t+1] = (1 - leak) x + leak s(W * x[t] + U * u[t] + bias),    y[t] = C phi(x[t]) + d          [ESN-SSM, Eq. 88]
 
     grid : (H, W). kernel : (height, width, k, k). input_kernel : (height, width, k, c). bias : (k,), one a channel.
     leak : in (0, 1], one number or (k,). Fields (H, W, k) are held row by row with channels last: n = H W k states and

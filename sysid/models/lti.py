@@ -23,6 +23,7 @@ class LTI(Shown):
     """A linear time-invariant state-space model with optional offsets.
 
         x[t+1] = A x[t] + B u[t] + c,    y[t] = C x[t] + D u[t] + d          (dx/dt on the left where dt is None)
+                                                                                    [ESN-SSM, Eqs. 4, 5, 57]
 
     so that h_0 = D, h_k = C A^(k-1) B and H(z) = C (zI - A)^-1 B + D.
     A: (n, n). B: (n, m), None for no input. C: (p, n). D: (p, m), zero if None. c: (n,), d: (p,) offsets, zero if None.
@@ -75,7 +76,7 @@ class LTI(Shown):
 
     @classmethod
     def from_undelayed(cls, A: Any, B: Any, C: Any, D: Any = None, dt: float | None = 1.0) -> LTI:
-        """Convert from x[t] = A x[t-1] + B u[t], y[t] = C x[t] + D u[t], the convention of S4, LRU and STU.
+        """Convert from x[t] = A x[t-1] + B u[t], y[t] = C x[t] + D u[t], the convention of S4, LRU and STU [STU, Eq. 1].
 
         With z[t] = x[t-1] the same input-output map is (A, B, C A, C B + D). A: (n, n), B: (n, m), C: (p, n), D: (p, m).
         """

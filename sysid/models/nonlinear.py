@@ -19,7 +19,7 @@ from .protocol import Functions, Plain, uncompiled
 class Nonlinear(Shown):
     """A nonlinear state-space model.
 
-        x[t+1] = f(x[t], u[t], p, t dt),    y[t] = g(x[t], u[t], p, t dt)         (dx/dt = f where dt is None)
+        x[t+1] = f(x[t], u[t], p, t dt),    y[t] = g(x[t], u[t], p, t dt)         (dx/dt = f where dt is None)   [ESN-SSM, Eq. 7]
 
     f: returns (n,). g: returns (p,). Both take x (n,), u (m,), a flat parameter vector p and the time.
     Functions under numba.njit run at compiled speed; plain Python functions are accepted and run as they are.

@@ -20,6 +20,7 @@ class Process(Shown):
     """A stochastic state-space process around a model.
 
         x[t+1] = f(x[t], u[t]) + w[t],    y[t] = g(x[t], u[t]) + v[t],    (w, v) ~ N(0, [[Q, S], [S', R]]) white
+                                                                                            [ESN-SSM, Eqs. 1, 4, 90]
 
     model: LTI, LTV, Bilinear, Nonlinear, ESN or any other model in discrete time; in continuous time (LTI with
     dt=None) Q is the intensity of the white noise dx = (A x + B u) dt + dw until `discretize` integrates it.

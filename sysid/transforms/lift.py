@@ -28,7 +28,7 @@ def lift(model: Any, method: LiftMethod, x: Any = None, u: Any = None) -> Any:
     model : an ESN, or a network that is one written out. method : `Carleman(degree)` (monomials of deviations), `RandomFeatures(n_features, rng=rng)` (Lur'e form). From data
         the same is `fit(states, EDMD(dictionary))`.
     x : (n,) state to expand around, the equilibrium at u if None. u : (m,) constant input, zero if None.
-    Returns what the method makes: a LiftedModel or a LureModel [ESN-SSM, Sec. 3.3, 3.4].
+    Returns what the method makes: a LiftedModel or a LureModel [ESN-SSM, Eqs. 25, 26, 30].
     """
     if isinstance(method, type) or not callable(getattr(method, "lift", None)):
         raise TypeError(f"lift: expected a method such as sysid.Carleman(degree=3); received {method!r}.")

@@ -19,7 +19,7 @@ def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None,
               ) -> LTI | LTV | Bilinear:  # fmt: skip
     """Linearise a model at a point, at its equilibrium, or along a trajectory.
 
-        A = df/dx, B = df/du, C = dg/dx, D = dg/du, c = f - A x - B u, d = g - C x - D u           [ESN-SSM, Eq. 19, 20]
+        A = df/dx, B = df/du, C = dg/dx, D = dg/du, c = f - A x - B u, d = g - C x - D u           [ESN-SSM, Eqs. 19, 20, 51]
 
     x: (n,) a point, (T, n) a trajectory, None for the equilibrium at constant u. u: (m,) or (T, m), zero if None.
     A model that feeds outputs back is linearised as the driven map, with inputs [u, y]: B has m + r columns;
