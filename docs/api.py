@@ -47,8 +47,9 @@ def _signature(obj: Any) -> str:
         parameters = inspect.signature(obj).parameters.values()
     except (TypeError, ValueError):
         return "(...)"
-    plain = inspect.Signature([p.replace(annotation=inspect.Parameter.empty) for p in parameters])
-    text = re.sub(r"<[^>]*>", "...", str(plain))
+    plain = inspect.Signature([p.replace(annotation=p.empty, default=... if len(repr(p.default)) > 40 else p.default)
+                               for p in parameters])
+    text = re.sub(r"<[^>]*>|Ellipsis", "...", str(plain))
     return text if len(text) < 90 else text.replace(", ", ",\n    ").replace("(", "(\n    ", 1)
 
 
