@@ -23,7 +23,7 @@ from .sparse import collatz_norm, collatz_radius
 
 @dataclass(frozen=True)
 class NormBound:
-    """Contraction in the Euclidean norm. [ESN-SSM, Eqs. 18, 47 and 79]
+    """Contraction in the Euclidean norm. [ESN-SSM, Eqs. 3, 18, 46, 47 and 79]
 
     $$ \\kappa = 1 - \\lambda + \\lambda L \\|W\\|_2, \\qquad \\text{centred: }
        \\kappa = \\|(1-\\lambda) I + \\lambda c W\\|_2 + \\lambda r \\|W\\|_2, \\; c, r = (L \\pm s)/2 $$

@@ -25,7 +25,7 @@ RULES = ("exact", "euler", "tustin")
 class ContinuousESN(Shown):
     r"""A first-order lag driven by a static nonlinearity.
 
-        tau dx/dt = -x + s(W x + W_in u + bias),    y = C x + d                                         [ESN-SSM, Eq. 35]
+        tau dx/dt = -x + s(W x + W_in u + bias),    y = C x + d                                         [ESN-SSM, Eqs. 35, 36]
 
     W : (n, n). W_in : (n, m). bias : (n,). tau : time constants in the user's unit of time, one number or (n,).
     C : (p, n), d : (p,). activation : a built-in name. dt is None.
