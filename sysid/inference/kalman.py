@@ -14,21 +14,28 @@ import numpy as np
 
 from .. import _check
 from ..kernels import conditioning, filtering, propagation
-from ..kernels import means as mean_kernels
+from ..kernels import sequential as sequential_kernels
 from ..models.bilinear import Bilinear
 from ..models.process import Process
+from .collapse import collapse
 from .diffuse import after, joined, run_prefix
 from .linear_arrays import LinearArrays, decorrelate, linear_arrays
+from .means import mean_pass, outputs
+from .square_root import square_root_pass
 from .trace import Stretch, Trace
 
-FORMS = ("auto", "covariance")
+FORMS = ("auto", "covariance", "sequential", "sqrt", "information")
+LOSS = 1e-8  # below this share of what it was summed from, a variance has lost too many digits for the covariance form
 
 
 @dataclass(frozen=True)
 class Kalman:
     """The Kalman filter, exact for linear processes.
 
-    form: "covariance" updates P in Joseph's symmetric form; "auto" chooses.
+    form: "covariance" updates P in Joseph's symmetric form, all outputs at once; "sequential" one output at a time;
+    "sqrt" carries factors P = L L'; "information" first collapses p > n outputs onto n combinations.
+    "auto" takes "information" for p > n with a regular constant R, else "covariance", and turns to "sqrt" where
+    cancellation has left less than 1e-8 of a variance. The result names the form used.
     The covariance recursion of a time-invariant process stops once it has converged to rounding and starts again,
     exactly, at a missing entry. Cost O(T (n^2 p + n^3)) before convergence, O(T n (n + p)) after.
     """
@@ -53,54 +60,50 @@ class Kalman:
         arrays = linear_arrays(process, stretch.u, stretch.start)
         arrays = decorrelate(arrays, process.S, stretch.y[0])
         if not stretch.is_diffuse:
-            return covariance_pass(arrays, stretch)
+            return self._proper(arrays, stretch)
         prefix = run_prefix(arrays, stretch, stretch.diffuse)
-        rest = covariance_pass(*after(arrays, stretch, prefix)) if prefix.n_steps < stretch.n_steps else None
+        rest = self._proper(*after(arrays, stretch, prefix)) if prefix.n_steps < stretch.n_steps else None
         trace = joined(prefix, rest, arrays, stretch)
         return replace(trace, yp=outputs(arrays, trace.xp)) if stretch.store != "last" else trace
 
+    def _proper(self, arrays: LinearArrays, stretch: Stretch) -> Trace:
+        """From a proper start, in the form wanted."""
+        p, n = arrays.C.shape[1:]
+        if self.form in ("information", "auto") and p > n > 0:
+            collapsed = collapse(arrays, stretch)
+            if collapsed is not None:
+                return self._collapsed(arrays, stretch, *collapsed)
+        if self.form == "sqrt":
+            return square_root_pass(arrays, stretch)
+        trace = covariance_pass(arrays, stretch, sequential=self.form == "sequential")
+        if self.form == "covariance":
+            return trace
+        if trace.share < LOSS:  # -1 from the sequential step: an output without variance
+            return square_root_pass(arrays, stretch)
+        return replace(trace, extra={"square root": lambda: square_root_pass(arrays, stretch)})
 
-def covariance_pass(arrays: LinearArrays, stretch: Stretch) -> Trace:
-    """Covariances and gains in covariance form, then the means."""
+    def _collapsed(self, whole: LinearArrays, stretch: Stretch, arrays: LinearArrays, short: Stretch, left: np.ndarray) -> Trace:
+        """Filter the collapsed problem and put back what was left out."""
+        trace = Kalman()._proper(arrays, short)
+        form = "information" if trace.form == "covariance" else "information, " + trace.form
+        yp = None if stretch.store == "last" else outputs(whole, trace.xp)
+        return replace(trace, yp=yp, C=whole.C, R=whole.R, log_density=trace.log_density + left, form=form)
+
+
+def covariance_pass(arrays: LinearArrays, stretch: Stretch, sequential: bool = False) -> Trace:
+    """Covariances and gains in covariance form, all outputs at once or one at a time, then the means."""
+    step = sequential_kernels.condition if sequential else conditioning.condition
     S, T, p = stretch.y.shape
     n = len(stretch.cov)
     kept = T if stretch.store == "all" else 1
     Pp, Pf, K, W = np.empty((kept, n, n)), np.empty((kept, n, n)), np.empty((T, n, p)), np.empty((T, p, p))
     const, rank, index, P = np.empty(T), np.empty(T, dtype=np.int64), np.empty(T, dtype=np.int64), np.empty((n, n))
     slots, share = filtering.covariances(
-        conditioning.condition.as_argument(), propagation.propagate.as_argument(), arrays.AT, arrays.C, arrays.Q, arrays.R,
+        step.as_argument(), propagation.propagate.as_argument(), arrays.AT, arrays.C, arrays.Q, arrays.R,
         ~np.isnan(stretch.y[0]), stretch.cov, arrays.is_invariant, Pp, Pf, K, W, const, rank, index, P)  # fmt: skip
     gains = (K[:slots], W[:slots], const[:slots], rank[:slots], index)
     xp, xf, log_density, mean = mean_pass(arrays, stretch, gains)
     keep = stretch.store == "all"
     yp = None if stretch.store == "last" else outputs(arrays, xp)
     return Trace(xp, xf, yp, Pp[:slots] if keep else None, Pf[:slots] if keep else None, index, arrays.AT, arrays.Q,
-                 arrays.C, arrays.R, log_density, mean, P, share)  # fmt: skip
-
-
-def mean_pass(arrays: LinearArrays, stretch: Stretch, gains: tuple) -> tuple[np.ndarray, ...]:
-    """Means of all sequences along shared gains, in threads where there are many."""
-    S, T, _ = stretch.y.shape
-    n = len(stretch.cov)
-    kept = 1 if stretch.store == "last" else T
-    xp, xf, log_density, mean = np.empty((S, kept, n)), np.empty((S, kept, n)), np.empty((S, T)), np.empty((S, n))
-
-    def run(a: int, b: int) -> None:
-        bx, by = (v if len(v) == 1 else v[a:b] for v in (arrays.bx, arrays.by))
-        mean_kernels.linear_means(arrays.AT, arrays.C, bx, by, *gains, stretch.y[a:b], stretch.mean[a:b], xp[a:b],
-                                  xf[a:b], log_density[a:b], mean[a:b])  # fmt: skip
-
-    workers = min(os.cpu_count() or 1, S) if S * T > 20000 else 1
-    if workers == 1:
-        run(0, S)
-    else:
-        edges = np.linspace(0, S, workers + 1).astype(int)
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(run, edges[:-1].tolist(), edges[1:].tolist()))
-    return xp, xf, log_density, mean
-
-
-def outputs(arrays: LinearArrays, x: np.ndarray) -> np.ndarray:
-    """C x + D u + d along states x (S, T, n)."""
-    y = x @ arrays.C[0].T if len(arrays.C) == 1 else (arrays.C @ x[..., None])[..., 0]
-    return y + arrays.by
+                 arrays.C, arrays.R, log_density, mean, P, share, "sequential" if sequential else "covariance")  # fmt: skip

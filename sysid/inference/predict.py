@@ -14,8 +14,8 @@ from ..models.lti import LTI
 from ..models.ltv import LTV
 from ..models.process import Process
 from .filter import filter
-from .kalman import outputs
 from .linear_arrays import linear_arrays
+from .means import outputs
 
 
 def predict(process: Process, data: Data | list[Data], steps: int = 1, method: Any = None) -> Any:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,18 +14,24 @@ import numpy as np
 
 from ..kernels import propagation, smoothing
 from .diffuse import Prefix, smooth_prefix, unresolved
+from .square_root import square_root_backward
 from .trace import Trace, with_infinite
+
+LOSS = 1e-6  # below this share left by cancellation, the gains are worth too few digits in covariance form
 
 
 @dataclass(frozen=True)
 class Backward:
-    """The smoothed run: x (S, T, n); P (k, n, n) in slots `place` (T,); GT (slots, n, n) transposed gains, slots `index`."""
+    """The smoothed run: x (S, T, n); P (k, n, n) in slots `place` (T,).
+
+    cross: (T, n, n) or a function that gives Cov(x[t+1], x[t] | y), the last row unused. infinite: (k, n), the variances
+    that stay infinite after a diffuse start.
+    """
 
     x: np.ndarray
     P: np.ndarray
     place: np.ndarray
-    GT: np.ndarray
-    index: np.ndarray
+    cross: np.ndarray | Callable[[], np.ndarray]
     share: float
     infinite: np.ndarray | None = None
 
@@ -34,7 +41,8 @@ class Backward:
 
     def cross_cov(self) -> np.ndarray:
         """Cov(x[t+1], x[t] | y): (T-1, n, n)."""
-        return self.P[self.place[1:]] @ self.GT[self.index[:-1]]
+        cross = self.cross if isinstance(self.cross, np.ndarray) else self.cross()
+        return cross[: len(self.place) - 1]
 
 
 @dataclass(frozen=True)
@@ -54,27 +62,34 @@ class RTS:
             raise ValueError('smooth: expected the filter run with store="all".')
         if "prefix" in trace.extra:
             return self._from_diffuse(trace, trace.extra["prefix"], trace.extra["rest"])
+        if "Lf" in trace.extra:
+            x, Ps, cross, place = square_root_backward(trace)
+            return Backward(x, Ps, place, cross[place], 1.0)
         S, T, n = trace.xf.shape
         GT, place, P = np.empty_like(trace.Pf), np.empty(T, dtype=np.int64), np.empty((n, n))
         # The recursion settles where the filter has; otherwise each step needs a slot.
         Ps = np.empty((T, n, n))
         slots, share = smoothing.covariances(propagation.propagate.as_argument(), trace.AT, trace.Q, trace.Pf, trace.index,
                                              trace.Pf[trace.index[-1]], GT, Ps, place, P)  # fmt: skip
+        if share < LOSS and "square root" in trace.extra:
+            return self.backward(trace.extra["square root"]())
         x = np.empty_like(trace.xf)
         smoothing.means(GT, trace.index, trace.xf, trace.xp, np.ascontiguousarray(trace.xf[:, -1]), x)
-        return Backward(x, Ps[:slots], place, GT, trace.index, min(share, trace.share))
+        return Backward(x, Ps[:slots], place, lambda: Ps[place[1:]] @ GT[trace.index[:-1]], min(share, trace.share))
 
     def _from_diffuse(self, trace: Trace, prefix: Prefix, rest: Trace | None) -> Backward:
         """The proper steps, then back through the diffuse ones."""
         k, n = prefix.n_steps, trace.xf.shape[2]
         if rest is None:  # the last step is its own smoothed law
             head = smooth_prefix(prefix, prefix.mean, prefix.cov, prefix.end)
-            x, P, GT, place = head.x, head.P, head.GT, np.zeros(0, dtype=np.int64)
+            x, P, place, later = head.x, head.P, np.zeros(0, dtype=np.int64), np.zeros((0, n, n))
             x[-1], P[-1], head.X[-1] = prefix.xf[-1], prefix.Pf[-1], prefix.X[-1]
         else:
             tail = self.backward(rest)
             head = smooth_prefix(prefix, tail.x[:, 0], tail.P[tail.place[0]], np.zeros((n, 0)))
             x = np.concatenate([head.x, tail.x.swapaxes(0, 1)])
-            P, GT, place = np.concatenate([head.P, tail.P]), np.concatenate([head.GT, tail.GT]), k + tail.place
+            P, place, later = np.concatenate([head.P, tail.P]), k + tail.place, tail.cross_cov()
         infinite = np.array([unresolved(np.eye(n), X) for X in head.X])
-        return Backward(x.swapaxes(0, 1), P, np.concatenate([np.arange(k), place]), GT, trace.index, trace.share, infinite)
+        place = np.concatenate([np.arange(k), place])
+        cross = np.concatenate([P[place[1 : k + 1]] @ head.GT[: len(place) - 1], later])
+        return Backward(x.swapaxes(0, 1), P, place, cross, trace.share, infinite)

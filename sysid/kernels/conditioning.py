@@ -14,6 +14,7 @@ from ._jit import helper, kernel, mask_row, mat, out_mat, out_vec, real
 
 EPS = 2.220446049250313e-16
 LOG_2PI = 1.8378770664093453
+SMALLEST = 1e-280  # variances below it have left double precision
 
 
 @helper
@@ -137,7 +138,7 @@ def whiten(S, scale, tiny, W):
             for k in range(j):
                 total -= W[i, k] * W[j, k]
             if i == j:
-                left = total / (scale[j] * scale[j]) if scale[j] > 0.0 else 0.0
+                left = total / (scale[j] * scale[j]) if scale[j] > 1e-140 else 0.0
                 if not left > tiny:
                     return False, share, log_det
                 share = min(share, left)
@@ -195,7 +196,7 @@ def gain(P, C, R, seen, K, W, M, S, root):
     regular, share, log_det = whiten(S, scale, tiny, W)
     if not regular:
         for j in range(p):
-            if not scale[j] > 0.0:
+            if not scale[j] > 1e-140:
                 scale[j] = 1.0
         rank, log_det = singular_gain(S, M, scale, seen, tiny, K, W)
         return rank, -0.5 * ((rank - missing) * LOG_2PI + log_det), share
@@ -252,7 +253,7 @@ def joseph(P, K, C, R, seen, M, T, V, out):
     share = 1.0
     for i in range(n):
         left = out[i, i] / P[i, i] if P[i, i] > 0.0 else 1.0
-        if not out[i, i] > 0.0 or (exact and left < 1e-13):
+        if not out[i, i] > SMALLEST or (exact and left < 1e-13):
             for j in range(n):
                 out[i, j] = 0.0
                 out[j, i] = 0.0

@@ -10,6 +10,7 @@ import numpy as np
 from ._jit import helper, kernel, mat, out_mat, real
 
 EPS = 2.220446049250313e-16
+SMALLEST = 1e-280  # variances below it have left double precision
 
 
 @helper
@@ -66,7 +67,7 @@ def propagate(AT, P, Q, work, root, out):
     share = 1.0
     for i in range(n):
         gross = root[1, i] * root[1, i] + Q[i, i]
-        if not out[i, i] > 8.0 * n * EPS * gross:
+        if not out[i, i] > max(8.0 * n * EPS * gross, SMALLEST):
             if out[i, i] != 0.0:
                 for j in range(n):
                     out[i, j] = 0.0

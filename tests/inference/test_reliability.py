@@ -1,0 +1,95 @@
+"""Hard random problems: no exception, no NaN, symmetric and positive semidefinite covariances, forms that agree."""
+
+import numpy as np
+import pytest
+
+import sysid
+from tests.inference.hard import audit, gap, hard_problem, innovation_condition, yardstick
+from tests.reference.exact import exact_smoother
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_hard_problems(block):
+    """200 seeds; scales 1e-12 to 1e12, conditions to 1e14, roots to 1.02, singular Q, R, P0, 0-100 % missing."""
+    compared = 0
+    for seed in range(50 * block, 50 * (block + 1)):
+        wrong, worst = audit(seed)
+        assert not wrong, wrong
+        if worst is not None:
+            compared += 1
+            assert worst < 1e-6, f"seed {seed}: forms differ by {worst:g}"
+    assert compared >= 20
+
+
+def test_against_fifty_digits():
+    compared = 0
+    for seed in range(1000, 1015):
+        process, data = hard_problem(seed, n_max=4, p_max=3, T_max=25)
+        s = sysid.smooth(process, data)
+        if innovation_condition(s.filter) < 1e10:
+            compared += 1
+            assert exact_gap(process, data, s) < 1e-6, f"seed {seed}"
+    assert compared >= 10
+
+
+def exact_gap(process, data, s):
+    """The largest difference from the 50-digit filter and smoother."""
+    xf, Pf, xs, Ps, log_p, Pp = exact_smoother(process.model.A, process.model.C, process.Q, process.R, data.y,
+                                               process.initial.mean, process.initial.cov)  # fmt: skip
+    unit = yardstick(Pp, Pf)
+    return max(*gap(s.filter.filtered, xf, Pf, unit), *gap(s.smoothed, xs, Ps, unit),
+               abs(s.log_likelihood - log_p) / max(1.0, abs(log_p)))  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["auto", "covariance", "sqrt", "sequential"])
+def test_impossible_data_are_named_and_the_mean_is_by_pseudo_inverse(form):
+    """Two noise-free sensors of one state that contradict each other at step 3."""
+    model = sysid.LTI([[0.9]], None, [[1.0], [1.0]])
+    process = sysid.Process(model, Q=0.5, R=0.0, initial=sysid.Gaussian([0.0], [[1.0]]))
+    y = np.repeat(np.array([[1.0], [0.5], [0.2], [0.4], [0.1]]), 2, axis=1)
+    possible = sysid.filter(process, sysid.Data(y), sysid.Kalman(form))
+    assert np.isfinite(possible.log_likelihood)
+    np.testing.assert_allclose(possible.filtered.mean[:, 0], y[:, 0], atol=1e-14)
+    y[3, 1] = 0.8
+    f = sysid.filter(process, sysid.Data(y), sysid.Kalman(form))
+    assert f.log_likelihood == -np.inf and f.impossible.tolist() == [3]
+    assert "3" in f.summary()["impossible at steps"]
+    assert f.filtered.mean[3, 0] == pytest.approx(0.6)  # the pseudo-inverse takes the mean of the two
+    assert not np.isnan(f.filtered.mean).any()
+
+
+def test_a_redundant_noise_free_sensor_adds_nothing():
+    """Density on the line y1 = y2: the pseudo-determinant of [[s, s], [s, s]] is 2 s."""
+    model = sysid.LTI([[0.9]], None, [[1.0], [1.0]])
+    process = sysid.Process(model, Q=0.5, R=0.0, initial=sysid.Gaussian([0.0], [[1.0]]))
+    f = sysid.filter(process, sysid.Data(np.array([[1.0, 1.0]])))
+    assert f.log_likelihood == pytest.approx(-0.5 * (np.log(2 * np.pi) + np.log(2.0) + 1.0))
+
+
+def test_a_large_prior_costs_no_digits():
+    """A prior variance of 1e16 against noise of 1: the filtered variances are those of the exact diffuse limit."""
+    A = np.array([[1.0, 1.0], [0.0, 1.0]])
+    model = sysid.LTI(A, None, [[1.0, 0.0]])
+    data = sysid.Data(np.random.default_rng(0).standard_normal(30))
+    near = sysid.smooth(sysid.Process(model, 0.1, 1.0, initial=sysid.Gaussian(np.zeros(2), 1e16 * np.eye(2))), data)
+    exact = sysid.smooth(sysid.Process(model, 0.1, 1.0, initial=sysid.Diffuse()), data)
+    assert near.filter.form == "square root"
+    np.testing.assert_allclose(near.filter.filtered.cov[2:], exact.filter.filtered.cov[2:], rtol=1e-7)
+    np.testing.assert_allclose(near.smoothed.cov, exact.smoothed.cov, rtol=1e-6)
+    np.testing.assert_allclose(near.smoothed.mean, exact.smoothed.mean, rtol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_converged_covariances_keep_the_likelihood_to_ten_digits(seed):
+    """Frozen recursions against the same model given as time-varying, which never freezes; spectral radius 0.9999."""
+    rng = np.random.default_rng(seed)
+    A = np.linalg.qr(rng.standard_normal((3, 3)))[0] * 0.9999
+    C = rng.standard_normal((1, 3))
+    T = 20000
+    law = sysid.Gaussian(np.zeros(3), np.eye(3))
+    data = sysid.Data(rng.standard_normal(T))
+    q = 10.0 ** -(2 * seed)
+    frozen = sysid.filter(sysid.Process(sysid.LTI(A, None, C), q, 1.0, initial=law), data, store="last")
+    never = sysid.filter(sysid.Process(sysid.LTV(np.broadcast_to(A, (T, 3, 3)), None, C), q, 1.0, initial=law), data, store="last")
+    assert frozen.log_likelihood == pytest.approx(never.log_likelihood, rel=1e-10)
+    assert len(np.unique(frozen.traces[0].index)) < 0.6 * T
