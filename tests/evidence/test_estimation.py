@@ -1,6 +1,5 @@
 """Estimation at full size: 2,000 hard problems, 200 of them against 50 digits, a million steps."""
 
-import numpy as np
 import pytest
 
 import sysid
