@@ -143,6 +143,8 @@ def _covariance_sums(back: Backward, u: np.ndarray | None) -> tuple[np.ndarray, 
     later = _weighted(back.P, place[1:])
     if u is None:
         earlier = _weighted(back.P, place[:-1])
+        if back.GT is None or index is None:  # forms without gains keep the lagged covariances themselves
+            return later, earlier, back.cross_cov().sum(0)
         pairs = place[1:].astype(np.int64) * len(back.GT) + index[:-1]
         if len(back.P) * len(back.GT) < 16 * len(pairs):
             counts = np.bincount(pairs)
@@ -157,7 +159,7 @@ def _covariance_sums(back: Backward, u: np.ndarray | None) -> tuple[np.ndarray, 
     k = wide.shape[1]
     weights = (wide[:, :, None] * wide[:, None, :]).reshape(T - 1, k * k)
     blocks = (weights.T @ back.P[place[:-1]].reshape(T - 1, n * n)).reshape(k, k, n, n)
-    lagged = (back.P[place[1:]] @ back.GT[index[:-1]]).reshape(T - 1, n * n)
+    lagged = back.cross_cov().reshape(T - 1, n * n)
     cross = (wide.T @ lagged).reshape(k, n, n)
     return later, blocks.transpose(0, 2, 1, 3).reshape(k * n, k * n), cross.transpose(1, 0, 2).reshape(n, k * n)
 

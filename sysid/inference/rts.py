@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +23,18 @@ LOSS = 1e-6  # below this share left by cancellation, the gains are worth too fe
 class Backward:
     """The smoothed run: x (S, T, n); P (k, n, n) in slots `place` (T,).
 
-    cross: (T, n, n) or a function that gives Cov(x[t+1], x[t] | y), the last row unused. infinite: (k, n), the variances
-    that stay infinite after a diffuse start.
+    GT: (slots, n, n) transposed gains in slots `index` (T,), with Cov(x[t+1], x[t]) = P(t+1|T) G'; or None, and then
+    cross: (T, n, n) holds Cov(x[t+1], x[t]), the last row unused. infinite: (k, n), variances that stay infinite after a
+    diffuse start.
     """
 
     x: np.ndarray
     P: np.ndarray
     place: np.ndarray
-    cross: np.ndarray | Callable[[], np.ndarray]
     share: float
+    GT: np.ndarray | None = None
+    index: np.ndarray | None = None
+    cross: np.ndarray | None = None
     infinite: np.ndarray | None = None
 
     def cov(self) -> np.ndarray:
@@ -41,8 +43,10 @@ class Backward:
 
     def cross_cov(self) -> np.ndarray:
         """Cov(x[t+1], x[t] | y): (T-1, n, n)."""
-        cross = self.cross if isinstance(self.cross, np.ndarray) else self.cross()
-        return cross[: len(self.place) - 1]
+        if self.GT is None or self.index is None:
+            assert self.cross is not None
+            return self.cross[: len(self.place) - 1]
+        return self.P[self.place[1:]] @ self.GT[self.index[:-1]]
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class RTS:
             return self._from_diffuse(trace, trace.extra["prefix"], trace.extra["rest"])
         if "Lf" in trace.extra:
             x, Ps, cross, place = square_root_backward(trace)
-            return Backward(x, Ps, place, cross[place], 1.0)
+            return Backward(x, Ps, place, 1.0, cross=cross[place])
         S, T, n = trace.xf.shape
         GT, place, P = np.empty_like(trace.Pf), np.empty(T, dtype=np.int64), np.empty((n, n))
         # The recursion settles where the filter has; otherwise each step needs a slot.
@@ -75,7 +79,7 @@ class RTS:
             return self.backward(trace.extra["square root"]())
         x = np.empty_like(trace.xf)
         smoothing.means(GT, trace.index, trace.xf, trace.xp, np.ascontiguousarray(trace.xf[:, -1]), x)
-        return Backward(x, Ps[:slots], place, lambda: Ps[place[1:]] @ GT[trace.index[:-1]], min(share, trace.share))
+        return Backward(x, Ps[:slots], place, min(share, trace.share), GT, trace.index)
 
     def _from_diffuse(self, trace: Trace, prefix: Prefix, rest: Trace | None) -> Backward:
         """The proper steps, then back through the diffuse ones."""
@@ -92,4 +96,4 @@ class RTS:
         infinite = np.array([unresolved(np.eye(n), X) for X in head.X])
         place = np.concatenate([np.arange(k), place])
         cross = np.concatenate([P[place[1 : k + 1]] @ head.GT[: len(place) - 1], later])
-        return Backward(x.swapaxes(0, 1), P, place, cross, trace.share, infinite)
+        return Backward(x.swapaxes(0, 1), P, place, trace.share, cross=cross, infinite=infinite)
