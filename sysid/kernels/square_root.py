@@ -140,15 +140,14 @@ def decorrelate(R, seen, D, unit):
 
 
 @helper
-def update(L, C, R, seen, K, W, kappa, turn, D, unit, phi, gain, info):
-    """Potter's update of L by the outputs seen; K (n, p), W (p, p) act on the innovation as it is measured.
+def update(L, C, seen, K, W, kappa, turn, D, unit, phi, gain, info):
+    """Potter's update of L by the outputs seen, D and unit as `decorrelate` leaves them; K (n, p), W (p, p) act on the innovation as it is measured.
 
     With L0 the factor before, K = L0 kappa (n, p) and L = L0 turn (n, n).
 
     Returns whether an innovation had no variance; info leaves as [rank, constant of the log-density].
     """
     n, p = L.shape[0], len(seen)
-    decorrelate(R, seen, D, unit)
     for i in range(n):
         for j in range(p):
             K[i, j] = 0.0
@@ -252,7 +251,8 @@ def covariances(condition, A, C, FQ, R, seen, L0, may_stop, Pp, Pf, Lf, K, W, ka
         keep = slot if len(Pp) > 1 else 0
         index[t] = slot
         square(L, Pp[keep])
-        if update(L, C[c], R[r], seen[t], K[slot], W[slot], kappa[keep], turn[keep], D, unit, phi, gain, info):
+        decorrelate(R[r], seen[t], D, unit)
+        if update(L, C[c], seen[t], K[slot], W[slot], kappa[keep], turn[keep], D, unit, phi, gain, info):
             condition(Pp[keep], C[c], R[r], seen[t], K[slot], W[slot], spare, M, S, T2, V, root, info)
         rank[slot], const[slot] = int(info[0]), info[1]
         square(L, Pf[keep])
