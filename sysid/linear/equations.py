@@ -14,7 +14,7 @@ import numpy as np
 import scipy.linalg as sla
 
 __all__ = ["continuous_lyapunov", "continuous_sylvester", "discrete_lyapunov", "discrete_sylvester", "smith_doubling",
-           "symmetric"]
+           "smith_gramian", "symmetric"]
 
 _EPS = float(np.finfo(float).eps)
 _MAX_DOUBLINGS = 11
@@ -44,9 +44,28 @@ def smith_doubling(A: np.ndarray, Q: np.ndarray) -> np.ndarray | None:
     A: (n, n). Q: (n, n) symmetric. Returns X (n, n) or None. A returned X is also a proof that the spectral radius
     is below 1. Cost three products (n, n) a doubling. [Smith 1968]
     """
-    X, power, small = symmetric(Q), A, False
+    return _double(symmetric(Q), A, 0)
+
+
+def smith_gramian(A: np.ndarray, B: np.ndarray) -> np.ndarray | None:
+    """Sum B B' + A B B' A' + ... as `smith_doubling` does, on the factor [B, A B, ...] while that is thin.
+
+    A: (n, n). B: (n, m). Returns (n, n) or None. Saves two of three products a doubling while 2^k m < n / 3.
+    """
+    Z, power, count = B, A, 0
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(_MAX_DOUBLINGS):
+        while 0 < 2 * Z.shape[1] <= len(A) // 3 and count < _MAX_DOUBLINGS:
+            Z = np.hstack((Z, power @ Z))
+            power = power @ power
+            count += 1
+        return _double(Z @ Z.T, power, count)
+
+
+def _double(X: np.ndarray, power: np.ndarray, done: int) -> np.ndarray | None:
+    """Go on from X, the sum of the first 2^done terms, and power = A^(2^done)."""
+    small, n = False, len(X)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for _ in range(done, _MAX_DOUBLINGS):
             if not small:
                 step = power @ X @ power.T  # [Smith 1968, Eq. 8]
                 X = X + step
@@ -55,7 +74,7 @@ def smith_doubling(A: np.ndarray, Q: np.ndarray) -> np.ndarray | None:
             size = np.linalg.norm(power)
             if small and size < 1.0:
                 return symmetric(X)
-            if not size < 1e3 * len(A) ** 0.5:
+            if not size < 1e3 * n**0.5:
                 return None
     return None
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import scipy.linalg as sla
 
-from .equations import continuous_lyapunov, discrete_lyapunov, smith_doubling, symmetric
+from .equations import continuous_lyapunov, discrete_lyapunov, smith_gramian, symmetric
 from .stability import refuse_unstable
 
 __all__ = ["cayley", "finite_gramian", "gramian", "gramian_factor", "gramian_horizon"]
@@ -32,7 +32,7 @@ def gramian(A: np.ndarray, B: np.ndarray, *, continuous: bool = False, call: str
     if len(A) == 0:
         return Q
     if not continuous:
-        W = smith_doubling(A, Q)  # a value is also a proof of stability
+        W = smith_gramian(A, B)  # a value is also a proof of stability
         if W is not None:
             return W
     refuse_unstable(A, call, "the Gramian", continuous=continuous, cure=_CURE)

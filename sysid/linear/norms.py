@@ -11,7 +11,7 @@ import numpy as np
 import scipy.linalg as sla
 
 from .gramians import gramian
-from .response import Resolvent, markov_parameters
+from .response import Resolvent, markov_parameters, transfer_at
 from .stability import refuse_unstable
 
 __all__ = ["h2_norm", "hinf_norm", "l1_gain"]
@@ -68,7 +68,14 @@ def hinf_norm(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, *, con
         if higher <= value * (1 + tolerance):
             break
         value, omega = higher, where
-    return value, omega
+    return gains.exactly_at(omega), omega
+
+
+def _largest(H: np.ndarray) -> np.ndarray:
+    """Largest singular value of each (p, m) matrix of a stack (F, p, m)."""
+    if H.shape[1] == 1 or H.shape[2] == 1:
+        return np.sqrt(np.sum(H.real**2 + H.imag**2, axis=(1, 2)))
+    return np.linalg.norm(H, 2, axis=(1, 2))
 
 
 class _Gains:
@@ -76,13 +83,35 @@ class _Gains:
 
     def __init__(self, A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, continuous: bool):
         self.continuous = continuous
-        self._resolvent = Resolvent(A, B, C, D)
-        self.poles = self._resolvent.poles()
+        self._model = A, B, C, D
+        self._left, self._right = C, B
+        poles, V = np.linalg.eig(A)
+        self.poles = poles.astype(complex)
+        # Partial fractions are the fastest way to search; where A is close to defective a Schur form is the safe one.
+        self._resolvent = None
+        try:
+            inverse = np.linalg.inv(V)
+            if len(A) == 0 or np.linalg.norm(V) * np.linalg.norm(inverse) < 1e6:
+                self._left, self._right = C @ V, inverse @ B
+            else:
+                self._resolvent = Resolvent(A, B, C, D)
+        except np.linalg.LinAlgError:
+            self._resolvent = Resolvent(A, B, C, D)
         self.at_infinity = float(np.linalg.norm(D, 2)) if continuous else 0.0
 
     def at(self, omega: np.ndarray) -> np.ndarray:
-        H = self._resolvent.at(1j * omega if self.continuous else np.exp(1j * omega))
-        return np.abs(H[:, 0, 0]) if H.shape[1:] == (1, 1) else np.linalg.norm(H, 2, axis=(1, 2))
+        """Gains at frequencies (F,): (F,)."""
+        points = 1j * omega if self.continuous else np.exp(1j * omega)
+        if self._resolvent is not None:
+            return _largest(self._resolvent.at(points))
+        fractions = 1 / (points[:, None] - self.poles)
+        return _largest((self._left * fractions[:, None, :]) @ self._right + self._model[3])
+
+    def exactly_at(self, omega: float) -> float:
+        """The gain at one frequency by a direct solve."""
+        if np.isinf(omega):
+            return self.at_infinity
+        return float(_largest(transfer_at(*self._model, np.array([1j * omega if self.continuous else np.exp(1j * omega)])))[0])
 
     def candidates(self) -> np.ndarray:
         """Frequencies near which the response may peak: those of the poles, and a grid."""
