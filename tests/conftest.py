@@ -69,7 +69,7 @@ def pytest_terminal_summary(terminalreporter, config):
     absent = sum(r.skipped and SKIP_REASON in str(r.longrepr) for r in terminalreporter.stats.get("skipped", []))
     if absent:
         terminalreporter.write_line(f"{absent} tests skipped for want of measured data (see tests/data.py)")
-    rows = [value for r in reports if r.when == "call" for key, value in r.user_properties if key == _ROW]
+    rows = [value for r in reports if getattr(r, "when", "") == "call" for key, value in r.user_properties if key == _ROW]
     for row in rows:
         verdict = {True: "met   ", False: "MISSED", None: "      "}[row["met"]]
         terminalreporter.write_line(

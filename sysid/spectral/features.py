@@ -30,10 +30,10 @@ def spectral_features(bank: FilterBank, u: Any, *, negative: bool = False, shift
     shift = _check.count(shift, "shift", call, least=0)
     filters = bank.filters * alternating_signs(bank.n_steps) if negative else bank.filters
     n_steps = len(u)
-    out = np.zeros((n_steps, bank.n_filters, u.shape[1]))
+    by_channel = np.zeros((bank.n_filters, u.shape[1], n_steps))
     if n_steps > shift and u.shape[1]:
-        causal_convolution(filters, u[:n_steps - shift], out[shift:])
-    return out
+        causal_convolution(filters, u[:n_steps - shift], by_channel[:, :, shift:])
+    return by_channel.transpose(2, 0, 1)
 
 
 def alternating_signs(n_steps: int) -> np.ndarray:
@@ -42,7 +42,7 @@ def alternating_signs(n_steps: int) -> np.ndarray:
 
 
 def causal_convolution(filters: np.ndarray, u: np.ndarray, out: np.ndarray) -> None:
-    """Fill out[t, k, i] = sum_j filters[k, j] u[t-j, i]; filters (K, L), u (T, m), out (T, K, m).
+    """Fill out[k, i, t] = sum_j filters[k, j] u[t-j, i]; filters (K, L), u (T, m), out (K, m, T).
 
     Overlap-save in blocks of four filter lengths, which keeps the transforms within the processor's cache.
     """
@@ -56,7 +56,7 @@ def causal_convolution(filters: np.ndarray, u: np.ndarray, out: np.ndarray) -> N
         stop = min(n_steps, start + block)
         piece = fft.rfft(padded[:, start:start + block + length - 1], n)
         past = fft.irfft(spectrum * piece, n)
-        out[start:stop] = past[:, :, length - 1:length - 1 + stop - start].transpose(2, 0, 1)
+        out[:, :, start:stop] = past[:, :, length - 1:length - 1 + stop - start]
 
 
 def matrix_convolution(taps: np.ndarray, u: np.ndarray) -> np.ndarray:

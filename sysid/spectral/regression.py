@@ -61,9 +61,9 @@ class Layout:
         if self.n_branches == 2:
             filters = np.concatenate([filters, filters * alternating_signs(self.bank.n_steps)])
         if self.shift < T and m:
-            features = np.empty((T - self.shift, len(filters), m))
+            features = np.empty((len(filters), m, T - self.shift))
             causal_convolution(filters, u[:T - self.shift], features)
-            out[self.shift:, self.n_taps * m:] = features.reshape(T - self.shift, -1)
+            out[self.shift:, self.n_taps * m:] = features.reshape(-1, T - self.shift).T
         return out
 
     def weights(self, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
