@@ -72,11 +72,12 @@ class FilterBank(Shown):
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the filters against the lag (logarithmic) [STU, Fig. 1]."""
-        import matplotlib.pyplot as plt
-        ax = ax or plt.subplots()[1]
+        from .. import plot
+        ax = plot.axes(ax)
         lag = np.arange(1, self.n_steps + 1)
         for k, row in enumerate(self.filters):
-            ax.plot(lag, row, label=f"{k + 1}" if k < 8 else None, color=plt.get_cmap("viridis")(k / self.n_filters))
+            # Blue for the first filter, paling towards the last.
+            ax.plot(lag, row, color=plot.COLOURS["model"], alpha=1 - 0.8 * k / self.n_filters, linewidth=1.0)
         ax.set(xlabel="lag (steps)", ylabel="filter", xscale="log", title=f"{self.kind} spectral filters")
         return ax
 

@@ -216,3 +216,27 @@ def test_bad_input_is_named():
         stu.stream().observe([1.0])
     with pytest.raises(ValueError, match=r"poles in \[-1, 1\]"):
         mode_residual([1.2], stu.bank)
+
+
+@pytest.mark.parametrize("kind", ["STU", "ARSTU", "LRU"])
+def test_models_are_saved_replaced_and_printed(tmp_path, kind):
+    import dataclasses
+    system = symmetric_system([0.5, -0.4], seed=9)
+    model = sysid.STU.from_lti(system, 4, 32)
+    model = {"STU": model, "ARSTU": sysid.ARSTU.from_stu(model), "LRU": sysid.LRU.random(3, 2, 3, np.random.default_rng(0))}[kind]
+    u = np.random.default_rng(0).normal(size=(20, 2))
+    again = sysid.load(sysid.save(model, tmp_path / "model"))
+    assert np.array_equal(sysid.simulate(again, u).y, sysid.simulate(model, u).y)
+    assert dataclasses.replace(model, dt=0.5).dt == 0.5
+    assert kind in repr(model) and "<table" in model._repr_html_()
+
+
+def test_the_filters_are_drawn():
+    assert len(sysid.spectral_filters(64, 6).plot().lines) == 6
+
+
+def test_a_batch_of_inputs_is_simulated():
+    stu = sysid.STU.from_lti(symmetric_system([0.5, -0.4], seed=9), 8, 64)
+    u = np.random.default_rng(0).normal(size=(3, 50, 2))
+    batch = sysid.simulate(stu, u)
+    assert batch.y.shape == (3, 50, 3) and np.array_equal(batch.y[1], sysid.simulate(stu, u[1]).y)
