@@ -32,11 +32,15 @@ def rollout(W: Any, V: np.ndarray, model: Any, x0: np.ndarray) -> tuple[np.ndarr
         starts, columns = (np.asarray(a, dtype=np.int32) for a in (W.indptr, W.indices))
         reservoir_states.sparse(starts, columns, as_float(W.data), as_float(V), leak, code, as_float(x0), X, final)
     else:  # an operator knows only its product, a user's activation only its function
-        s, keep = model.act.function, 1.0 - leak
+        s, keep = np.tanh if model.act.name == "tanh" else model.act.function, 1.0 - leak
         final[:] = x0
         for t in range(len(V)):
             X[t] = final
-            final[:] = keep * final + leak * s(W @ final + V[t])
+            v = W @ final
+            v += V[t]
+            np.multiply(leak, s(v), out=v)
+            np.multiply(keep, final, out=final)
+            final += v
     return X, final
 
 

@@ -14,6 +14,7 @@ from ..models.topology import (
 )
 from .classify import SequenceClassifier
 from .fidelity import Fidelity, fidelity
+from .long_runs import EnsembleForecast, chunked_states, ensemble_forecast, kernel_outputs
 from .memory import (
     Capacity,
     conditional_lyapunov,
@@ -31,18 +32,22 @@ __all__ = [
     "ChebyshevGraph",
     "Circulant",
     "Design",
+    "EnsembleForecast",
     "Fidelity",
     "GridConvolution",
     "Saturation",
     "SequenceClassifier",
+    "chunked_states",
     "circulant",
     "conditional_lyapunov",
     "cycle",
     "design",
     "effective_dimension",
+    "ensemble_forecast",
     "fidelity",
     "gaussian",
     "information_processing",
+    "kernel_outputs",
     "modal_esn",
     "normal",
     "orthogonal",

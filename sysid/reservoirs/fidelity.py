@@ -162,5 +162,7 @@ def _verdict(departure: float, transient: float, condition: float, report: Satur
         return (f"The linearisation explains {100 * share:.0f} % of the states' variance along these data: the reservoir works "
                 "as a nonlinear system.", "Analyse it as one (certify, filter), or lift it: sysid.EDMD, sysid.Carleman.")
     mild = sizes[change < 0.1].max(initial=0.0)
-    return (f"The state-space view holds: the linearisation explains {100 * share:.1f} % of the states' variance, and the kernel "
-            f"keeps its shape up to pulses of {mild:g} standard deviations.", "None needed.")
+    kernel = "" if np.isnan(change).all() else (
+        f", and the kernel keeps its shape up to pulses of {mild:g} standard deviations" if mild else
+        f", though the kernel changes by {100 * change.min():.0f} % at pulses of {sizes.min():g} standard deviations already")
+    return f"The state-space view holds: the linearisation explains {100 * share:.1f} % of the states' variance{kernel}.", "None needed."

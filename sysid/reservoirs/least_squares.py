@@ -132,19 +132,24 @@ class RidgePath:
 
         The exact error of row t is its residual over 1 - 1/N - x_t' (X'X + ridge)^-1 x_t. O(N k^2) for all.
         """
-        UZ, s, V = self.svd
         total = np.zeros(len(ridges))
         for X, Y in rows:
             for a in range(0, len(X), _CHUNK):
-                P = (X[a : a + _CHUNK] - self.mean_x) @ V
-                Yc = Y[a : a + _CHUNK] - self.mean_y
+                P = (X[a : a + _CHUNK] - self.mean_x) @ self.svd[2]
                 for i, ridge in enumerate(ridges):
-                    shrink = self.shrink(ridge)
-                    gain = np.divide(shrink, s, out=np.zeros_like(s), where=s > 0)
-                    leverage = (P ** 2) @ gain + 1.0 / self.count
-                    error = (Yc - P @ (shrink[:, None] * UZ)) / np.maximum(1.0 - leverage, 1e-12)[:, None]
-                    total[i] += (error ** 2).sum()
+                    total[i] += (self._deleted(P, Y[a : a + _CHUNK], float(ridge)) ** 2).sum()
         return total / (self.count * self.Z.shape[1])
+
+    def deleted_residuals(self, ridge: float, X: np.ndarray, Y: np.ndarray) -> np.ndarray:
+        """Residual (T, p) of every row of the training data under the readout trained without it."""
+        return self._deleted((X - self.mean_x) @ self.svd[2], Y, ridge)
+
+    def _deleted(self, P: np.ndarray, Y: np.ndarray, ridge: float) -> np.ndarray:
+        UZ, s, _ = self.svd
+        shrink = self.shrink(ridge)
+        gain = np.divide(shrink, s, out=np.zeros_like(s), where=s > 0)
+        leverage = (P ** 2) @ gain + 1.0 / self.count
+        return (Y - self.mean_y - P @ (shrink[:, None] * UZ)) / np.maximum(1.0 - leverage, 1e-12)[:, None]
 
 
 def penalties(ridge: Any, call: str) -> np.ndarray:

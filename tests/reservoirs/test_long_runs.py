@@ -1,0 +1,42 @@
+"""Chunks, FFT kernels and ensembles give what one pass gives."""
+
+import numpy as np
+import pytest
+
+import sysid
+from sysid.reservoirs import chunked_states, ensemble_forecast, kernel_outputs
+
+
+def test_chunks_with_the_certified_overlap_equal_one_pass():
+    rng = np.random.default_rng(0)
+    esn = sysid.ESN(0.8 * sysid.reservoirs.orthogonal(20, rng=rng), rng.standard_normal((20, 1)), 0.2 * rng.standard_normal(20))
+    u = rng.standard_normal((4003, 1))
+    assert np.abs(chunked_states(esn, u, 7) - sysid.simulate(esn, u).x).max() < 1e-10
+    rough = chunked_states(esn, u, 7, overlap=5)
+    assert 1e-10 < np.abs(rough - sysid.simulate(esn, u).x).max() < 1.0
+    with pytest.raises(ValueError, match="certified"):
+        chunked_states(sysid.ESN(3 * np.eye(3), np.ones((3, 1))), u)
+
+
+def test_kernel_outputs_equal_the_recursion_with_offsets():
+    rng = np.random.default_rng(1)
+    lti = sysid.LTI(0.9 * sysid.reservoirs.orthogonal(6, rng=rng), rng.standard_normal((6, 2)), rng.standard_normal((3, 6)),
+                    rng.standard_normal((3, 2)), c=rng.standard_normal(6), d=rng.standard_normal(3))
+    for T in (1, 5, 3000):
+        u = rng.standard_normal((T, 2))
+        assert np.abs(kernel_outputs(lti, u) - sysid.simulate(lti, u).y).max() < 1e-9
+    with pytest.raises(ValueError, match="stable"):
+        kernel_outputs(sysid.LTI(np.eye(1), np.ones((1, 1)), np.ones((1, 1))), np.ones((4, 1)))
+
+
+def test_an_ensemble_agrees_early_and_spreads_later():
+    series = sysid.datasets.mackey_glass(1600).map(lambda y: np.tanh(y - 1), lambda z: np.arctanh(z) + 1)
+    train, future = series.split(1200)
+    members = [sysid.fit(train, sysid.Readout(ridge=1e-9), start=sysid.ESN.random(
+        80, 0, 1, leak=0.6, spectral_radius=0.95, bias_scale=0.3, rng=np.random.default_rng(s))).model for s in range(5)]
+    ahead = ensemble_forecast(members, train, 300)
+    assert ahead.spread[0, 0] < 0.1 * ahead.spread[-50:].mean()
+    low, high = ahead.interval()
+    assert (low <= high).all() and np.abs(ahead.mean[:10] - future.y[:10]).max() < 0.02
+    with pytest.raises(ValueError, match="two models"):
+        ensemble_forecast(members[:1], train, 5)
