@@ -35,6 +35,12 @@ def _activate(kind, xi, h, slope):
 
 
 @helper
+def _times(A, x, out):
+    """out = A x."""
+    np.dot(A, x, out)
+
+
+@helper
 def _invert(S, rows, r, L, inverse):
     """Invert the leading r x r block of S into the rows and columns `rows`; return log det, NaN where not definite."""
     log_det = 0.0
@@ -80,16 +86,11 @@ def _update(y, C, d, R, m, P, rows, G, S, L, gain, weight, inverse, m_f, P_f):
             rows[r] = i
             r += 1
     for a in range(r):
-        for k in range(n):
-            s = 0.0
-            for l in range(n):
-                s += P[k, l] * C[rows[a], l]
-            G[k, a] = s
-    for a in range(r):
+        _times(P, C[rows[a]], G[a])
         for b in range(a + 1):
             s = R[rows[a], rows[b]]
             for k in range(n):
-                s += C[rows[a], k] * G[k, b]
+                s += C[rows[a], k] * G[b, k]
             S[a, b] = s
     log_det = _invert(S, rows, r, L, inverse)
     quadratic = 0.0
@@ -107,16 +108,18 @@ def _update(y, C, d, R, m, P, rows, G, S, L, gain, weight, inverse, m_f, P_f):
         for a in range(p):
             gain[k, a] = 0.0
         for a in range(r):
-            m_f[k] += G[k, a] * weight[rows[a]]
+            m_f[k] += G[a, k] * weight[rows[a]]
             for b in range(r):
-                gain[k, rows[a]] += G[k, b] * inverse[rows[b], rows[a]]
+                gain[k, rows[a]] += G[b, k] * inverse[rows[b], rows[a]]
     for i in range(n):
         for j in range(i + 1):
-            s = P[i, j]
-            for a in range(r):
-                s -= gain[i, rows[a]] * G[j, a]
-            P_f[i, j] = s
-            P_f[j, i] = s
+            P_f[i, j] = P[i, j]
+        for a in range(r):
+            g = gain[i, rows[a]]
+            for j in range(i + 1):
+                P_f[i, j] -= g * G[a, j]
+        for j in range(i):
+            P_f[j, i] = P_f[i, j]
     return -0.5 * (log_det + quadratic + r * LOG_2PI)
 
 
@@ -171,8 +174,8 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
     n = leak.size
     m, P, P_f, Z = m0.copy(), P0.copy(), np.empty((n, n)), np.empty((n, n))
     M, A, noise = np.empty((n, n)), np.empty((n, n)), np.zeros((n, n))
-    h, slope = np.empty(n), np.empty(n)
-    rows, G, S, L = np.empty(p, np.int64), np.empty((n, p)), np.empty((p, p)), np.empty((p, p))
+    h, slope, Mx, readout = np.empty(n), np.empty(n), np.empty(n), C.copy()
+    rows, G, S, L = np.empty(p, np.int64), np.empty((p, n)), np.empty((p, p)), np.empty((p, p))
     total = 0.0
     for t in range(T):
         if t % every == 0:
@@ -181,7 +184,7 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
                     covs[t // every, i, j] = P[i, j]
         for i in range(n):
             means[t, i] = m[i]
-        log_density[t] = _update(y[t], C, d, R, m, P, rows, G, S, L, gain[t], weight[t], inverse[t], filtered[t], P_f)
+        log_density[t] = _update(y[t], readout, d, R, m, P, rows, G, S, L, gain[t], weight[t], inverse[t], filtered[t], P_f)
         total += log_density[t]
         if np.isnan(total):
             return total
@@ -193,9 +196,9 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
             for j in range(n):
                 M[i, j] = scale * W[i, j]
         closed = _own_feedback(y[t], W_fb, feedback_gain, C, d, R, M, xi, noise)
+        _times(M, x, Mx)
         for i in range(n):
-            for j in range(n):
-                xi[i] += M[i, j] * x[j]
+            xi[i] += Mx[i]
         _activate(kind, xi, h, slope)
         for i in range(n):
             m[i] = (1.0 - leak[i]) * x[i] + leak[i] * h[i]

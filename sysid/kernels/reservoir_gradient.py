@@ -19,6 +19,25 @@ def _products(bar_P, A, P_f, Z, bar_A, bar_Pf):
 
 
 @helper
+def _fill(source, target):
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[i, j] = source[i, j]
+
+
+@helper
+def _inner(a, b):
+    """a'b."""
+    return np.dot(a, b)
+
+
+@helper
+def _times(A, x, out):
+    """out = A x."""
+    np.dot(A, x, out)
+
+
+@helper
 def _own_feedback(y, W_fb, feedback_gain, C, M):
     """Add the feedback of unmeasured outputs to M and tell whether there is any."""
     closed = False
@@ -70,50 +89,47 @@ def _reverse_feedback_matrix(y, W_fb, feedback_gain, C, d, bar_M, bar_xi, g_C, g
 
 
 @helper
-def _reverse_update(C, m, P, G, gain, weight, inverse, bar_mf, bar_Pf, half, bar_G, bar_S, bar_e,
+def _reverse_update(C, m, P, G, K, gain, weight, inverse, bar_mf, bar_Pf, half, bar_G, bar_S, bar_e, PG,
                     g_C, g_d, g_R, bar_m, bar_P):
     """Adjoint of m_f = m + G S^-1 e, P_f = P - G S^-1 G' and log N(e; 0, S), with G = P C'."""
     n, p = gain.shape
     for a in range(p):
-        bar_e[a] = 0.0
         for k in range(n):
-            bar_e[a] += gain[k, a] * bar_mf[k]
-            s = 0.0
-            for l in range(n):
-                s += bar_Pf[k, l] * gain[l, a]
-            half[k, a] = s
+            K[a, k] = gain[k, a]
+        bar_e[a] = _inner(K[a], bar_mf)
+        _times(bar_Pf, K[a], half[a])
     for a in range(p):
         for b in range(p):
             s = 0.5 * (weight[a] * weight[b] - inverse[a, b] - bar_e[a] * weight[b] - weight[a] * bar_e[b])
-            for k in range(n):
-                s += gain[k, a] * half[k, b]
+            s += _inner(K[a], half[b])
             bar_S[a, b] = s
             g_R[a, b] += s
     for a in range(p):
         for k in range(n):
-            s = bar_mf[k] * weight[a] - 2.0 * half[k, a]
+            s = bar_mf[k] * weight[a] - 2.0 * half[a, k]
             for b in range(p):
                 s += C[b, k] * bar_S[b, a]
-                g_C[a, k] += bar_S[a, b] * G[k, b]
-            bar_G[k, a] = s
+                g_C[a, k] += bar_S[a, b] * G[b, k]
+            bar_G[a, k] = s
+        _times(P, bar_G[a], PG)
+        for k in range(n):
+            g_C[a, k] += PG[k]
     for a in range(p):
         bar_e[a] -= weight[a]
         g_d[a] -= bar_e[a]
         for k in range(n):
-            s = 0.0
-            for l in range(n):
-                s += bar_G[l, a] * P[l, k]
-            g_C[a, k] += s - bar_e[a] * m[k]
+            g_C[a, k] -= bar_e[a] * m[k]
     for k in range(n):
         bar_m[k] = bar_mf[k]
         for a in range(p):
             bar_m[k] -= C[a, k] * bar_e[a]
         for l in range(k + 1):
-            s = bar_Pf[k, l]
-            for a in range(p):
-                s += 0.5 * (bar_G[k, a] * C[a, l] + bar_G[l, a] * C[a, k])
-            bar_P[k, l] = s
-            bar_P[l, k] = s
+            bar_P[k, l] = bar_Pf[k, l]
+        for a in range(p):
+            for l in range(k + 1):
+                bar_P[k, l] += 0.5 * (bar_G[a, k] * C[a, l] + bar_G[a, l] * C[a, k])
+        for l in range(k):
+            bar_P[l, k] = bar_P[k, l]
 
 
 @kernel(mat, cube, mat, mat, vec, real, real, mat, vec, mat, mat, cube, mat, mat, mat, mat, cube, mat, cube,
@@ -133,23 +149,21 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R,
     M, A, P, P_f = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
     Z, bar_A, bar_Pf = np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
     bar_mf, bar_xi, bar_slope = np.empty(n), np.empty(n), np.empty(n)
-    G, half, bar_G, bar_S, bar_e = np.empty((n, p)), np.empty((n, p)), np.empty((n, p)), np.empty((p, p)), np.empty(p)
+    G, K, half, bar_G = np.empty((p, n)), np.empty((p, n)), np.empty((p, n)), np.empty((p, n))
+    bar_S, bar_e, PG, readout, plain = np.empty((p, p)), np.empty(p), np.empty(n), C.copy(), W.copy()
     for t in range(T - 1, -1, -1):
         slope = slopes[t]
+        _fill(covs[t], P)
         for a in range(p):
-            for k in range(n):
-                s = 0.0
-                for l in range(n):
-                    s += covs[t, k, l] * C[a, l]
-                G[k, a] = s
+            _times(P, readout[a], G[a])
         for i in range(n):
             for j in range(n):
-                s = covs[t, i, j]
-                P[i, j] = s
-                for a in range(p):
-                    s -= gain[t, i, a] * G[j, a]
-                P_f[i, j] = s
-                M[i, j] = scale * W[i, j]
+                P_f[i, j] = P[i, j]
+                M[i, j] = scale * plain[i, j]
+            for a in range(p):
+                g = gain[t, i, a]
+                for j in range(n):
+                    P_f[i, j] -= g * G[a, j]
         closed = _own_feedback(y[t], W_fb, feedback_gain, C, M)
         for i in range(n):
             for j in range(n):
@@ -161,9 +175,7 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R,
                                   g_scales)
         _products(bar_P, A, P_f, Z, bar_A, bar_Pf)
         for i in range(n):
-            inner = 0.0
-            for j in range(n):
-                inner += 2.0 * bar_A[i, j] * M[i, j]
+            inner = 2.0 * _inner(bar_A[i], M[i])
             bar_slope[i] += leak[i] * inner
             g_leak[i] += bar_m[i] * (values[t, i] - filtered[t, i]) - 2.0 * bar_A[i, i] + slope[i] * inner
             g_q[i] += bar_P[i, i]
@@ -172,13 +184,13 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R,
                 g_gains[k] += bar_xi[i] * drive[k, t, i]
             bar_mf[i] = (1.0 - leak[i]) * bar_m[i]
             for j in range(n):
-                s = 2.0 * leak[i] * slope[i] * bar_A[i, j] + bar_xi[i] * filtered[t, j]
-                bar_A[i, j] = s                         # from here the adjoint of M
-                g_scales[0] += s * W[i, j]
+                # from here the adjoint of M
+                bar_A[i, j] = 2.0 * leak[i] * slope[i] * bar_A[i, j] + bar_xi[i] * filtered[t, j]
+            g_scales[0] += _inner(bar_A[i], plain[i])
         for i in range(n):
             for j in range(n):
                 bar_mf[j] += M[i, j] * bar_xi[i]
         if closed:
             _reverse_feedback_matrix(y[t], W_fb, feedback_gain, C, d, bar_A, bar_xi, g_C, g_d, g_scales)
-        _reverse_update(C, means[t], P, G, gain[t], weight[t], inverse[t], bar_mf, bar_Pf, half, bar_G, bar_S, bar_e,
-                        g_C, g_d, g_R, bar_m, bar_P)
+        _reverse_update(readout, means[t], P, G, K, gain[t], weight[t], inverse[t], bar_mf, bar_Pf, half, bar_G, bar_S,
+                        bar_e, PG, g_C, g_d, g_R, bar_m, bar_P)

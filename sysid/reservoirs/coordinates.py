@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..certificates.project import CertifiedSet
 from .forced import GAINS, Parameters
 
+MOVING = ("leak", "scale", *GAINS)
 NAMES = ("leak", "scale", *GAINS, "Q", "R", "readout", "initial")
 LEAK_LOW = 1e-3
 RANGE = np.log(1e4)        # scales and gains stay within this factor of the start
@@ -18,10 +19,12 @@ RANGE = np.log(1e4)        # scales and gains stay within this factor of the sta
 class Coordinates:
     """Which parameters move, and how: the vector holds them in the order of NAMES.
 
-    leak: one entry a group, as it is, within [1e-3, 1]; scale and gains: logarithms;
+    leak: one entry a group, as it is, within [1e-3, 1]; scale and gains: logarithms; under a certificate the logarithm
+    of scale over the largest certified one at that leak, at most 0, so that every vector in the box is certified;
     Q: logarithms, one factor on the start's variances ("scaled") or n variances ("diagonal");
     R: logarithms of p variances, or the logarithm of one factor on the start's R;
-    readout: rows of (C, d) as root^-1-whitened steps from the reference, so that every entry has unit scale;
+    readout: (C, d) less the start's and less drift @ (leak, scales - centre), whitened by root: steps of unit scale that
+    leave the first-order effect of leak and scales on the best readout to those;
     initial: the mean of x[0].
     """
 
@@ -32,7 +35,10 @@ class Coordinates:
     R_diagonal: bool
     floor_q: np.ndarray           # (n,)
     floor_R: np.ndarray           # (p,)
-    roots: np.ndarray | None = None   # (p, n + 1, n + 1)
+    root: np.ndarray | None = None    # (p (n + 1), p (n + 1))
+    drift: np.ndarray | None = None   # (p (n + 1), k)
+    centre: np.ndarray | None = None  # (k,)
+    region: CertifiedSet | None = None
 
     @property
     def n_groups(self) -> int:
@@ -46,7 +52,7 @@ class Coordinates:
         if name == "leak":
             return np.array([p.leak[self.groups == g].mean() for g in range(self.n_groups)])
         if name == "scale":
-            return np.array([np.log(p.scale)])
+            return np.array([np.log(p.scale) - self.log_cap(p)[0]])
         if name in GAINS:
             return np.array([np.log(p.gains[GAINS.index(name)])])
         if name == "Q":
@@ -54,8 +60,8 @@ class Coordinates:
         if name == "R":
             return np.log(np.diag(p.R)) if self.R_diagonal else np.array([np.log(np.trace(p.R) / np.trace(self.start.R))])
         if name == "readout":
-            step = np.column_stack([p.C - self.start.C, p.d - self.start.d])
-            return np.concatenate([np.linalg.solve(L, row) for L, row in zip(self._roots(), step)])
+            step = np.column_stack([p.C - self.start.C, p.d - self.start.d]).ravel() - self._drifted(p)
+            return step if self.root is None else np.linalg.solve(self.root, step)
         return p.m0.copy()
 
     def unpack(self, v: np.ndarray) -> Parameters:
@@ -71,7 +77,7 @@ class Coordinates:
         if name == "leak":
             return replace(p, leak=v[self.groups].copy())
         if name == "scale":
-            return replace(p, scale=float(np.exp(v[0])))
+            return replace(p, scale=float(np.exp(v[0] + self.log_cap(p)[0])))
         if name in GAINS:
             gains = p.gains.copy()
             gains[GAINS.index(name)] = np.exp(v[0])
@@ -81,17 +87,36 @@ class Coordinates:
         if name == "R":
             return replace(p, R=np.diag(np.exp(v)) if self.R_diagonal else self.start.R * np.exp(v[0]))
         if name == "readout":
-            steps = np.stack([L @ z for L, z in zip(self._roots(), v.reshape(len(p.C), -1))])
+            steps = (v if self.root is None else self.root @ v) + self._drifted(p)
+            steps = steps.reshape(len(p.C), -1)
             return replace(p, C=self.start.C + steps[:, :-1], d=self.start.d + steps[:, -1])
         return replace(p, m0=v.copy())
 
     def pull_back(self, g: dict[str, np.ndarray], p: Parameters) -> np.ndarray:
         """Gradient with respect to the parameters at p -> gradient with respect to the vector."""
-        return np.concatenate([self._pull_back(name, g, p) for name in self.names])
+        parts = [self._pull_back(name, g, p) for name in self.names]
+        if self.drift is not None:
+            share = self.drift.T @ np.column_stack([g["C"], g["d"]]).ravel()
+            for i, name in enumerate(self.names):
+                if name in MOVING:
+                    size = len(parts[i])
+                    parts[i] = parts[i] + share[:size]
+                    share = share[size:]
+        return np.concatenate(parts)
+
+    def moves(self, p: Parameters) -> np.ndarray:
+        """The coordinates of leak and scales (k,): those the readout drifts with."""
+        return np.concatenate([self._pack(name, p) for name in self.names if name in MOVING] or [np.zeros(0)])
+
+    def _drifted(self, p: Parameters) -> np.ndarray:
+        if self.drift is None or self.centre is None:
+            return np.zeros(p.C.size + len(p.C))
+        return self.drift @ (self.moves(p) - self.centre)
 
     def _pull_back(self, name: str, g: dict[str, np.ndarray], p: Parameters) -> np.ndarray:
         if name == "leak":
-            return np.bincount(self.groups, g["leak"])
+            share = g["scale"] * p.scale * self.log_cap(p)[1] if "scale" in self.names else 0.0
+            return np.bincount(self.groups, g["leak"]) + share
         if name == "scale":
             return np.array([g["scale"] * p.scale])
         if name in GAINS:
@@ -102,8 +127,8 @@ class Coordinates:
         if name == "R":
             return np.diag(g["R"]) * np.diag(p.R) if self.R_diagonal else np.array([np.sum(g["R"] * p.R)])
         if name == "readout":
-            rows = np.column_stack([g["C"], g["d"]])
-            return np.concatenate([L.T @ row for L, row in zip(self._roots(), rows)])
+            rows = np.column_stack([g["C"], g["d"]]).ravel()
+            return rows if self.root is None else self.root.T @ rows
         return g["m0"]
 
     def bounds(self) -> list[tuple[float | None, float | None]]:
@@ -112,9 +137,9 @@ class Coordinates:
         for name in self.names:
             size = len(self._pack(name, self.start))
             if name == "leak":
-                boxes += [(LEAK_LOW, 1.0)] * size
+                boxes += [(LEAK_LOW if self.region is None else 1.0 - self.region.rate + 1e-4, 1.0)] * size
             elif name == "scale" or name in GAINS:
-                boxes += [(-RANGE, RANGE)]
+                boxes += [(-RANGE, RANGE if name in GAINS or self.region is None else 0.0)]
             elif name == "Q":
                 low = np.log(self.floor_q) if self.Q_diagonal else [np.log(np.max(self.floor_q / self.start.q))]
                 boxes += [(float(b), None) for b in low]
@@ -125,6 +150,23 @@ class Coordinates:
             else:
                 boxes += [(None, None)] * size
         return boxes
+
+    def log_cap(self, p: Parameters) -> tuple[float, float]:
+        """Logarithm of the largest certified scale at p's leak and its derivative; 0, 0 without a certificate."""
+        if self.region is None:
+            return 0.0, 0.0
+        leak, h = float(p.leak[0]), 1e-6
+        inside = self.region.largest_scale(leak), self.region.largest_scale(leak - h)
+        if min(inside) <= 0:
+            return -np.inf, 0.0
+        return float(np.log(inside[0])), float(np.log(inside[0] / inside[1]) / h)
+
+    def certified(self, p: Parameters) -> Parameters:
+        """The nearest certified leak and scale; p itself where it is certified or nothing was asked."""
+        if self.region is None:
+            return p
+        leak, scale = self.region.project(float(p.leak[0]), p.scale)
+        return replace(p, leak=np.full_like(p.leak, leak), scale=scale)
 
     def clip(self, v: np.ndarray) -> np.ndarray:
         """The nearest vector within the bounds."""
@@ -140,8 +182,3 @@ class Coordinates:
             size = len(self._pack(name, self.start))
             out += [name] if size == 1 else [f"{name}[{i}]" for i in range(size)]
         return out
-
-    def _roots(self) -> Sequence[np.ndarray]:
-        if self.roots is not None:
-            return list(self.roots)
-        return [np.eye(self.start.C.shape[1] + 1)] * len(self.start.C)

@@ -38,6 +38,7 @@ class ReservoirEM:
     accelerate: extrapolate after every two EM steps.
     readout_prior: precision of the Gaussian prior on readout weights, in units of 1 / variance of the output: 0 for none.
     Q: "scaled" keeps the ratios of the start's variances, "diagonal" frees them. R: "diagonal" or "scaled".
+    contraction: a rate below 1 that every iterate is certified to contract at (circle criterion); the start is projected.
     noise_floor: Q does not fall below this share of the start's, R below this share of the output's variance.
     standard_errors: from the observed information of the hyperparameters.
 
@@ -54,6 +55,7 @@ class ReservoirEM:
     Q: str = "scaled"
     R: str = "diagonal"
     leak_groups: Any = None
+    contraction: float | None = None
     noise_floor: float = 1e-8
     standard_errors: bool = True
 
@@ -71,7 +73,7 @@ class ReservoirEM:
         """Estimate from sequences of any lengths, NaN in y missing; `start` is a Process around an ESN with a readout."""
         target, p = objective(
             start, data, self.estimate, readout_prior=self.readout_prior, noise_floor=self.noise_floor, Q=self.Q, R=self.R,
-            leak_groups=self.leak_groups, call="ReservoirEM")
+            leak_groups=self.leak_groups, contraction=self.contraction, call="ReservoirEM")
         climb = Climb(target)
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
         with Progress("ReservoirEM", self.max_iterations) as progress:
@@ -118,6 +120,7 @@ class ReservoirEM:
         c = target.coordinates
         new = maximize(moments, p, c.names, c.groups, Q_diagonal=c.Q_diagonal, R_diagonal=c.R_diagonal,
                        prior=target.prior, floor_q=c.floor_q, floor_R=c.floor_R)
+        new = c.certified(new)
         here, step = c.pack(p), c.pack(new) - c.pack(p)
         for halvings in range(11):
             if halvings:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from ..certificates.project import CertifiedSet
 from ..core.data import Data
+from ..models.esn import ESN
 from ..models.process import Process
 from .coordinates import NAMES, Coordinates
 from .forced import GAINS, ForcedReservoir, Parameters
@@ -47,8 +49,9 @@ class Objective:
 
 
 def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, readout_prior: float, noise_floor: float,
-              Q: str, R: str, leak_groups: np.ndarray | None, call: str) -> tuple[Objective, Parameters]:
-    """Check what a fit is asked for and set its objective up."""
+              Q: str, R: str, leak_groups: np.ndarray | None, contraction: float | None = None,
+              call: str) -> tuple[Objective, Parameters]:
+    """Check what a fit is asked for and set its objective up; return it with the start, projected where asked."""
     p = Parameters.of(start, call)
     names = tuple(names)
     unknown = [name for name in names if name not in NAMES]
@@ -71,8 +74,9 @@ def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, 
         raise ValueError(f"{call}: expected Q with positive variances where Q is estimated; received zeros, which no "
                          "likelihood step leaves. Start from a small positive Q.")
     ordered = tuple(name for name in NAMES if name in names)
-    coordinates = Coordinates(ordered, p, groups, Q == "diagonal", R_diagonal, floor_q, noise_floor * variance)
-    return Objective(ForcedReservoir.of(esn, records), coordinates, prior), p
+    region = None if contraction is None else _region(esn, ordered, groups, contraction, call)
+    c = Coordinates(ordered, p, groups, Q == "diagonal", R_diagonal, floor_q, noise_floor * variance, region=region)
+    return Objective(ForcedReservoir.of(esn, records), c, prior), c.unpack(c.clip(c.pack(c.certified(p))))
 
 
 def _reachable(start: Process, records: Sequence[Data], names: Sequence[str], call: str) -> None:
@@ -92,6 +96,16 @@ def _reachable(start: Process, records: Sequence[Data], names: Sequence[str], ca
             and all(not np.any(d.inputs) for d in records):
         raise ValueError(f"{call}: expected inputs that excite the reservoir; received zeros throughout, no bias and no "
                          f"feedback, so {', '.join(moving)} leave no trace in the outputs.")
+
+
+def _region(esn: ESN, names: Sequence[str], groups: np.ndarray, rate: float, call: str) -> CertifiedSet:
+    """Leaks and scales of this W that the circle criterion certifies; a hair inside, so that the proof succeeds."""
+    if not 0 < rate < 1:
+        raise ValueError(f"{call}: expected contraction as a rate in (0, 1); received {rate!r}.")
+    if "scale" not in names or groups.max() > 0:
+        raise ValueError(f"{call}: expected 'scale' in estimate and one leak for all units where contraction is given: the "
+                         "constraint bounds the scale at every leak. sysid.scale_to_certified scales any other network.")
+    return CertifiedSet.of(esn, rate * (1 - 1e-6))
 
 
 def _groups(p: Parameters, leak_groups: np.ndarray | None, call: str) -> np.ndarray:

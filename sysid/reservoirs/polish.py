@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..identification.progress import Progress
 from .climb import Climb
-from .forced import Parameters
 from .likelihood import Objective
+from .sensitivity import whitened
 
 
 def polish_rounds(climb: Climb, budget: int, tolerance: float, steps: Iterator[int],
@@ -59,30 +58,3 @@ def _lbfgs(target: Objective, climb: Climb, budget: int, tolerance: float, steps
     reason = "the log-likelihood's relative change fell below the tolerance" if out.success \
         else f"stopped after {out.nit} gradient steps: {out.message}"
     return int(out.nit), (bool(out.success), reason)
-
-
-def readout_information(target: Objective, p: Parameters) -> list[np.ndarray]:
-    """Information (n+1, n+1) of each output's readout row, prior included, the filter's gain taken as given.
-
-    sum_t E[(x, 1)(x, 1)'] / S_jj with predicted means and innovation variances: the Gauss-Newton form.
-    """
-    k, n = p.C.shape
-    out = [np.diag(np.append(np.full(n, a), 0.0)) for a in target.prior]
-    for s in target.reservoir.sequences:
-        run = target.reservoir.run(p, s)
-        x1 = np.column_stack([run.means, np.ones(len(run.means))])
-        for j in range(k):
-            out[j] += (x1 * run.inverse[:, j, j][:, None]).T @ x1
-    return out
-
-
-def whitened(target: Objective, p: Parameters) -> Objective:
-    """The objective with readout steps taken from p and scaled by the root of their covariance."""
-    if "readout" not in target.coordinates.names:
-        return target
-    roots = []
-    for H in readout_information(target, p):
-        H[np.diag_indices_from(H)] += 1e-10 * np.trace(H) / len(H)
-        roots.append(np.linalg.inv(np.linalg.cholesky(H)).T)
-    reference = replace(target.coordinates.start, C=p.C, d=p.d)
-    return replace(target, coordinates=replace(target.coordinates, start=reference, roots=np.stack(roots)))

@@ -15,7 +15,7 @@ from .climb import Climb
 from .coordinates import Coordinates
 from .forced import GAINS, Parameters
 from .identifiability import Information, observed_information
-from .polish import whitened
+from .sensitivity import whitened
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)

@@ -1,0 +1,94 @@
+"""How a reservoir's predictions move with its readout and its hyperparameters: the Gauss-Newton information."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from .coordinates import Coordinates
+from .forced import GAINS, Driven, Parameters, Stretch, activation_derivatives
+from .likelihood import Objective
+
+
+def gauss_newton(target: Objective, p: Parameters) -> np.ndarray:
+    """Information of (readout rows, leak and log scales), filter gains held: sum_t J_t' S_t^-1 J_t plus the prior.
+
+        dm[t+1] = A (I - K C) dm[t] - A K d(C x + d) + df,    J_t = -(d(C x + d) + C dm[t])
+
+    Order: p rows of n + 1 entries, then the coordinates of `moving`. Cost O(T n^2 p n).
+    """
+    p_out, n = p.C.shape
+    moves = moving(target.coordinates)
+    size = p_out * (n + 1) + len(moves)
+    H = np.zeros((size, size))
+    for j, a in enumerate(target.prior):
+        index = j * (n + 1) + np.arange(n)
+        H[index, index] += a
+    for s in target.reservoir.sequences:
+        H += _one(target, p, s, moves, size)
+    return H
+
+
+def moving(c: Coordinates) -> list[str]:
+    """Labels of the coordinates that move the state's mean: leak groups and scales."""
+    return [label for label in c.labels() if label.split("[")[0] in ("leak", "scale", *GAINS)]
+
+
+def _one(target: Objective, p: Parameters, s: Driven, moves: list[str], size: int) -> np.ndarray:
+    reservoir, run = target.reservoir, target.reservoir.run(p, s)
+    p_out, n = p.C.shape
+    h, slope, _ = activation_derivatives(reservoir.code, run.arguments)
+    df = _derivatives(target, p, s, run, h, slope, moves)
+    M, H = np.zeros((n, size)), np.zeros((size, size))
+    step = p_out * (n + 1)
+    for t in range(len(s.y)):
+        J = p.C @ M
+        for j in range(p_out):
+            J[j, j * (n + 1):j * (n + 1) + n] += run.means[t]
+            J[j, j * (n + 1) + n] += 1.0
+        H += J.T @ run.inverse[t] @ J
+        W = p.scale * reservoir.W
+        missing = np.isnan(s.y[t])
+        if reservoir.W_fb.shape[1] and missing.any():
+            W = W + p.gains[1] * reservoir.W_fb[:, missing] @ p.C[missing]
+        inside = M - run.gain[t] @ J
+        M = (1.0 - p.leak)[:, None] * inside + (p.leak * slope[t])[:, None] * (W @ inside)
+        M[:, step:] += df[t]
+    return H
+
+
+def _derivatives(target: Objective, p: Parameters, s: Driven, run: Stretch, h: np.ndarray, slope: np.ndarray,
+                 moves: list[str]) -> np.ndarray:
+    """df (T, n, k): the transition's derivative in leak groups and log scales at the filtered mean."""
+    c, out = target.coordinates, []
+    inward = p.leak * slope
+    recurrent = inward * p.scale * (run.filtered @ target.reservoir.W.T)
+    for label in moves:
+        name = label.split("[")[0]
+        if name == "leak":
+            group = int(label[5:-1]) if "[" in label else 0
+            column = (c.groups == group) * (h - run.filtered)
+            out.append(column + recurrent * c.log_cap(p)[1] if "scale" in c.names else column)
+        elif name == "scale":
+            out.append(recurrent)
+        else:
+            k = GAINS.index(name)
+            out.append(inward * p.gains[k] * s.drive[k])
+    return np.stack(out, 2) if out else np.zeros((*h.shape, 0))
+
+
+def whitened(target: Objective, p: Parameters) -> Objective:
+    """The objective with readout steps taken from p, scaled by the root of their covariance, and moving along with the
+    hyperparameters as Gauss-Newton says: what is left to the hyperparameters is the profile likelihood to first order."""
+    if "readout" not in target.coordinates.names:
+        return target
+    H = gauss_newton(target, p)
+    step = p.C.shape[0] * (p.C.shape[1] + 1)
+    readout = H[:step, :step]
+    readout[np.diag_indices(step)] += 1e-10 * np.trace(readout) / step
+    root = np.linalg.inv(np.linalg.cholesky(readout)).T
+    drift = -np.linalg.solve(readout, H[:step, step:])
+    reference = replace(target.coordinates.start, C=p.C, d=p.d)
+    c = replace(target.coordinates, start=reference, root=root, drift=drift)
+    return replace(target, coordinates=replace(c, centre=c.moves(p)))
