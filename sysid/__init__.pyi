@@ -168,7 +168,13 @@ from .identification.uncertainty import Uncertainty as Uncertainty
 from .identification.edmd import EDMD as EDMD
 from .identification.validate import Validation as Validation
 from .identification.validate import validate as validate
+from .reservoirs.direct import ReservoirLikelihood as ReservoirLikelihood
 from .reservoirs.hyperparameters import ReservoirEM as ReservoirEM
+from .reservoirs.profile import Profile as Profile
+from .reservoirs.profile import profile_likelihood as profile_likelihood
+from .reservoirs.reservoir_fit import ReservoirFit as ReservoirFit
+from .reservoirs.selection import Selection as Selection
+from .reservoirs.selection import select_reservoir as select_reservoir
 from .reservoirs.readout import Readout as Readout
 from .reservoirs.bayesian import BayesianReadout as BayesianReadout
 from .reservoirs.streaming import StreamingReadout as StreamingReadout

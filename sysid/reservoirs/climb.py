@@ -32,6 +32,16 @@ class Climb:
                 watch(p)
         return value
 
+    def start(self, p: Parameters, call: str) -> None:
+        """Take the start; raise ValueError where its filter breaks down."""
+        self.check(self.offer(self.target.reservoir.log_likelihood(p), p, "start"), call)
+
+    def check(self, value: float, call: str) -> None:
+        """Raise ValueError for a start whose filter broke down."""
+        if not np.isfinite(value):
+            raise ValueError(f"{call}: expected a start whose filter runs; its innovation covariance is not positive definite. "
+                             "Start from larger Q and R, or a smaller prior covariance.")
+
     def history(self) -> dict[str, np.ndarray]:
         """Arrays: log_likelihood, objective (with the readout's log prior), mean leak, scale, stage."""
         names = ("log_likelihood", "objective", "leak", "scale", "stage")

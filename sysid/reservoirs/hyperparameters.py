@@ -91,9 +91,7 @@ class ReservoirEM:
         """EM steps until they gain little; each is accepted only where the objective does not fall."""
         moments = smoothed_moments(target.reservoir, p)
         value = climb.offer(moments.log_likelihood, p, "start")
-        if not np.isfinite(value):
-            raise ValueError("ReservoirEM: expected a start whose filter runs; its innovation covariance is not positive "
-                             "definite. Start from larger Q and R, or a smaller prior covariance.")
+        climb.check(value, "ReservoirEM")
         patience = max(self.tolerance, 1e-3 if self.polish else 0.0)
         path = [target.coordinates.pack(p)]
         for _ in steps:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -41,11 +41,6 @@ class Objective:
             return -np.inf, np.zeros_like(v)
         g["C"] -= self.prior[:, None] * p.C
         return value + self.log_prior(p), self.coordinates.pull_back(g, p)
-
-    def with_reference(self, p: Parameters, roots: np.ndarray | None) -> Objective:
-        """The same objective with readout steps taken from p and whitened by roots (p, n+1, n+1)."""
-        reference = replace(self.coordinates.start, C=p.C, d=p.d)
-        return replace(self, coordinates=replace(self.coordinates, start=reference, roots=roots))
 
 
 def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, readout_prior: float, noise_floor: float,

@@ -12,20 +12,21 @@ from .climb import Climb
 from .likelihood import Objective
 from .sensitivity import whitened
 
+ROUND = 12     # gradient steps before the readout is whitened anew
+
 
 def polish_rounds(climb: Climb, budget: int, tolerance: float, steps: Iterator[int],
                   progress: Progress) -> tuple[bool, str]:
     """L-BFGS-B rounds from the best point, the readout whitened anew before each, until a round gains little."""
     done = (False, "stopped at max_iterations before the gradient step")
-    for _ in range(8 if "readout" in climb.target.coordinates.names else 2):
-        if budget <= 0 or climb.best is None:
-            break
+    readout = "readout" in climb.target.coordinates.names
+    while budget > 0 and climb.best is not None:
         before = climb.value
         target = whitened(climb.target, climb.best)
-        used, done = _lbfgs(target, climb, budget, tolerance, steps, progress)
-        budget -= used
+        used, done = _lbfgs(target, climb, min(budget, ROUND) if readout else budget, tolerance, steps, progress)
+        budget -= max(used, 1)
         if climb.value - before <= max(tolerance, 1e-12) * (1 + abs(climb.value)) or \
-                (done[0] and "readout" not in target.coordinates.names):
+                (done[0] and not readout):
             return done if done[0] else (True, "a round of gradient steps gained less than the tolerance")
     return done
 

@@ -15,7 +15,10 @@ from .climb import Climb
 from .coordinates import Coordinates
 from .forced import GAINS, Parameters
 from .identifiability import Information, observed_information
-from .sensitivity import whitened
+from .likelihood import Objective
+from .sensitivity import gauss_newton, whitened
+
+LOG_2PI = float(np.log(2 * np.pi))
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -25,6 +28,9 @@ class ReservoirFit(Fit):
     scale, input_scale, feedback_scale, bias_scale: factors on the start's W, W_in, W_fb, bias; already applied in `model`.
     objective: log-likelihood plus the log prior of the readout, where it is estimated.
     estimates: the free scalars by name. standard_errors: of the same, on the same scale.
+    log_evidence: the log-likelihood with an estimated readout integrated out under its prior, by Laplace's method with the
+    Gauss-Newton information; the log-likelihood itself where the readout is fixed; -inf for a flat prior.
+    readout_information: (p (n+1), p (n+1)) of (C, d), row by row, prior included; None where the readout is fixed.
     information: the observed information of the hyperparameters and its condition number; None where not asked for.
     """
 
@@ -34,6 +40,8 @@ class ReservoirFit(Fit):
     bias_scale: float = 1.0
     objective: float = -np.inf
     estimates: Mapping[str, float] = field(default_factory=dict)
+    log_evidence: float = -np.inf
+    readout_information: np.ndarray | None = None
     information: Information | None = None
 
     @property
@@ -87,11 +95,26 @@ def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors:
         errors = {name: np.asarray(e) for name, e in zip(information.names, information.standard_errors)}
         notes += information.notes()
     process = p.process(start)
+    readout, evidence = _readout_posterior(target, p, climb)
     return ReservoirFit(
         model=process.model, process=process, status=status, history=climb.history(),
         log_likelihood=climb.log_likelihood, objective=climb.value, standard_errors=errors, notes=tuple(notes),
         scale=p.scale, input_scale=float(p.gains[0]), feedback_scale=float(p.gains[1]), bias_scale=float(p.gains[2]),
-        estimates=scalars(target.coordinates, p), information=information)
+        estimates=scalars(target.coordinates, p), information=information,
+        readout_information=readout, log_evidence=evidence)
+
+
+def _readout_posterior(target: Objective, p: Parameters, climb: Climb) -> tuple[np.ndarray | None, float]:
+    """The readout's information and the Laplace evidence; the offset d has a flat prior and is counted as such."""
+    if "readout" not in target.coordinates.names:
+        return None, climb.log_likelihood
+    outputs, n = p.C.shape
+    step = outputs * (n + 1)
+    H = gauss_newton(target, p)[:step, :step]
+    sign, log_det = np.linalg.slogdet(H)
+    if sign <= 0 or np.any(target.prior <= 0):
+        return H, -np.inf
+    return H, climb.value + 0.5 * n * float(np.sum(np.log(target.prior))) + 0.5 * outputs * LOG_2PI - 0.5 * float(log_det)
 
 
 def _floors(c: Coordinates, p: Parameters) -> list[str]:
@@ -101,6 +124,9 @@ def _floors(c: Coordinates, p: Parameters) -> list[str]:
         notes.append("Q ended on its floor: the data ask for no process noise")
     if "R" in c.names and np.any(np.diag(p.R) <= 1.01 * c.floor_R):
         notes.append("R ended on its floor: all noise is in the state; raise noise_floor if the measurements are not exact")
+    if "scale" in c.names and c.region is not None and np.log(p.scale) >= c.log_cap(p)[0] - 1e-6:
+        notes.append(f"the scale ended on the certificate's edge: the constraint to contract at {c.region.rate:.4g} is active, "
+                     "and standard errors treat it as absent")
     if "leak" in c.names and np.any(p.leak >= 1.0 - 1e-9):
         notes.append("the leak ended at 1: no slower memory is asked for")
     return notes
