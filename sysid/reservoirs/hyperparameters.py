@@ -18,6 +18,7 @@ from .likelihood import Objective, objective
 from .m_step import Moments, maximize, smoothed_moments
 from .polish import polish_rounds
 from .reservoir_fit import ReservoirFit, reservoir_fit
+from .scan import scanned
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class ReservoirEM:
     max_iterations: EM and gradient steps together. tolerance: relative change of the log-likelihood that ends them.
     polish: climb the likelihood by L-BFGS after EM, which alone is slow where noise or leak are badly started.
     accelerate: extrapolate after every two EM steps.
+    leak_scan: how many leaks from 0.1 to 1 to try first, the readout taught anew at each: where the start's leak is a guess.
     readout_prior: precision of the Gaussian prior on readout weights, in units of 1 / variance of the output: 0 for none.
     Q: "scaled" keeps the ratios of the start's variances, "diagonal" frees them. R: "diagonal" or "scaled".
     contraction: a rate below 1 that every iterate is certified to contract at (circle criterion); the start is projected.
@@ -55,6 +57,7 @@ class ReservoirEM:
     Q: str = "scaled"
     R: str = "diagonal"
     leak_groups: Any = None
+    leak_scan: int = 0
     contraction: float | None = None
     noise_floor: float = 1e-8
     standard_errors: bool = True
@@ -63,6 +66,7 @@ class ReservoirEM:
         estimate = (self.estimate,) if isinstance(self.estimate, str) else tuple(self.estimate)
         object.__setattr__(self, "estimate", estimate)
         _check.count(self.max_iterations, "max_iterations", "ReservoirEM")
+        _check.count(self.leak_scan, "leak_scan", "ReservoirEM", least=0)
         _check.choice(self.Q, "Q", "ReservoirEM", ("scaled", "diagonal"))
         _check.choice(self.R, "R", "ReservoirEM", ("scaled", "diagonal"))
         for name in ("tolerance", "readout_prior", "noise_floor"):
@@ -78,6 +82,7 @@ class ReservoirEM:
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
         with Progress("ReservoirEM", self.max_iterations) as progress:
             steps = iter(progress)
+            p = scanned(target, p, self.leak_scan, climb) if self.leak_scan else p
             done = self._expectation_maximization(target, p, climb, steps, progress)
             if self.polish:
                 done = polish_rounds(climb, self.max_iterations - progress.iteration, self.tolerance, steps, progress)
