@@ -65,7 +65,7 @@ def _double(X: np.ndarray, power: np.ndarray, done: int) -> np.ndarray | None:
     """Go on from X, the sum of the first 2^done terms, and power = A^(2^done)."""
     small, n = False, len(X)
     with np.errstate(over="ignore", invalid="ignore"):
-        for _ in range(done, _MAX_DOUBLINGS):
+        for k in range(done, _MAX_DOUBLINGS):
             if not small:
                 step = power @ X @ power.T  # [Smith 1968, Eq. 8]
                 X = X + step
@@ -74,7 +74,8 @@ def _double(X: np.ndarray, power: np.ndarray, done: int) -> np.ndarray | None:
             size = np.linalg.norm(power)
             if small and size < 1.0:
                 return symmetric(X)
-            if not size < 1e3 * n**0.5:
+            hopeless = k >= 6 and size ** (2 ** (_MAX_DOUBLINGS - k - 1)) > 1e-6  # the last power would still be felt
+            if hopeless or not size < 1e3 * n**0.5:
                 return None
     return None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +21,7 @@ class LinearFigures:
         self._model = model
 
     def __repr__(self) -> str:
-        return "figures of an LTI model: bode(), nyquist(), pole_zero(), impulse(), step(), hankel()"
+        return "figures of an LTI model: bode(), nyquist(), pole_zero(), impulse(), step(), hankel(), memory()"
 
     def bode(self, omega: Any = None, ax: Any = None) -> Any:
         """Draw gain and phase for every input and output; return the axes (2 p, m).
@@ -58,6 +59,17 @@ class LinearFigures:
         model = self._model
         values = hankel_singular_values(model.A, model.B, model.C, continuous=model.dt is None)
         return plot_systems.decay(values, ax, "Hankel singular value", "balanced state")
+
+    def memory(self, n_delays: int = 60, noise: float = 0.0, ax: Any = None) -> Any:
+        """Draw the memory function, the share of u[t-k] that the states still hold; return the axes."""
+        values = import_module(".memory", __package__).memory_spectrum(self._model, n_delays, noise)
+        ax = plot_systems.axes(ax)
+        for j, column in enumerate(values.T):
+            ax.plot(np.arange(1, n_delays + 1), column, linewidth=1.2, label=f"input {j + 1}")
+        ax.set(xlabel="delay, steps", ylabel="squared correlation", ylim=(0, 1.05))
+        if values.shape[1] > 1:
+            ax.legend(frameon=False)
+        return ax
 
     def _response(self, name: str, n_steps: int | None, t: Any) -> tuple[np.ndarray, np.ndarray]:
         model = self._model

@@ -159,7 +159,7 @@ class LTI(Shown):
 
     @property
     def plot(self) -> LinearFigures:
-        """Figures: plot.bode(), plot.nyquist(), plot.pole_zero(), plot.impulse(), plot.step(), plot.hankel()."""
+        """Figures: plot.bode(), plot.nyquist(), plot.pole_zero(), plot.impulse(), plot.step(), plot.hankel(), plot.memory()."""
         return LinearFigures(self)
 
     def to_scipy(self) -> Any:

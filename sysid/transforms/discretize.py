@@ -27,7 +27,7 @@ def discretize(model: Any, dt: float, method: str | None = None, **options: Any)
     model, and what comes back:
     LTI -> LTI; method "zoh" (default), "foh", "tustin" or "euler"; offsets are inputs held constant.
     Process of an LTI -> Process; "zoh", "foh" or "euler"; Q becomes the exact noise integral (dt Q for euler), R is the
-    covariance of a sampled measurement and stays.
+    covariance of a sampled measurement and stays. Of any other model: its own way, with dt Q, right to first order.
     Bilinear -> Bilinear; "zoh" is exact to first order in u, "euler" adds dt; `model.along(u, dt)` is exact.
     Nonlinear -> Nonlinear; "rk4" (default) or "euler", with substeps=1 and hold="zoh" or "foh", for which f takes
     [u[t], u[t+1]]; compiled where f is; a given Jacobian is carried through.
