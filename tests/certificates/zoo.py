@@ -22,7 +22,7 @@ def reservoir(kind: str, n: int, rng: np.random.Generator) -> np.ndarray:
         d = 10 ** rng.uniform(-1, 1, n)
         W = d[:, None] * G / d
     elif kind == "nonnegative":
-        W = np.abs(G) * (rng.random((n, n)) < 0.5)
+        W = np.abs(G) * (rng.random((n, n)) < 0.5) + 0.01
     else:
         raise ValueError(kind)
     return W / np.abs(np.linalg.eigvals(W)).max()
