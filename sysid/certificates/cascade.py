@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.linalg import block_diag
+from scipy.linalg import block_diag, solve_triangular
 
 from .. import _check
 from ..models.deep_esn import DeepESN
@@ -75,8 +75,9 @@ def compose(networks: list[LeakyNetwork], layers: list[Certificate], joints: dic
             raise ValueError(f"Cascade: expected joints from earlier to later layers; received {(i, j)}.")
         N[i, j] += _gain(networks[i], layers[i], V, layers[j].P)
     rate = (1 - margin) * max(rates) + margin
-    x = np.linalg.solve(rate * np.eye(len(N)) - N, np.ones(len(N)))
-    z = np.linalg.solve(rate * np.eye(len(N)) - N.T, np.ones(len(N)))
+    under = rate * (1 - 1e-9) * np.eye(len(N))            # a hair below, so that N x <= rate x survives rounding
+    x = solve_triangular(under - N, np.ones(len(N)), lower=True)
+    z = solve_triangular(under - N.T, np.ones(len(N)), lower=False)
     # Sums of a few nonnegative terms: a relative 1e-12 covers their rounding.
     good = (x > 0).all() and (z > 0).all() and (N @ x * (1 + 1e-12) <= rate * x).all() \
         and (N.T @ z * (1 + 1e-12) <= rate * z).all()

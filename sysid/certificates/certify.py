@@ -16,6 +16,7 @@ from ..models.field_esn import ConvolutionalESN, GraphESN
 from ..models.gated_esn import GatedESN
 from ..models.lti import LTI
 from ..models.ltv import LTV
+from ..transforms.lure import LureModel
 from .cascade import Cascade
 from .certificate import Certificate, Contraction, Gain
 from .continuous import ContinuousContraction
@@ -40,6 +41,7 @@ def default_method(model: Any) -> Any:
 
 @default_method.register(ESN)
 @default_method.register(LeakyNetwork)
+@default_method.register(LureModel)
 def _(model: Any) -> Ladder:
     return Ladder()
 
@@ -105,7 +107,8 @@ def certify(model: Any, wanted: Contraction | None = None, method: Any = None) -
         raise TypeError(f"certify: expected a method such as CircleCriterion('optimal'); received {method!r}.")
     found = method.certify(model, wanted)
     # A local certificate covers fewer slopes than the model's range: the global floor does not apply to it.
-    if found.rate_floor == 0 and not getattr(method, "local", False) and is_network(model) and model.n_states <= FLOOR_LIMIT:
+    if found.rate_floor == 0 and not getattr(method, "local", False) and is_network(model) \
+            and as_network(model).n_states <= FLOOR_LIMIT:
         below = contraction_floor(as_network(model))
         found = replace(found, rate_floor=below, method_floor=max(found.method_floor, below))
     return _with_gain(found, model, wanted) if isinstance(wanted, Gain) else found

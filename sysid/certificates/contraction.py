@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .balance import balanced, perron_vectors
 from .certificate import Certificate, Contraction
-from .multiplier import MultiplierSearch, balanced, deadline, perron_vectors
+from .multiplier import MultiplierSearch, deadline
 from .network import DENSE_LIMIT, LeakyNetwork
 from .pencil import smallest_rate
 from .proof import certified, proved
@@ -165,6 +166,8 @@ def words(model: Any) -> str:
     """What the certificate speaks of."""
     if getattr(model, "n_feedback", 0):
         return "driven map: measured outputs are fed back (the free-running model is esn.closed_loop())"
+    if hasattr(model, "interval"):
+        return f"random-feature map while every preactivation stays within +-{model.interval:g}, any input"
     return "driven map, any input"
 
 

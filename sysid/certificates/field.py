@@ -15,10 +15,10 @@ import numpy as np
 
 from .. import _check
 from ..models.field_esn import ConvolutionalESN, GraphESN
+from .balance import balanced
 from .certificate import Certificate, Contraction
 from .contraction import reason
 from .enclosure import Enclosure
-from .multiplier import balanced
 
 DIRECT = 2000                                             # graphs above this many nodes are treated by cells of frequency
 

@@ -143,6 +143,8 @@ class Tube:
         found = self.method.certify(LeakyNetwork(model.W, model.leak, lower, upper), wanted)
         if not found.holds or found.rate >= self.rate or found.P is None:
             return None, eta
+        unit = 2.0 ** -np.round(np.log2(np.linalg.eigvalsh(found.P)[-1]))    # exact; the radius is then nearly Euclidean
+        found = replace(found, P=_check.frozen(found.P * unit), T=None if found.T is None else found.T * unit)
         rows = np.linalg.norm(np.linalg.solve(np.linalg.cholesky(found.P), model.dense_W.T), axis=0)
         radius = float((eta / np.maximum(rows, 1e-300)).min()) * (1 - 1e-6)
         # The next attempt widens every unit in proportion to what this metric lets it move.

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from scipy.linalg import eigh, solve_discrete_lyapunov
 
+from .balance import balanced
 from .enclosure import Enclosure, Exact, Number
-from .multiplier import balanced
 from .network import LeakyNetwork
 from .pencil import smallest_rate, times_transpose
 from .reduction import metric

@@ -8,6 +8,7 @@ from typing import Any
 from ..models.deep_esn import DeepESN
 from ..models.esn import ESN
 from ..models.field_esn import ConvolutionalESN, GraphESN
+from ..transforms.lure import LureModel
 from .network import LeakyNetwork
 
 
@@ -34,6 +35,12 @@ def _(model: ESN) -> LeakyNetwork:
 @as_network.register(GraphESN)
 def _(model: Any) -> LeakyNetwork:
     return as_network(model.flat)
+
+
+@as_network.register
+def _(model: LureModel) -> LeakyNetwork:
+    # The composite slope of v'phi, not the features' own: hundreds of times smaller (corrections #13).
+    return LeakyNetwork(model.network.W, model.network.leaks, *model.slope_range)      # [ESN-SSM, Eq. 33]
 
 
 def is_network(model: Any) -> bool:

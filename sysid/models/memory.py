@@ -118,6 +118,8 @@ def _certified_decay(source: Any) -> tuple[float, float]:
     if not rate < 1:
         raise ValueError(f"memory_horizon: expected a contraction rate below 1; received {rate:.6g}: "
                          "no horizon follows from it.")  # fmt: skip
+    if not getattr(source, "holds", True):
+        raise ValueError("memory_horizon: expected a certificate that holds; received one that was not proved.")
     overshoot = getattr(source, "overshoot", None)
     return float(rate), float(1.0 if overshoot is None else overshoot)
 

@@ -210,6 +210,18 @@ def test_features_with_slopes_of_both_signs_are_certified():
     assert rates[2] <= rates[1] + 1e-6
 
 
+def test_a_random_feature_reservoir_is_certified_by_its_composite_slope():
+    rng = np.random.default_rng(0)
+    esn = sysid.ESN(0.5 * reservoir("gaussian", 8, rng), np.ones((8, 1)), leak=0.5)
+    lifted = sysid.lift(esn, sysid.RandomFeatures(n_features=30, rng=rng))
+    cert = sysid.certify(lifted)
+    assert cert.holds and "preactivation" in cert.model
+    low, high = lifted.slope_range
+    for _ in range(50):
+        J = 0.5 * np.eye(8) + 0.5 * rng.uniform(low, high, (8, 1)) * esn.W
+        assert in_norm(cert.P, J) <= cert.rate * (1 + 1e-9)
+
+
 # --- local
 
 def test_slope_ranges_contain_every_slope():

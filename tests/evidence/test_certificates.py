@@ -117,5 +117,5 @@ def test_other_shapes(record):
     record("issue 6: closed loop W + W_fb C", found.rate, bar="< 1", note=f"verified {found.verified}")
     esn = sysid.ESN(2.5 * np.eye(3) + 0.1 * rng.normal(size=(3, 3)), np.ones((3, 1)), bias=[2.0, -2.0, 2.0], leak=0.5)
     tube = sysid.certify(esn, sysid.Contraction(), sysid.Tube(x=esn.equilibrium([0.0], x0=[1.0, -1.0, 1.0])))
-    record("issue 6: tube where no global certificate exists, radius", tube.details["radius"], bar="> 0",
+    record("issue 6: tube where no global certificate exists, radius in the norm of P, |P| about 1", tube.details["radius"], bar="> 0",
            note=f"rate {tube.rate:.4f}, global floor {sysid.certify(esn).rate_floor:.3f}")
