@@ -188,10 +188,13 @@ class Resonances(Shown):
 def resonances(model: LTI) -> Resonances:
     """Tabulate the modes of a model: radius, frequency, damping, half-life, residue and energy.
 
-    The partial fractions H = sum_i R_i / (z - pole_i) + D. Cost O(n^3 + n p m). [ESN-SSM, Eq. 59; corrections #3]
+    Raises ValueError for a defective A. The partial fractions H = sum_i R_i / (z - pole_i) + D. Cost O(n^3 + n p m). [ESN-SSM, Eq. 59; corrections #3]
     """
     model = require_lti(model, "resonances")
     poles, R, condition = residues(model.A, model.B, model.C)
+    if not np.isfinite(condition):
+        raise ValueError("resonances: expected a diagonalisable A; received a defective one, whose modes cannot be told apart. "
+                         "Reduce the model first: sysid.reduce(model, n_states=...).")  # fmt: skip
     keep = poles.imag >= 0
     poles, R = poles[keep], R[keep]
     if model.dt is None:

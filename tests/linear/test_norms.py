@@ -111,6 +111,26 @@ def test_norms_of_unstable_models_are_refused(norm):
         norm(*scalar(0, 1, 1, 0), continuous=True)
 
 
+@pytest.mark.parametrize("continuous", [False, True])
+def test_all_pass_and_defective_models_have_their_known_norms(continuous):
+    flat = scalar(-1, 1, -2, 1) if continuous else scalar(0.5, 0.75, 1, -0.5)
+    assert hinf_norm(*flat, continuous=continuous)[0] == pytest.approx(1.0, rel=1e-12)
+    A = 0.9 * np.eye(3) + np.diag(np.ones(2), 1) - continuous * np.eye(3)  # gain 1 / .1^3 at frequency 0
+    triple = A, np.eye(3)[:, 2:], np.eye(3)[:1], np.zeros((1, 1))
+    value, omega = hinf_norm(*triple, continuous=continuous)
+    assert value == pytest.approx(1000.0, rel=1e-11) and omega == 0.0
+
+
+def test_hinf_does_not_depend_on_units():
+    rng = np.random.default_rng(12)
+    A, B, C, D = random_model(rng, True)
+    n = len(A)
+    scale = 10.0 ** rng.uniform(-3, 3, n)
+    fast = A * scale[None] / scale[:, None] * 1e5, B / scale[:, None], C * scale * 1e5, D
+    (slow, where), (quick, there) = (hinf_norm(*m, continuous=True) for m in ((A, B, C, D), fast))
+    assert quick == pytest.approx(slow, rel=1e-9) and (there == where or there == pytest.approx(1e5 * where, rel=1e-5))
+
+
 def test_zeros_of_constructions():
     # Companion form with numerator (z - 2)(z + 0.5)(z - 0.1): three finite zeros, two at infinity.
     den, num = np.poly([0.1, 0.2, -0.3, 0.4, 0.5]), np.poly([2.0, -0.5, 0.1])

@@ -91,6 +91,8 @@ def test_resonances_of_known_modes():
 
 
 def test_refusals_of_memory():
+    with pytest.raises(ValueError, match="diagonalisable"):
+        sysid.resonances(sysid.LTI(np.diag(np.ones(4), -1), np.eye(5)[:, :1], np.eye(5)[4:]))
     with pytest.raises(ValueError, match="Gramian does not exist"):
         sysid.memory_capacity(sysid.LTI([[1.1]], [[1.0]], [[1.0]]))
     with pytest.raises(ValueError, match="Discretise"):
