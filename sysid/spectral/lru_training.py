@@ -101,7 +101,7 @@ class LRUTraining:
                 record = data[self.rng.integers(len(data))]
                 with np.errstate(over="ignore", invalid="ignore"):
                     loss, gradient = loss_and_gradient(model, record.inputs, record.y)
-                    flat = parameters.chain(model, gradient)
+                    flat = parameters.chain(vector, model, gradient)
                 if not np.isfinite(loss) or not np.isfinite(flat).all():
                     status = Status(False, f"the loss is not finite at step {step}: the model before that step is returned. "
                                            "Lower learning_rate or use the stable parametrisation", step)
@@ -166,14 +166,14 @@ class _Parameters:
             return None
         return LRU(lam, gamma, (b_re + 1j * b_im).reshape(B), (c_re + 1j * c_im).reshape(C), d.reshape(D), self.dt)
 
-    def chain(self, model: LRU, g: Gradient) -> np.ndarray:
+    def chain(self, vector: np.ndarray, model: LRU, g: Gradient) -> np.ndarray:
         lam, slope = model.eigenvalues, g.eigenvalues.conj()
         if self.parametrization == "direct":
             pair = g.eigenvalues.real, g.eigenvalues.imag
         else:
-            rate, phase = -np.log(np.abs(lam)), np.mod(np.angle(lam), 2 * np.pi)
             pair = (slope * -lam).real, (slope * 1j * lam).real
             if self.parametrization == "stable_exponential":
-                pair = pair[0] * rate, pair[1] * phase
+                n = len(lam)  # the phase itself, which may have passed 2 pi
+                pair = pair[0] * np.exp(vector[:n]), pair[1] * np.exp(vector[n:2 * n])
         gamma = g.gamma * model.gamma if self.learn_gamma else np.zeros(len(lam))
         return np.concatenate([*pair, gamma, *(np.ravel(a) for a in (g.B.real, g.B.imag, g.C.real, g.C.imag, g.D))])
