@@ -80,6 +80,7 @@ _PUBLIC = {
     "certificates.scaling": ["largest_certified_scale", "scale_to_certified"],
     "certificates.synthesis": ["nearest_certified", "synthesize"],
     "identification.arx": ["ARX", "PolynomialFit"],
+    "identification.bilinear": ["BilinearSubspace", "BilinearSubspaceFit"],
     "identification.em": ["EM", "EMFit"],
     "identification.era": ["ERA", "ERAFit"],
     "identification.excitation": ["Excitation", "excitation"],

@@ -142,6 +142,8 @@ from .certificates.synthesis import nearest_certified as nearest_certified
 from .certificates.synthesis import synthesize as synthesize
 from .identification.arx import ARX as ARX
 from .identification.arx import PolynomialFit as PolynomialFit
+from .identification.bilinear import BilinearSubspace as BilinearSubspace
+from .identification.bilinear import BilinearSubspaceFit as BilinearSubspaceFit
 from .identification.em import EM as EM
 from .identification.em import EMFit as EMFit
 from .identification.era import ERA as ERA

@@ -73,7 +73,8 @@ def independence(errors: list[np.ndarray], inputs: list[np.ndarray], names: tupl
     """Correlation of residuals (T, p) with past inputs (T, m) at lags 0..n_lags.
 
     The variance of each coefficient is sum_l R_e(l) R_u(l) / N, so coloured inputs and residuals raise no false alarm
-    [Ljung 1999, Eq. 16.31]; the joint test uses the lags' full covariance.
+    [Ljung 1999, Eq. 16.31]; the joint test regresses residuals on lagged inputs after both went through the filter that
+    whitens the residuals.
     """
     p, m = errors[0].shape[1], inputs[0].shape[1]
     lags = np.arange(0, n_lags + 1)
@@ -96,18 +97,32 @@ def independence(errors: list[np.ndarray], inputs: list[np.ndarray], names: tupl
             both = (taper * Re[: reach + 1, i])[np.abs(shift)]
             V = np.array([[both @ Ru[np.minimum(np.abs(shift + s * g), reach + n_lags), j] for g, s in zip(row, np.sign(lags[a] - lags))]
                           for a, row in enumerate(gap)]) / N  # fmt: skip
-            V = (V + V.T) / 2
             scale = np.sqrt(Re[0, i] * Ru[0, j])
             values[:, i, j] = c / scale
             band[:, i, j] = _quantile(level) * np.sqrt(np.maximum(np.diag(V), 1e-300)) / scale
-            w, Q = np.linalg.eigh(V)
-            # Weak directions of V are not known to more than the error of the autocovariances.
-            keep = w > 0.02 * w[-1]
-            statistics.append((float(((Q[:, keep].T @ c) ** 2 / w[keep]).sum()), int(keep.sum())))
+            statistics.append(_joint_statistic([x[:, i] for x in e], [w[:, j] for w in u], n_lags))
     from scipy.special import gammaincc
     values_p = [gammaincc(k / 2, s / 2) for s, k in statistics]
     p_value = float(min(1.0, min(values_p, default=1.0) * max(len(values_p), 1)))
     return Correlation(lags, values, band, level, p_value, names)
+
+
+def _joint_statistic(e: list[np.ndarray], u: list[np.ndarray], n_lags: int) -> tuple[float, int]:
+    """N R^2 of the regression of residuals on the lagged input, both filtered so that the residuals are white first."""
+    order = max(1, min(20, min(len(x) for x in e) // 20))
+    lagged = np.concatenate([np.stack([x[order - k : len(x) - k] for k in range(1, order + 1)], 1) for x in e])
+    a = np.linalg.lstsq(lagged, np.concatenate([x[order:] for x in e]), rcond=None)[0]
+    taps = np.concatenate([[1.0], -a])
+    rows, targets = [], []
+    for x, w in zip(e, u):
+        white, moved = np.convolve(x, taps, "valid"), np.convolve(w, taps, "valid")
+        if len(white) > n_lags:
+            rows.append(np.lib.stride_tricks.sliding_window_view(moved, n_lags + 1))
+            targets.append(white[n_lags:])
+    X, t = np.concatenate(rows), np.concatenate(targets)
+    U, s, _ = np.linalg.svd(X, full_matrices=False)
+    keep = s > 1e-6 * s[0]
+    return float(len(t) * ((U[:, keep].T @ t) ** 2).sum() / max(float(t @ t), 1e-300)), int(keep.sum())
 
 
 def _autocovariance(x: list[np.ndarray], reach: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from ..models.process import Process
 from .candidates import UNSTABLE, Candidate, Search
 from .excitation import check_excitation
 from .fit import Fit
+from .integrated import fit_integrated
 from .joint_regression import Record
 from .order import information_criterion
 from .realization import WEIGHTINGS
@@ -80,6 +81,8 @@ class Subspace:
     focus: what "smallest error" means and what B, D minimise: "simulation" (the default with inputs) or
     "prediction" (one step; the default without inputs and for "ssarx").
     feedthrough: estimate D; else D = 0. Set it False in closed loop without delay.
+    integrators: 1 where every output is the sum of something stationary (a position, a level, an energy): the
+    differences are identified and an integrator is put behind each output; the order counts them.
     stable: constrain A to be stable by a convex least-squares problem [Lacy & Bernstein 2003] where it is not.
     Missing outputs: windows with a gap are left out. Several experiments: their windows are pooled.
     Cost O(T (h (m + p))^2), memory O((h (m + p))^2) beyond the data.
@@ -93,6 +96,7 @@ class Subspace:
     focus: str | None = None
     feedthrough: bool = True
     stable: bool = False
+    integrators: int = 0
 
     def __post_init__(self) -> None:
         if self.n_states is not None:
@@ -100,6 +104,8 @@ class Subspace:
         _check.choice(self.weighting, "weighting", "Subspace", ("auto", *WEIGHTINGS))
         if self.focus is not None:
             _check.choice(self.focus, "focus", "Subspace", ("simulation", "prediction"))
+        if self.integrators not in (0, 1):
+            raise ValueError(f"Subspace: expected integrators 0 or 1; received {self.integrators!r}.")
         if self.horizon is not None:
             for h in self.horizon if isinstance(self.horizon, tuple) else (self.horizon,):
                 _check.count(h, "horizon", "Subspace")
@@ -109,6 +115,8 @@ class Subspace:
         if start is not None:
             raise ValueError("fit(Subspace): expected no start, because the method does not iterate; received one. "
                              "Refine its result: sysid.fit(data, sysid.PredictionError(), start=fit).")  # fmt: skip
+        if self.integrators:
+            return fit_integrated(self, data)
         scales = common_scales(data, "fit(Subspace)")
         records = scales.apply(data)
         largest = self._reference(records)

@@ -101,7 +101,9 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     _check_fit(model, records)
     steps = _check.count(steps, "steps", "validate")
     unscored = min(_check.count(unscored, "unscored", "validate", least=0), min(len(d) for d in records) // 3)
-    starts = [initial_state(model, d, max(unscored, min(len(d), model.n_states + 1))) for d in records]
+    prior = process.initial if process is not None and isinstance(process.initial, Gaussian) and process.R.ndim == 2 else None
+    noise = None if prior is None or process is None else process.R
+    starts = [initial_state(model, d, max(unscored, min(len(d), model.n_states + 1)), prior, noise) for d in records]
     simulated = [_simulated(model, d, x0) for d, x0 in zip(records, starts)]
     predicted = None if process is None else [_predicted(process, d, x0, steps) for d, x0 in zip(records, starts)]
     fit_s, rms_s = _scores(records, simulated, unscored)

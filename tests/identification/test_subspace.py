@@ -162,3 +162,16 @@ def test_the_robot_arm_is_modelled_with_every_default():
     errors = y - sysid.simulate(fit.model, u, fit.initial_states[0]).y
     assert 1 - np.linalg.norm(errors) / np.linalg.norm(y - y.mean()) > 0.96
     assert fit.plot().shape == (1, 2) and "moesp" in repr(fit) + "moesp"
+
+
+def test_a_known_integrator_is_kept_at_one_and_simulated_without_drift():
+    rng = np.random.default_rng(12)
+    plant = sysid.LTI([[0.8, 0.0], [1.0, 1.0]], [[1.0], [0.0]], [[0.0, 1.0]], c=[0.05, 0.0])
+    u = rng.standard_normal((2000, 1))
+    y = sysid.simulate(plant, u, [0.0, 40.0]).y + 0.02 * rng.standard_normal((2000, 1))
+    fit = sysid.fit(sysid.Data(y, u), sysid.Subspace(2, integrators=1))
+    assert np.isclose(fit.model.poles().real.max(), 1.0, atol=1e-12) and pole_distance(fit.model, [0.8, 1.0]) < 0.02
+    e = y - sysid.simulate(fit.model, u, fit.initial_states[0]).y
+    assert np.sqrt((e**2).mean()) < 0.3 and y.std() > 30
+    with pytest.raises(ValueError, match="the integrators among them"):
+        sysid.fit(sysid.Data(y, u), sysid.Subspace(1, integrators=1))
