@@ -101,7 +101,7 @@ def test_intervals_of_poles_cover_as_they_say(record):
             nearest = truth[np.argmin(np.abs(truth - pole))]
             inside += abs((pole - nearest).real) < 1.96 * np.sqrt(C[0, 0])
             total += 1
-    record("issue 5: 95 % intervals of the poles of 200 systems, coverage in %", 100 * inside / total, bar="90 to 98")
+    record("issue 5: 95 % intervals of the poles of 200 systems, coverage in %", 100 * inside / total, bar="90 .. 98")
     assert 85 < 100 * inside / total <= 100
 
 
@@ -119,7 +119,7 @@ def test_prediction_error_reaches_the_cramer_rao_bound(record):
             reg[t] = [dx, x, 1.0, 0.8**t]
             x, dx = 0.8 * x + u[t], 0.8 * dx + x
         bound.append(0.25 * np.linalg.inv(reg.T @ reg)[0, 0])
-    record("issue 5: variance of the pole over 1,000 runs relative to the Cramer-Rao bound", float(np.var(found) / np.mean(bound)), bar="0.9 to 1.1")
+    record("issue 5: variance of the pole over 1,000 runs relative to the Cramer-Rao bound", float(np.var(found) / np.mean(bound)), bar="0.9 .. 1.1")
 
 
 def test_bilinear_plants(record):
