@@ -1,6 +1,7 @@
 """The Kalman filter for linear, linear time-varying and bilinear processes.
 
-    x(t|t) = x(t|t-1) + K e,  e = y - C x(t|t-1) - D u - d,  K = P C' (C P C' + R)^-1      [Anderson & Moore 1979, Sec. 3.1]
+    x(t|t) = x(t|t-1) + K e,  e = y - C x(t|t-1) - D u - d,  K = P C' (C P C' + R)^-1
+                                                          [Anderson & Moore 1979, Sec. 3.1]
     x(t+1|t) = A x(t|t) + B u + c,   P(t+1|t) = A P(t|t) A' + Q                           [ESN-SSM, Eqs. 64, 65]
 """
 

@@ -186,6 +186,27 @@ class Smoothed(Shown):
         return self.cross()
 
     @property
+    def output_disturbances(self) -> np.ndarray:
+        """E[v | y] (T, p): measured outputs less those of the smoothed states, NaN where missing; one sequence."""
+        fun, u = self._functions()
+        steps = range(self.data.n_steps)
+        dt = self.process.model.dt
+        return self.data.y - np.array([fun.g(self.smoothed.mean[t], u[t], fun.p, t * dt) for t in steps])
+
+    @property
+    def state_disturbances(self) -> np.ndarray:
+        """E[w | y] (T-1, n): what moves the smoothed states beyond the model; large ones date breaks. One sequence."""
+        fun, u = self._functions()
+        x, dt = self.smoothed.mean, self.process.model.dt
+        return x[1:] - np.array([fun.f(x[t], u[t], fun.p, t * dt) for t in range(len(x) - 1)]).reshape(len(x) - 1, -1)
+
+    def _functions(self) -> tuple[Any, np.ndarray]:
+        if self.data.is_batch:
+            raise ValueError("disturbances: expected one sequence; received a batch. Smooth each of data.sequences().")
+        model = self.process.model
+        return model.functions(), np.ascontiguousarray(model.extended_input(self.data.inputs, self.data.y))
+
+    @property
     def log_likelihood(self) -> Any:
         """As of the filter."""
         return self.filter.log_likelihood

@@ -46,7 +46,7 @@ class Backward:
         if self.GT is None or self.index is None:
             assert self.cross is not None
             return self.cross[: len(self.place) - 1]
-        return self.P[self.place[1:]] @ self.GT[self.index[:-1]]
+        return self.P[self.place[1:]] @ self.GT[self.index[:-1]]  # [ESN-SSM, Eq. 66]
 
 
 @dataclass(frozen=True)

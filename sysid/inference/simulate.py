@@ -14,6 +14,7 @@ from ..models.process import Process
 from ..models.protocol import Model, wide_input
 from .paths import Drive, Path, default_run
 from .reservoir_paths import run_together, runs_together
+from .start import starting_law
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,13 +164,11 @@ def _starts(model: Any, process: Process | None, x0: Any, S: int, rng: np.random
 
 
 def _initial_law(process: Process) -> Gaussian:
-    if isinstance(process.initial, Gaussian):
-        return process.initial
-    law = getattr(process.initial, "law", None)
-    if law is None:
+    law = starting_law(process, "simulate")
+    if law.diffuse.shape[1]:
         raise ValueError(f"simulate: expected a proper initial law to draw x[0] from; received "
                          f"{type(process.initial).__name__}(). Pass x0, or initial=sysid.Gaussian(mean, cov).")  # fmt: skip
-    return law(process)
+    return Gaussian(law.mean, law.cov)
 
 
 def _feedback(model: Any, feedback: Any, S: int, T: int) -> np.ndarray | None:

@@ -10,7 +10,8 @@ from ..core.data import Data
 from ..models.process import Process
 from .filter import chosen_method, run, wrap
 from .results import Smoothed, States, gather
-from .rts import RTS
+from .rts import RTS, Backward
+from .trace import Trace
 
 
 def smooth(process: Process, data: Data | list[Data], method: Any = None) -> Any:
@@ -26,14 +27,19 @@ def smooth(process: Process, data: Data | list[Data], method: Any = None) -> Any
     """
     if isinstance(data, list):
         return [smooth(process, d, method) for d in data]
-    if method is not None and not hasattr(method, "backward"):
+    if method is not None and not (hasattr(method, "backward") or hasattr(method, "refine")):
         method = RTS(chosen_method(process, method))
     method = method or RTS()
     forward = chosen_method(process, method.filtering)
     traces = run(process, data, forward, "all")
-    passes = [method.backward(t) for t in traces]
+    passes = [method.backward(t) for t in traces] if hasattr(method, "backward") else _refined(process, data, method, traces)
     x = np.concatenate([b.x for b in passes])
     batch = data.is_batch
     states = States(x if batch else x[0], lambda: gather([b.cov() for b in passes], traces, batch))
     return Smoothed(states, wrap(process, data, forward, traces),
                     lambda: gather([b.cross_cov() for b in passes], traces, batch), method)  # fmt: skip
+
+
+def _refined(process: Process, data: Data, method: Any, traces: list[Trace]) -> list[Backward]:
+    """The passes of a method that iterates from a first smoothed path, sequence by sequence."""
+    return [method.refine(process, d, RTS().backward(t)) for d, t in zip(data.sequences(), traces)]

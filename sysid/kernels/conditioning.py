@@ -273,6 +273,6 @@ def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
     and the last rows of W span its null space.
     Returns the smallest share that cancellation left of any variance.
     """
-    rank, const, left = gain(P, C, R, seen, K, W, M, S, root)
+    rank, const, left = gain(P, C, R, seen, K, W, M, S, root)  # [ESN-SSM, Eq. 65]
     info[0], info[1] = rank, const
     return min(left, joseph(P, K, C, R, seen, M, T, V, out))

@@ -60,7 +60,7 @@ def propagate(AT, P, Q, work, root, out):
         root[1, i] = 0.0
         for j in range(n):
             out[i, j] = Q[i, j]
-    sandwich(AT, P, work, out)
+    sandwich(AT, P, work, out)  # [ESN-SSM, Eq. 64]
     for k in range(n):
         for i in range(n):
             root[1, i] += abs(AT[k, i]) * root[0, k]

@@ -1,0 +1,92 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+# ---
+
+# %% [markdown]
+# # Filtering, smoothing, forecasting
+# A level that wanders, seen through noise: the Nile at Aswan, 1871 to 1970. Then gaps, a nonlinear pendulum, and the
+# question whether a filter tells the truth about itself.
+
+# %%
+import numba
+import numpy as np
+
+import sysid
+
+nile = sysid.datasets.nile()
+level = sysid.LTI([[1.0]], None, [[1.0]])
+process = sysid.Process(level, Q=1469.1, R=15099.0, initial=sysid.Diffuse())
+s = sysid.smooth(process, nile)
+s
+
+# %%
+s.plot()
+
+# %% [markdown]
+# ## Gaps
+# Forty years are hidden. The smoother bridges them, and its band widens in the middle.
+
+# %%
+y = nile.y.copy()
+y[20:40] = y[60:80] = np.nan
+gaps = sysid.smooth(process, sysid.Data(y))
+gaps.plot()
+
+# %% [markdown]
+# ## Does the filter tell the truth?
+# A measurement noise ten times too small is found out by its innovations.
+
+# %%
+honest = sysid.consistency(sysid.filter(process, nile))
+sure = sysid.consistency(sysid.filter(sysid.Process(level, Q=1469.1, R=1509.9, initial=sysid.Diffuse()), nile))
+honest
+
+# %%
+sure
+
+# %% [markdown]
+# ## A pendulum
+# The sine of the angle is measured, with gross noise.
+
+
+# %%
+@numba.njit
+def f(x, u, p, t):
+    return np.array([x[0] + 0.01 * x[1], x[1] - 0.01 * p[0] * np.sin(x[0])])
+
+
+@numba.njit
+def g(x, u, p, t):
+    return np.array([np.sin(x[0])])
+
+
+pendulum = sysid.Nonlinear(f, g, n_states=2, n_inputs=0, n_outputs=1, p=[9.81], dt=0.01)
+swing = sysid.Process(pendulum, Q=np.diag([1e-8, 1e-4]), R=0.1, initial=sysid.Gaussian([1.6, 0.0], [0.1, 0.1]))
+path = sysid.simulate(swing, n_steps=500, rng=np.random.default_rng(1))
+data = sysid.Data(path.y, dt=0.01)
+errors = {}
+for method in (sysid.ExtendedKalman(), sysid.UnscentedKalman(), sysid.GaussHermiteKalman(3)):
+    run = sysid.smooth(swing, data, method)
+    errors[type(method).__name__] = [np.sqrt(np.mean((law.mean - path.x)[:, 0] ** 2)) for law in (run.filter.filtered, run.smoothed)]
+errors
+
+# %% [markdown]
+# ## Forecast
+
+# %%
+ahead = sysid.forecast(process, nile, horizon=10)
+ahead.plot()
+
+# %%
+assert abs(s.log_likelihood + 633.4645636488787) < 1e-9
+assert abs(gaps.smoothed.mean[30, 0] - 893.7919448454977) < 1e-8
+middle, edge = gaps.smoothed.cov[30, 0, 0], gaps.smoothed.cov[20, 0, 0]
+assert middle > edge
+assert honest.findings == [] and sure.findings != []
+assert all(smoothed < filtered < 0.3 for filtered, smoothed in errors.values())
+width = np.diff(ahead.interval(0.95), axis=0)[0, :, 0]
+assert (np.diff(width) > 0).all()

@@ -1,0 +1,152 @@
+"""Sigma-point filters: unscented, cubature and Gauss-Hermite, which differ in their points and weights alone.
+
+    x_i = m + L xi_i,  P = L L';   E f(x) ~ sum w_i f(x_i),   Cov f(x) ~ sum w_i (f(x_i) - f^) (f(x_i) - f^)'
+
+Points are drawn anew after each prediction: g then sees the process noise. (Passing the predicted points on instead
+gives other numbers on nonlinear problems; libraries differ.)
+"""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import _check
+from ..kernels import conditioning, propagation, sigma_points
+from ..kernels._jit import as_float
+from ..models.process import Process
+from .ekf import not_finite
+from .trace import Stretch, Trace
+
+
+@dataclass(frozen=True)
+class Points:
+    """Unit points xi (k, n), weights (k,) of the mean; about_first and excess say how the centre enters covariances."""
+
+    xi: np.ndarray
+    weights: np.ndarray
+    about_first: bool = False
+    excess: float = -1.0
+
+
+@dataclass(frozen=True)
+class UnscentedKalman:
+    """The unscented Kalman filter with the scaled points of Van der Merwe.
+
+        lambda = alpha^2 (n + kappa) - n,   xi = 0, +-sqrt(n + lambda) e_i,   w_0 = lambda / (n + lambda), w_i = 1/(2(n + lambda))
+
+    alpha: spread of the points. beta: weight of the centre in covariances, 2 for Gaussian priors, not below alpha^2.
+    kappa: 0, or 3 - n. Sums of squares about the central point keep covariances positive semidefinite whatever the
+    sign of w_0. 2n + 1 calls of f and of g a step, no Jacobians; cost O(T n^3). [Wan & Van der Merwe 2000]
+    """
+
+    alpha: float = 1.0
+    beta: float = 2.0
+    kappa: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.alpha > 0:
+            raise ValueError(f"UnscentedKalman: expected alpha > 0; received {self.alpha}.")
+        if not self.beta >= self.alpha**2:
+            raise ValueError(f"UnscentedKalman: expected beta >= alpha^2, without which a covariance may turn negative; "
+                             f"received beta = {self.beta}, alpha = {self.alpha}.")  # fmt: skip
+
+    def points(self, n: int) -> Points:
+        """The 2n + 1 points for n states."""
+        if not n + self.kappa > 0:
+            raise ValueError(f"UnscentedKalman: expected kappa > -n = {-n}; received {self.kappa}.")
+        scale = self.alpha**2 * (n + self.kappa)
+        xi = np.vstack([np.zeros(n), np.sqrt(scale) * np.eye(n), -np.sqrt(scale) * np.eye(n)])
+        weights = np.r_[1 - n / scale, np.full(2 * n, 0.5 / scale)]
+        return Points(xi, weights, True, self.beta - self.alpha**2)
+
+    def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
+        """Run over every sequence; each has its own covariances."""
+        return run_sigma(process, stretch, self.points(process.n_states), "unscented")
+
+
+@dataclass(frozen=True)
+class CubatureKalman:
+    """The cubature Kalman filter: 2n points +-sqrt(n) e_i of equal weight, exact for cubic f. [Arasaratnam & Haykin 2009]
+
+    2n calls of f and of g a step; cost O(T n^3).
+    """
+
+    def points(self, n: int) -> Points:
+        """The 2n points for n states."""
+        return Points(np.sqrt(n) * np.vstack([np.eye(n), -np.eye(n)]), np.full(2 * n, 0.5 / max(n, 1)))
+
+    def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
+        """Run over every sequence; each has its own covariances."""
+        return run_sigma(process, stretch, self.points(process.n_states), "cubature")
+
+
+@dataclass(frozen=True)
+class GaussHermiteKalman:
+    """The Gauss-Hermite Kalman filter: a product grid of `order` points a state, exact to degree 2 order - 1 in each.
+
+    order^n calls of f and of g a step, refused above 100,000. [Ito & Xiong 2000]
+    """
+
+    order: int = 3
+
+    def __post_init__(self) -> None:
+        _check.count(self.order, "order", "GaussHermiteKalman", least=2)
+
+    def points(self, n: int) -> Points:
+        """The order^n points for n states."""
+        if self.order**n > 100_000:
+            raise ValueError(f"GaussHermiteKalman: expected order^n <= 100000 points; received {self.order}^{n}. "
+                             "CubatureKalman() needs 2n.")  # fmt: skip
+        nodes, w = np.polynomial.hermite_e.hermegauss(self.order)
+        grid = np.meshgrid(*[nodes] * n, indexing="ij")
+        weights = np.ones(1)
+        for _ in range(n):
+            weights = np.multiply.outer(weights, w / w.sum()).ravel()
+        return Points(np.stack([a.ravel() for a in grid], axis=1), weights)
+
+    def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
+        """Run over every sequence; each has its own covariances."""
+        return run_sigma(process, stretch, self.points(process.n_states), "Gauss-Hermite")
+
+
+def run_sigma(process: Process, stretch: Stretch, points: Points, form: str) -> list[Trace]:
+    """One trace a sequence, in threads where the functions are compiled."""
+    parts = [stretch.sequence(s) for s in range(len(stretch.y))]
+    if len(parts) == 1 or not process.model.functions().compiled:
+        return [_sequence(process, part, points, form) for part in parts]
+    first = _sequence(process, parts[0], points, form)
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        return [first, *pool.map(lambda part: _sequence(process, part, points, form), parts[1:])]
+
+
+def _sequence(process: Process, stretch: Stretch, points: Points, form: str) -> Trace:
+    model = process.model
+    fun = model.functions()
+    y = stretch.y[0]
+    if process.S is not None and process.S.any():
+        raise ValueError(f"{form} filter: expected S = None; received a cross covariance, which only linear processes take.")
+    if model.n_feedback and np.isnan(y).any():
+        raise ValueError(f"{form} filter: expected every output measured for a model that feeds outputs back; received missing "
+                         "ones. ExtendedKalman() carries the noise of the model's own outputs.")  # fmt: skip
+    (T, q), n = y.shape, model.n_states
+    k, kept = (T if stretch.store == "all" else 1), (1 if stretch.store == "last" else T)
+    Q, R = (a if a.ndim == 3 else a[None] for a in (process.Q, process.R))
+    Q, R = (a if len(a) == 1 else a[stretch.start : stretch.start + T] for a in (Q, R))
+    Yp, Ct, Rt, Xp, Xf = np.empty((T, q)), np.empty((k, q, n)), np.empty((k, q, q)), np.empty((kept, n)), np.empty((kept, n))
+    Pp, Pf, AT, Qt = (np.empty((k, n, n)) for _ in range(4))
+    L, x, P = np.empty(T), np.empty(n), np.empty((n, n))
+    run = sigma_points.sigma_filter if fun.compiled else sigma_points.sigma_filter.py_func
+    u = as_float(model.extended_input(stretch.u[0], y))
+    bad, which, share = run(
+        conditioning.condition.as_argument(), propagation.propagate.as_argument(), fun.f, fun.g, as_float(points.xi),
+        points.weights, int(points.about_first), points.excess, u, fun.p, stretch.start * model.dt, model.dt, as_float(Q),
+        as_float(R), y, ~np.isnan(y), stretch.mean[0], stretch.cov, Yp, Ct, Rt, Xp, Xf, Pp, Pf, AT, Qt, L, x, P)  # fmt: skip
+    if bad >= 0:
+        raise FloatingPointError(not_finite(stretch.start + bad, which, Xp, Xf, bad, u))
+    keep = stretch.store == "all"
+    return Trace(Xp[None], Xf[None], Yp[None], Pp if keep else None, Pf if keep else None, np.arange(T), AT, Qt, Ct, Rt,
+                 L[None], x[None], P, share, form)  # fmt: skip
