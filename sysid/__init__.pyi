@@ -99,10 +99,10 @@ from .inference.iterated import IteratedSmoother as IteratedSmoother
 from .inference.consistency import Consistency as Consistency
 from .inference.consistency import consistency as consistency
 from .inference.posterior import sample_posterior as sample_posterior
+from .inference.laws import States as States
 from .inference.results import Filtered as Filtered
 from .inference.results import Forecast as Forecast
 from .inference.results import Smoothed as Smoothed
-from .inference.results import States as States
 from .inference.filter import filter as filter
 from .inference.smooth import smooth as smooth
 from .inference.predict import predict as predict

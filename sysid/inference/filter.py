@@ -17,8 +17,9 @@ from ..models.process import Process
 from ..models.protocol import wide_input
 from .ekf import ExtendedKalman
 from .kalman import Kalman
+from .laws import States
 from .linear_arrays import broadcast_means
-from .results import Filtered, States, gather, store_option
+from .results import Filtered, gather, store_option
 from .start import estimated_start, has_estimated, starting_law
 from .trace import Stretch, Trace
 

@@ -15,7 +15,8 @@ from ..models.process import Process
 from ..models.protocol import Model, wide_input
 from .filter import chosen_method, filter
 from .free_run import free_run
-from .results import Forecast, States, gather
+from .laws import States
+from .results import Forecast, gather
 from .simulate import simulate
 from .trace import Stretch
 

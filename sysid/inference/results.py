@@ -14,86 +14,8 @@ from .._show import Shown
 from ..core.data import Data
 from ..core.gaussian import Gaussian
 from ..models.process import Process
+from .laws import Banded, States
 from .trace import Trace
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class States(Shown):
-    """Gaussian laws of the state through time. mean: (T, n), or (S, T, n) for a batch.
-
-    covariances: gives `cov` when first asked for.
-    """
-
-    mean: np.ndarray
-    covariances: Callable[[], np.ndarray]
-
-    @cached_property
-    def cov(self) -> np.ndarray:
-        """Covariances (T, n, n), or (S, T, n, n)."""
-        return self.covariances()
-
-    @property
-    def std(self) -> np.ndarray:
-        """Standard deviations (T, n)."""
-        return np.sqrt(np.diagonal(self.cov, axis1=-2, axis2=-1))
-
-    def __len__(self) -> int:
-        return self.mean.shape[-2]
-
-    def summary(self) -> dict[str, Any]:
-        return {"steps": len(self), "states": self.mean.shape[-1]}
-
-
-class Banded(Shown):
-    """Outputs with a Gaussian law in the model's units and bands in the user's: needs `y_mean`, `y_cov`, `data`, `time`."""
-
-    y_mean: np.ndarray
-    data: Data
-
-    def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Central interval of every output, (T, p) low and high, in original units.
-
-        Quantiles of the Gaussian law mapped through `data.inverse`, which is exact for a monotone map.
-        """
-        from scipy.special import ndtri
-
-        if not 0 < level < 1:
-            raise ValueError(f"interval: expected a level in (0, 1); received {level}.")
-        half = ndtri(0.5 + level / 2) * np.sqrt(np.diagonal(self.y_cov, axis1=-2, axis2=-1))
-        ends = self.data.to_original(self.y_mean - half), self.data.to_original(self.y_mean + half)
-        return np.minimum(*ends), np.maximum(*ends)
-
-    @property
-    def y_cov(self) -> np.ndarray:
-        """Covariances of the outputs (T, p, p), the model's units."""
-        raise NotImplementedError
-
-    @property
-    def median(self) -> np.ndarray:
-        """Median of every output (T, p) in original units; the mean where no map was applied."""
-        return self.data.to_original(self.y_mean)
-
-    @property
-    def time(self) -> np.ndarray:
-        """Times of the outputs (T,)."""
-        return self.data.time
-
-    def plot(self, ax: Any = None, level: float = 0.95) -> Any:
-        """Draw measured outputs, their predictions and the band, in original units; return the axes."""
-        from .. import plot
-
-        p = self.y_mean.shape[-1]
-        grid = np.atleast_1d(plot.axes(ax, p)).reshape(-1)
-        low, high = self.interval(level)
-        first = (0,) if self.y_mean.ndim == 3 else ()
-        for i in range(p):
-            a = grid[min(i, len(grid) - 1)]
-            a.plot(self.data.time, self.data.original[first][:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
-            a.plot(self.time, self.median[first][:, i], color=plot.COLOURS["model"], linewidth=1.2)
-            plot.band(a, self.time, low[first][:, i], high[first][:, i], label=f"{100 * level:g} %")
-            a.set_ylabel((self.data.output_names or ["y"] * p)[i])
-        grid[-1].set_xlabel("time")
-        return grid[0] if len(grid) == 1 else grid
 
 
 @dataclass(frozen=True, eq=False, repr=False)

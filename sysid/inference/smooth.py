@@ -9,7 +9,8 @@ import numpy as np
 from ..core.data import Data
 from ..models.process import Process
 from .filter import chosen_method, run, wrap
-from .results import Smoothed, States, gather
+from .laws import States
+from .results import Smoothed, gather
 from .rts import RTS, Backward
 from .trace import Trace
 
