@@ -16,6 +16,7 @@ from ..models.esn import ESN
 from .certificate import Certificate, Contraction
 from .contraction import CircleCriterion
 from .network import LeakyNetwork
+from .proof import roomy
 
 _OUT = 1e-9                                               # ranges are widened by this, far above rounding
 
@@ -143,6 +144,10 @@ class Tube:
         found = self.method.certify(LeakyNetwork(model.W, model.leak, lower, upper), wanted)
         if not found.holds or found.rate >= self.rate or found.P is None:
             return None, eta
+        wider = found.rate + 0.5 * (self.rate - found.rate)
+        P = None if found.T is None else roomy(LeakyNetwork(model.W, model.leak, lower, upper), found.T, wider)
+        if P is not None:                                 # a well conditioned ball fills more of the slopes' box
+            found = replace(found, P=P, rate=wider)
         unit = 2.0 ** -np.round(np.log2(np.linalg.eigvalsh(found.P)[-1]))    # exact; the radius is then nearly Euclidean
         found = replace(found, P=_check.frozen(found.P * unit), T=None if found.T is None else found.T * unit)
         rows = np.linalg.norm(np.linalg.solve(np.linalg.cholesky(found.P), model.dense_W.T), axis=0)

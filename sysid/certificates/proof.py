@@ -75,6 +75,24 @@ def certified(network: LeakyNetwork, t: np.ndarray, rate: float, start: float = 
     return None
 
 
+def roomy(network: LeakyNetwork, t: np.ndarray, rate: float) -> np.ndarray | None:
+    """The best conditioned P found that is proved with multiplier t at a rate above what t reaches, or None.
+
+    The largest slack the inequality bears keeps the smallest eigenvalue of P up. Cost a dozen cyclic reductions.
+    """
+    low, up = network.endpoints()
+    slack, best, least = 1.0, None, np.inf
+    while slack > 1e-8 and metric(low, up, t, rate, slack) is None:
+        slack *= 0.6
+    for share in (0.95, 0.6, 0.3):
+        P = metric(low, up, t, rate, share * slack)
+        if P is not None and proved(network, P, t, rate):
+            values = np.linalg.eigvalsh(P)
+            if values[-1] / values[0] < least:
+                best, least = P, values[-1] / values[0]
+    return best
+
+
 def _certified_linear(network: LeakyNetwork, t: np.ndarray, rate: float) -> tuple[np.ndarray, float] | None:
     """Slopes that are known leave a linear map: P from Lyapunov's equation, small beside T."""
     A = network.endpoints()[0]

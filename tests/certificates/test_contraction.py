@@ -188,3 +188,12 @@ def test_the_certificate_speaks_of_the_driven_map():
     assert loop.rate > cert.rate
     cert.plot()
     assert "holds" in repr(cert) and "<table" in cert._repr_html_()
+
+
+def test_a_little_of_the_rate_buys_a_smaller_overshoot():
+    net = network("gaussian", n=10, scale=0.8)
+    tight, wide = (sysid.certify(net, sysid.Contraction(), sysid.CircleCriterion(margin=m)) for m in (0.0, 0.1))
+    assert wide.holds and tight.rate < wide.rate < 1
+    assert wide.overshoot < 0.5 * tight.overshoot
+    with pytest.raises(ValueError, match="margin"):
+        sysid.CircleCriterion(margin=1.0)
