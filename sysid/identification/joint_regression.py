@@ -94,7 +94,7 @@ def _rows(A, C, K, y, u, feedthrough: bool, offset: bool) -> Iterator[np.ndarray
     n, p, m = len(A), len(C), u.shape[1]
     F, C = np.ascontiguousarray(A - K @ C), np.ascontiguousarray(C)
     filtered = K.any()
-    bridged = _bridge(y) if filtered else np.zeros((len(y), 0))
+    bridged = bridge(y) if filtered else np.zeros((len(y), 0))
     signals = np.hstack([u, np.ones((len(y), 1)), bridged]) if filtered else u
     X, O, work = np.zeros((signals.shape[1], n, n)), np.eye(n), np.empty((n, n))
     for a in range(0, len(y), _ROWS):
@@ -114,7 +114,7 @@ def _rows(A, C, K, y, u, feedthrough: bool, offset: bool) -> Iterator[np.ndarray
         yield np.concatenate([*parts, target[:, :, None]], axis=2).reshape(T * p, -1)[~np.isnan(yb).ravel()]
 
 
-def _bridge(y: np.ndarray) -> np.ndarray:
+def bridge(y: np.ndarray) -> np.ndarray:
     """Missing samples (T, p) filled linearly between their neighbours."""
     out = y.copy()
     t = np.arange(len(y))

@@ -17,7 +17,7 @@ from .candidates import UNSTABLE, Candidate, Search
 from .excitation import check_excitation
 from .fit import Fit
 from .integrated import fit_integrated
-from .joint_regression import Record
+from .joint_regression import Record, bridge
 from .order import information_criterion
 from .realization import WEIGHTINGS
 from .records import Scales, common_scales
@@ -84,7 +84,7 @@ class Subspace:
     integrators: 1 where every output is the sum of something stationary (a position, a level, an energy): the
     differences are identified and an integrator is put behind each output; the order counts them.
     stable: constrain A to be stable by a convex least-squares problem [Lacy & Bernstein 2003] where it is not.
-    Missing outputs: windows with a gap are left out. Several experiments: their windows are pooled.
+    Missing outputs: windows with a gap are left out; where that leaves too few, gaps are bridged, which a note says. Several experiments: their windows are pooled.
     Cost O(T (h (m + p))^2), memory O((h (m + p))^2) beyond the data.
     Raises ValueError where the horizon does not exceed the order, the samples are too few, an output is constant or
     the inputs are linearly dependent.
@@ -120,7 +120,7 @@ class Subspace:
         scales = common_scales(data, "fit(Subspace)")
         records = scales.apply(data)
         largest = self._reference(records)
-        windows = Windows.compress(records, sum(largest))
+        windows, bridged = self._windows(records, sum(largest))
         self._enough(windows, records)
         criterion = information_criterion(windows, *largest)
         focus = self.focus or ("prediction" if windows.n_inputs == 0 or self.weighting == "ssarx" else "simulation")
@@ -130,7 +130,14 @@ class Subspace:
         pairs = self._pairs(n, largest, records)
         check_excitation(data, n + min(f for _, f in pairs), "fit(Subspace)")
         best, table = replace(search, n_states=n).best(windows, records, pairs, weightings)
-        return _result(best, table, criterion, scales, data)
+        return _result(best, table, criterion, scales, data, bridged)
+
+    def _windows(self, records: Sequence[Record], length: int) -> tuple[Windows, bool]:
+        """The factor of the complete windows; where gaps leave too few, of all windows with the gaps bridged."""
+        windows = Windows.compress(records, length)
+        if windows.count >= 2 * windows.R.shape[1] or not any(np.isnan(y).any() for y, _ in records):
+            return windows, False
+        return Windows.compress([(bridge(y), u) for y, u in records], length), True
 
     def _reference(self, records: Sequence[Record]) -> tuple[int, int]:
         """The largest past and future horizon to try."""
@@ -165,7 +172,8 @@ class Subspace:
                              f"{windows.count} windows. Lower horizon or n_states, or record longer.")  # fmt: skip
 
 
-def _result(best: Candidate, table: list, criterion: np.ndarray, scales: Scales, data: Sequence[Data]) -> SubspaceFit:
+def _result(best: Candidate, table: list, criterion: np.ndarray, scales: Scales, data: Sequence[Data], bridged: bool,
+            ) -> SubspaceFit:
     """The chosen realisation in original units, with its noise, prior and the sentences the user ought to read."""
     r = best.rest
     model = LTI(**scales.restore(best.A, r.B, best.C, r.D, r.d), dt=data[0].dt)
@@ -175,6 +183,9 @@ def _result(best: Candidate, table: list, criterion: np.ndarray, scales: Scales,
     if noise.gain is None:
         notes.append(f"no Kalman gain: the Riccati equation of the noise has no stabilising solution ({noise.failure}); "
                      "the model stands, its noise is the raw residual covariance")
+    if bridged:
+        notes.append("gaps leave too few complete windows: they were bridged by straight lines to find A and C; refine with "
+                     "PredictionError or EM, which treat gaps as gaps")
     if best.radius > UNSTABLE:
         notes.append(f"the model is unstable (spectral radius {best.radius:.4f}): simulation is not meaningful, judge it by "
                      "prediction; if the plant is stable use stable=True, another horizon or a lower order")

@@ -175,3 +175,16 @@ def test_a_known_integrator_is_kept_at_one_and_simulated_without_drift():
     assert np.sqrt((e**2).mean()) < 0.3 and y.std() > 30
     with pytest.raises(ValueError, match="the integrators among them"):
         sysid.fit(sysid.Data(y, u), sysid.Subspace(1, integrators=1))
+
+
+def test_scattered_gaps_are_bridged_for_a_start_and_said():
+    rng = np.random.default_rng(13)
+    model = sysid.LTI([[0.9, 0.2], [-0.2, 0.9]], [[1.0], [0.5]], [[1.0, 0.0]])
+    data = record(model, 800, rng, noise=0.05)
+    y = data.y.copy()
+    y[rng.random(800) < 0.15] = np.nan
+    gappy = sysid.Data(y, data.u)
+    fit = sysid.fit(gappy, sysid.Subspace(2))
+    assert any("bridged" in note for note in fit.notes)
+    refined = sysid.fit(gappy, sysid.PredictionError(focus="simulation"), start=fit)
+    assert pole_distance(refined.model, model.poles()) < 0.01
