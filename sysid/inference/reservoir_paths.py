@@ -16,13 +16,24 @@ from ..models.field_esn import ConvolutionalESN, GraphESN
 from ..models.gated_esn import GatedESN
 from .paths import Drive, Path, default_run, run_nonlinear
 
+_STRETCH = 2**16  # numbers of drive made at once for one sequence
 _CHUNK = 2**21  # numbers of drive held at once in a batch
 _SPARSE_KERNEL = 49  # entries of a convolution kernel up to which compressed rows beat the FFT
 
 
-def rollout(W: Any, V: np.ndarray, model: Any, x0: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rollout_chunks(W: Any, drive: Callable[[int, int], np.ndarray], T: int, model: Any, x0: np.ndarray) -> tuple:
+    """`rollout` with the drive V[a:b] = drive(a, b) made a stretch at a time, small enough to stay in cache."""
+    X, final = np.empty((T, len(x0))), np.array(x0)
+    step = max(64, _STRETCH // max(len(x0), 1))
+    for a in range(0, T, step):
+        b = min(a + step, T)
+        final = rollout(W, drive(a, b), model, final, X[a:b])[1]
+    return X, final
+
+
+def rollout(W: Any, V: np.ndarray, model: Any, x0: np.ndarray, X: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """x[t+1] = (1 - leak) x + leak s(W x + V[t]): states x (T, n) and x[T] (n,). W full, sparse, or an operator."""
-    X, final = np.empty(V.shape), np.empty(V.shape[1])
+    X, final = np.empty(V.shape) if X is None else X, np.empty(V.shape[1])
     leak, code = as_float(model.leaks), model.act.code
     if len(V) == 0:
         return X, np.array(x0)
@@ -106,16 +117,20 @@ def _run_reservoir(model: ESN, drive: Drive) -> Path:
     if drive.w is not None or drive.v is not None:
         return _run_feedback(model, drive) if model.act.code >= 0 and not callable(model.features) \
             else run_nonlinear(model, drive)
+    def summed(a: int, b: int) -> np.ndarray:
+        V = drive.u[a:b] @ model.W_in.T
+        V += model.bias
+        if model.n_feedback and drive.feedback is not None:
+            V += drive.feedback[a:b] @ model.W_fb.T
+        return V
+
     if not model.n_feedback:
-        return _finished(model, *rollout(model.W, drive.u @ model.W_in.T + model.bias, model, drive.x0))
+        return _finished(model, *rollout_chunks(model.W, summed, len(drive.u), model, drive.x0))
     own = np.ones(len(drive.u), bool) if drive.feedback is None else np.isnan(drive.feedback).any(1)
     if own.any():
         model.require_readout("simulate with outputs fed back")
     taught = int(np.argmax(own)) if own.any() else len(own)
-    V = drive.u[:taught] @ model.W_in.T + model.bias
-    if taught:
-        V += drive.feedback[:taught] @ model.W_fb.T
-    x, final = rollout(model.W, V, model, drive.x0)
+    x, final = rollout_chunks(model.W, summed, taught, model, drive.x0)
     if taught == len(own):
         return _finished(model, x, final)
     rest = Drive(drive.u[taught:], final, None if drive.feedback is None else drive.feedback[taught:], None, None)
@@ -176,8 +191,10 @@ def _run_gated(model: GatedESN, drive: Drive) -> Path:
 
 
 def _finished(model: Any, x: np.ndarray, final: np.ndarray) -> Path:
-    bad = ~np.isfinite(x).all(1)
-    diverged = int(np.argmax(bad)) - 1 if bad.any() else (-1 if np.isfinite(final).all() else len(x) - 1)
+    diverged = -1
+    if not np.isfinite(final).all():  # what has left every bound never comes back
+        bad = ~np.isfinite(x).all(1)
+        diverged = int(np.argmax(bad)) - 1 if bad.any() else len(x) - 1
     with np.errstate(all="ignore"):
         return x, final, _outputs(model, x), diverged
 

@@ -119,12 +119,14 @@ def _result(model: Any, paths: list[Path], inputs: np.ndarray, batched: bool) ->
     stops = [p[3] for p in paths if p[3] >= 0]
     diverged = min(stops) if stops else None
     T = inputs.shape[1] if diverged is None else diverged + 1
+    u = inputs[:, :T] if model.n_inputs else None
+    if not batched:  # the arrays themselves: a copy would cost as much as the recursion of a small reservoir
+        x, final, y, _ = paths[0]
+        u = None if u is None else u[0]
+        return Simulation(None if y is None else y[:T], x[:T], final if diverged is None else x[T - 1], u, model.dt, diverged)
     x = np.stack([p[0][:T] for p in paths])
     final = np.stack([p[1] if diverged is None else p[0][T - 1] for p in paths])
     y = None if paths[0][2] is None else np.stack([p[2][:T] for p in paths])
-    u = inputs[:, :T] if model.n_inputs else None
-    if not batched:
-        x, final, y, u = x[0], final[0], None if y is None else y[0], None if u is None else u[0]
     return Simulation(y, x, final, u, model.dt, diverged)
 
 
