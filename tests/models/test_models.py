@@ -144,12 +144,13 @@ def test_a_compiled_function_of_the_wrong_kind_is_refused_at_once():
 
 def test_a_sampled_process_has_the_stationary_covariance_of_its_lyapunov_equation():
     model = sysid.LTI([[0.8, 0.2], [0.0, 0.5]], None, [[1.0, 1.0]])
-    process = sysid.Process(model, Q=[1.0, 0.5], R=0.3, initial=sysid.Gaussian([0, 0], np.zeros((2, 2))))
+    process = sysid.Process(model, Q=[1.0, 0.5], R=0.3)
+    assert process.initial == sysid.Stationary()
     sim = sysid.simulate(process, n_steps=60_000, rng=np.random.default_rng(0))
     P = np.diag([1.0, 0.5])
     for _ in range(200):
         P = model.A @ P @ model.A.T + np.diag([1.0, 0.5])
-    np.testing.assert_allclose(np.cov(sim.x[100:].T), P, rtol=0.03, atol=0.03)  # four standard errors
+    np.testing.assert_allclose(np.cov(sim.x.T), P, rtol=0.03, atol=0.03)  # four standard errors
     assert np.var(sim.y - sim.x @ model.C.T) == pytest.approx(0.3, rel=0.03)
 
 
@@ -177,6 +178,8 @@ def test_a_diverging_path_stops_and_says_where():
     (lambda: sysid.simulate(sysid.LTI([[0.5]], [[1.0]], [[1.0]]), np.ones((5, 2))), "expected u with shape"),
     (lambda: sysid.simulate(sysid.LTI([[-0.5]], [[1.0]], [[1.0]], dt=None), np.ones(5)), "discretize"),
     (lambda: sysid.simulate(sysid.Process(sysid.LTI([[0.5]], None, [[1.0]]), 1.0, 1.0), n_steps=5), "default_rng"),
+    (lambda: sysid.simulate(sysid.Process(sysid.LTI([[1.5]], None, [[1.0]]), 1.0, 1.0), n_steps=5,
+                            rng=np.random.default_rng(0)), "Diffuse"),
     (lambda: sysid.Bilinear([[0.5]], [[1.0]], [[1.0]], [[1.0]]), "N with shape"),
 ])  # fmt: skip
 def test_bad_models_are_refused_with_one_sentence(call, words):
