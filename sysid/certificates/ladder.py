@@ -14,6 +14,7 @@ from .network import DENSE_LIMIT
 from .registry import as_network
 
 OPTIMAL_LIMIT = 200
+TIGHT_LIMIT = 100  # up to here every rung takes about a second together
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Ladder:
     """Norm bound, Perron bound where W is nonnegative, circle criterion: balanced, then optimal.
 
     Stops at the first certificate below the wanted rate, or with the best proved so far when the time is spent, when
-    it is interrupted, or at the top. The first rung is always tried. The optimal multiplier is searched for n <= 200;
+    it is interrupted, or at the top; where no rate below 1 is wanted and n <= 100, it goes on to the tightest, unless
+    the rate already meets its floor. The first rung is always tried. The optimal multiplier is searched for n <= 200;
     above, ask for it: CircleCriterion("optimal"). Never calls a semidefinite solver.
     """
 
@@ -29,7 +31,7 @@ class Ladder:
         """Certify a leaky network."""
         wanted, network = wanted or Contraction(), as_network(model)
         begin = time.perf_counter()
-        best, ended = None, "every rung was tried"
+        best, ended = None, ""
         try:
             for rung in self._rungs(network):
                 left = None if wanted.seconds is None else wanted.seconds - (time.perf_counter() - begin)
@@ -38,13 +40,20 @@ class Ladder:
                     break
                 found = rung.certify(model, replace(wanted, seconds=left if left is None else max(left, 0.0)))
                 best = _better(best, found)
-                if best.verified and best.rate < wanted.rate:
+                if best.verified and best.rate < wanted.rate and self._far_enough(best, wanted, network.n_states):
                     return best
         except KeyboardInterrupt:
             if best is None:
                 raise
             ended = "interrupted"
-        return replace(best, reason=f"{best.reason}; {ended}")
+        if not ended and not (best.verified and best.rate < wanted.rate):
+            ended = "every rung was tried"
+        return replace(best, reason=f"{best.reason}; {ended}") if ended else best
+
+    @staticmethod
+    def _far_enough(best: Certificate, wanted: Contraction, n_states: int) -> bool:
+        """Whether a proved rate ends the climb: it is what was asked, or can hardly be bettered, or more costs too much."""
+        return wanted.rate < 1 or n_states > TIGHT_LIMIT or best.rate <= best.rate_floor * (1 + 1e-6)
 
     @staticmethod
     def _rungs(network: Any) -> list[Any]:
