@@ -229,6 +229,9 @@ def joseph(P, K, C, R, seen, M, T, V, out):
             if a != 0.0:
                 for j in range(n):
                     T[i, j] -= a * M[k, j]
+    large = n * n * p > 3000
+    if large:
+        np.dot(T, C.T, V)
     for i in range(n):
         for k in range(p):
             total = 0.0
@@ -236,13 +239,18 @@ def joseph(P, K, C, R, seen, M, T, V, out):
                 for j in range(p):
                     if seen[j]:
                         total += K[i, j] * R[j, k]
-                for j in range(n):
-                    total -= T[i, j] * C[k, j]
+                if large:
+                    total -= V[i, k]
+                else:
+                    for j in range(n):
+                        total -= T[i, j] * C[k, j]
             V[i, k] = total
+    if large:
+        np.dot(V, K.T, out)
     for i in range(n):
         for j in range(i + 1):
-            out[i, j] = T[i, j]
-        for k in range(p):
+            out[i, j] = T[i, j] + (out[i, j] if large else 0.0)
+        for k in range(0 if large else p):
             a = V[i, k]
             if a != 0.0:
                 for j in range(i + 1):
