@@ -38,6 +38,7 @@ _PUBLIC = {
     ],
     "models.nonlinear": ["Nonlinear"],
     "models.process": ["Process"],
+    "models.zoo": ["hippo_legs", "s4d"],
     "models.process_forms": ["innovation_form", "transform_process"],
     "models.deep_esn": ["DeepESN"],
     "models.gated_esn": ["GatedESN"],

@@ -53,6 +53,8 @@ from .models.memory import rate_for_half_life as rate_for_half_life
 from .models.memory import resonances as resonances
 from .models.nonlinear import Nonlinear as Nonlinear
 from .models.process import Process as Process
+from .models.zoo import hippo_legs as hippo_legs
+from .models.zoo import s4d as s4d
 from .models.process_forms import innovation_form as innovation_form
 from .models.process_forms import transform_process as transform_process
 from .models.deep_esn import DeepESN as DeepESN
