@@ -61,7 +61,7 @@ def innovation_condition(result):
         if len(rows):
             block = S[t][np.ix_(rows, rows)]
             d = np.sqrt(np.diag(block))
-            if not (d > 0).all():
+            if not (d > 1e-140).all():  # beneath, squares leave double precision
                 return np.inf
             values = np.linalg.eigvalsh(block / np.outer(d, d))
             worst = max(worst, values[-1] / values[0] if values[0] > 0 else np.inf)
