@@ -104,6 +104,7 @@ _PUBLIC = {
     "reservoirs.profile": ["Profile", "profile_likelihood"],
     "reservoirs.reservoir_fit": ["ReservoirFit"],
     "reservoirs.selection": ["Selection", "select_reservoir"],
+    "reservoirs.shaping": ["ShapedFit", "SubspaceShaping"],
     "reservoirs.readout": ["Readout"],
     "reservoirs.bayesian": ["BayesianReadout"],
     "reservoirs.streaming": ["StreamingReadout"],

@@ -183,6 +183,8 @@ from .reservoirs.profile import profile_likelihood as profile_likelihood
 from .reservoirs.reservoir_fit import ReservoirFit as ReservoirFit
 from .reservoirs.selection import Selection as Selection
 from .reservoirs.selection import select_reservoir as select_reservoir
+from .reservoirs.shaping import ShapedFit as ShapedFit
+from .reservoirs.shaping import SubspaceShaping as SubspaceShaping
 from .reservoirs.readout import Readout as Readout
 from .reservoirs.bayesian import BayesianReadout as BayesianReadout
 from .reservoirs.streaming import StreamingReadout as StreamingReadout

@@ -12,6 +12,7 @@ from ..models.topology import (
     sparse,
     uniform,
 )
+from .autonomous import autonomous_start
 from .classify import SequenceClassifier
 from .fidelity import Fidelity, fidelity
 from .long_runs import EnsembleForecast, chunked_states, ensemble_forecast, kernel_outputs
@@ -37,6 +38,7 @@ __all__ = [
     "GridConvolution",
     "Saturation",
     "SequenceClassifier",
+    "autonomous_start",
     "chunked_states",
     "circulant",
     "conditional_lyapunov",

@@ -9,6 +9,7 @@ import numpy as np
 
 from .. import _check
 from ..core.data import Data, experiments
+from ..core.gaussian import Gaussian
 from ..models.esn import ESN
 from ..models.process import Process
 from ..models.topology import orthogonal
@@ -27,7 +28,7 @@ def autonomous_start(data: Data | Iterable[Data], rng: np.random.Generator, *, n
     back. A small feedback_scale keeps units in the nearly linear part of tanh, so that a swing larger than any in the
     training data is still met by a proportional response; bias_scale spreads the units' curvature.
     ridge: of the first readout. noise: variance of w. R starts at the readout's residual variance.
-    Returns a Process; the law of x[0] has the mean and covariance of the taught states. O(T n^2 + n^3).
+    Returns a Process that starts at rest: a vague x[0] would be a hundred parameters more, remembered for long. O(T n^2 + n^3).
     """
     records = experiments(data, "autonomous_start")
     rng = _check.generator(rng, "autonomous_start")
@@ -39,4 +40,4 @@ def autonomous_start(data: Data | Iterable[Data], rng: np.random.Generator, *, n
     esn = ESN(W, None, bias_scale * rng.uniform(-1, 1, n), leak, W_fb=feedback_scale * rng.uniform(-1, 1, (n, p)),
               dt=records[0].dt)
     taught: Any = Readout(ridge=ridge, washout=min(20, records[0].n_steps // 5)).fit(records, esn)
-    return Process(taught.model, Q=np.full(n, noise), R=taught.process.R, initial=taught.process.initial)
+    return Process(taught.model, Q=np.full(n, noise), R=taught.process.R, initial=Gaussian(np.zeros(n), np.full(n, noise)))

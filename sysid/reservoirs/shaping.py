@@ -1,0 +1,121 @@
+"""Subspace shaping: a reservoir that carries the poles of a model identified from the task [ESN-SSM, 6.4]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from .. import _check
+from ..certificates.project import CertifiedSet
+from ..certificates.scaling import scale_to_certified
+from ..core.data import Data
+from ..identification.fit import Fit
+from ..identification.subspace import Subspace
+from ..models.esn import ESN
+from ..models.topology import normal
+from .readout import Readout
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class ShapedFit(Fit):
+    """A shaped reservoir.
+
+    target: the identified LTI whose poles were the aim. before, after: mean distance from every target pole to the nearest
+    pole of the driven reservoir's linearisation, in the plane of poles, before and after shaping. rate: the certified one.
+    """
+
+    target: Any
+    before: float
+    after: float
+    rate: float
+
+    def summary(self) -> dict[str, Any]:
+        return super().summary() | {"distance to target poles before": self.before, "after": self.after, "rate": self.rate}
+
+
+@dataclass(frozen=True)
+class SubspaceShaping:
+    """Shape a reservoir's spectrum after a subspace model of the task, under a contraction certificate.
+
+        min_theta  sum_k min_j |z_k - lambda_j(A(theta))|^2    subject to    certified rate <= rate    [ESN-SSM, Eq. 75]
+
+    n_states: order of the subspace model, chosen by its criterion if None. rate: contraction rate to keep.
+    design: "scale" moves leak and scale of the start's W only; "normal" draws W anew, normal, with poles spread around the
+    target's (`spread`, in the plane of poles), so that the linearisation at rest carries them.
+    rng: for the "normal" design. readout: the method that teaches the readout afterwards.
+
+    Frobenius distance between an n x n reservoir and a k x k model has no meaning for n > k, so poles are compared.
+    Poles outside the certified disc are pulled to its edge. Follow with `ReservoirEM(contraction=rate)` to refine leak,
+    scale, noises and readout under the same certificate. O(n^3) a candidate.
+    """
+
+    n_states: int | None = None
+    rate: float = 0.98
+    design: str = "normal"
+    spread: float = 0.05
+    rng: np.random.Generator | None = None
+    readout: Any = None
+
+    def fit(self, data: Sequence[Data], start: Any) -> ShapedFit:
+        """Identify the target from inputs (and outputs fed back) to outputs, shape the ESN `start`, teach its readout."""
+        _check.choice(self.design, "design", "SubspaceShaping", ("scale", "normal"))
+        esn = getattr(start, "model", start)
+        if not isinstance(esn, ESN):
+            raise TypeError(f"SubspaceShaping: expected start=an ESN; received {type(esn).__name__}.")
+        target = Subspace(n_states=self.n_states).fit(list(data), None).model
+        poles = target.poles()
+        shaped = self._scaled(esn, poles) if self.design == "scale" else self._normal(esn, poles)
+        taught: Any = (self.readout or Readout(ridge=1e-6, washout=min(100, data[0].n_steps // 5))).fit(list(data), shaped)
+        return ShapedFit(model=taught.model, process=taught.process, target=target, notes=taught.notes, rate=self.rate,
+                         before=_distance(esn, poles), after=_distance(taught.model, poles))
+
+    def _scaled(self, esn: ESN, poles: np.ndarray) -> ESN:
+        """Leak and scale from a grid over the certified set."""
+        region = CertifiedSet.of(esn, self.rate * (1 - 1e-6))
+        slopes = _slopes(esn)
+        eigenvalues = np.linalg.eigvals(slopes[:, None] * esn.dense_W)
+        best = (np.inf, float(np.mean(esn.leak)), 1.0)
+        for leak in np.linspace(1 - self.rate + 0.02, 1.0, 40):
+            for scale in np.linspace(0.05, 1.0, 40) * min(region.largest_scale(leak), 10.0):
+                gap = _gap(poles, 1 - leak + leak * scale * eigenvalues)
+                best = min(best, (gap, float(leak), float(scale)))
+        return replace(esn, W=esn.W * best[2], leak=best[1])
+
+    def _normal(self, esn: ESN, poles: np.ndarray) -> ESN:
+        """A normal W with eigenvalues around (z - 1 + leak) / leak for every target pole z."""
+        rng = _check.generator(self.rng, "SubspaceShaping(design='normal')")
+        leak, n = float(np.mean(esn.leak)), esn.n_states
+        upper = poles[poles.imag >= -1e-12]
+        wanted: list[complex] = []
+        turn = 0
+        while len(wanted) < n:
+            z = upper[turn % len(upper)]
+            if turn >= len(upper):
+                z = z + self.spread * complex(*rng.standard_normal(2))
+            eigenvalue = (z - 1 + leak) / leak
+            real = abs(upper[turn % len(upper)].imag) < 1e-9 or len(wanted) == n - 1
+            wanted += [complex(eigenvalue.real)] if real else [eigenvalue, eigenvalue.conjugate()]
+            turn += 1
+        full = np.array(wanted)
+        W = np.asarray(normal(poles=full, rng=rng))
+        return scale_to_certified(replace(esn, W=W, leak=leak), rate=self.rate)
+
+
+def _slopes(esn: ESN) -> np.ndarray:
+    """Activation slopes at rest, measured outputs fed back at zero."""
+    x = esn.equilibrium(feedback=np.zeros(esn.n_feedback) if esn.n_feedback else None)
+    return esn.act.derivative(esn.dense_W @ x + esn.bias)
+
+
+def _distance(esn: ESN, poles: np.ndarray) -> float:
+    """Mean distance of the target's poles to those of the driven reservoir at rest."""
+    A = np.diag(1 - esn.leaks) + (esn.leaks * _slopes(esn))[:, None] * esn.dense_W
+    return _gap(poles, np.linalg.eigvals(A))
+
+
+def _gap(poles: np.ndarray, eigenvalues: np.ndarray) -> float:
+    return float(np.abs(poles[:, None] - eigenvalues).min(1).mean())
+
