@@ -154,3 +154,21 @@ def test_recipe_for_autonomous_series_is_certified_and_forecasts():
     assert test.n_steps == 40
     with pytest.raises(ValueError, match="without inputs"):
         autonomous_start(sysid.Data(y, y), rng)
+
+
+def test_shaping_moves_the_poles_to_the_task_and_keeps_the_certificate():
+    rng = np.random.default_rng(11)
+    A = 0.95 * np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+    u = rng.standard_normal((600, 1))
+    y = sysid.simulate(sysid.LTI(A, [[1.0], [0.5]], [[1.0, 0.0]]), u).y + 0.05 * rng.standard_normal((600, 1))
+    train, test = sysid.Data(y, u).split(0.6)
+    esn = sysid.ESN.random(30, 1, spectral_radius=0.8, leak=1.0, input_scale=0.05, rng=rng)
+    plain = sysid.fit(train, sysid.Readout(), start=esn).model
+    error = lambda model: np.std((test.y - sysid.simulate(model, test.u).y)[100:]) / np.std(test.y)  # noqa: E731
+    for design, share in (("normal", 0.2), ("scale", 1.0)):
+        fit = sysid.fit(train, sysid.SubspaceShaping(n_states=2, design=design, rng=rng), start=esn)
+        assert fit.after < share * fit.before
+        assert sysid.certify(fit.model).holds
+        assert error(fit.model) <= error(plain)
+    with pytest.raises(TypeError, match="ESN"):
+        sysid.fit(train, sysid.SubspaceShaping(rng=rng), start=None)
