@@ -21,9 +21,9 @@ from .readout import Readout
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ShapedFit(Fit):
-    """A shaped reservoir.
+    """A shaped reservoir: Fit (model, process, ...) and how near the task's poles it came.
 
-    target: the identified LTI whose poles were the aim. before, after: mean distance from every target pole to the nearest
+    model: the reservoir with readout C (p, n). target: the identified LTI whose poles were the aim. before, after: mean distance from every target pole to the nearest
     pole of the driven reservoir's linearisation, in the plane of poles, before and after shaping. rate: the certified one.
     """
 
