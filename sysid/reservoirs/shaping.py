@@ -23,8 +23,9 @@ from .readout import Readout
 class ShapedFit(Fit):
     """A shaped reservoir: Fit (model, process, ...) and how near the task's poles it came.
 
-    model: the reservoir with readout C (p, n). target: the identified LTI whose poles were the aim. before, after: mean distance from every target pole to the nearest
-    pole of the driven reservoir's linearisation, in the plane of poles, before and after shaping. rate: the certified one.
+    model: the reservoir with readout C (p, n). target: the identified LTI whose poles were the aim.
+    before, after: mean distance from every target pole to the nearest pole of the driven reservoir's linearisation at rest,
+    before and after shaping. rate: the certified one.
     """
 
     target: Any
