@@ -94,7 +94,11 @@ class Trace:
             S = (self.C[0] @ Pp @ self.C[0].T + self.R[0])[self.index]
         else:
             S = self.C @ Pp[self.index] @ self.C.swapaxes(1, 2) + self.R
-        return with_infinite((S + S.swapaxes(1, 2)) / 2, self.extra.get("infinite outputs"))
+        S = (S + S.swapaxes(1, 2)) / 2
+        none = np.diagonal(S, axis1=1, axis2=2) <= 0  # rounding may take a variance of zero below it
+        if none.any():
+            S[none[:, :, None] | none[:, None, :]] = 0.0
+        return with_infinite(S, self.extra.get("infinite outputs"))
 
     @staticmethod
     def _kept(P: np.ndarray | None) -> np.ndarray:
