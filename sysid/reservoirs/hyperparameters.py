@@ -13,7 +13,7 @@ from ..core.data import Data
 from ..core.status import Status
 from ..identification.progress import Progress
 from .climb import Climb, acceptable
-from .forced import Parameters
+from .forced import GAINS, Parameters
 from .likelihood import Objective, objective
 from .m_step import Moments, maximize, smoothed_moments
 from .polish import polish_rounds
@@ -78,6 +78,9 @@ class ReservoirEM:
         target, p = objective(
             start, data, self.estimate, readout_prior=self.readout_prior, noise_floor=self.noise_floor, Q=self.Q, R=self.R,
             leak_groups=self.leak_groups, contraction=self.contraction, call="ReservoirEM")
+        if np.any(p.q <= 0) and set(self.estimate) & {"leak", "scale", *GAINS}:
+            raise ValueError("ReservoirEM: expected Q with positive variances where the leak or a scale is estimated, because the "
+                             "M-step weighs the state by them; received zeros. Start from a small positive Q, such as 1e-6.")
         climb = Climb(target)
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
         with Progress("ReservoirEM", self.max_iterations) as progress:

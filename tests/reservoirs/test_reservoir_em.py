@@ -239,6 +239,8 @@ def test_bad_starts_and_names_are_refused():
     full = sysid.Process(process.model, Q=1e-3 * (np.eye(5) + 0.1), R=1e-2, initial=process.initial)
     with pytest.raises(ValueError, match="diagonal Q"):
         fit(sysid.ReservoirEM(), full)
+    with pytest.raises(ValueError, match="small positive Q"):
+        fit(sysid.ReservoirEM(("leak",)), sysid.Process(process.model, Q=0.0, R=1e-2, initial=process.initial))
     still = sysid.Process(replace(process.model, bias=np.zeros(5)), Q=1e-3, R=1e-2, initial=process.initial)
     with pytest.raises(ValueError, match="excite"):
         sysid.fit(sysid.Data(data.y, np.zeros((50, 1))), sysid.ReservoirEM(), start=still)
