@@ -53,6 +53,8 @@ _PUBLIC = {
     "transforms.koopman": ["DelayEmbedding", "Fourier", "Observables", "Polynomial", "Preactivation", "RadialBasis", "RandomFourier", "Union"],
     "transforms.structure": ["diagonal_form", "diagonal_plus_low_rank"],
     "inference.simulate": ["Simulation", "simulate"],
+    "inference.long_run": ["LongRun", "simulate_outputs"],
+    "inference.local_structure": ["LocalStructure", "empirical_gramians", "local_structure"],
     "inference.kalman": ["Kalman"],
     "inference.ekf": ["ExtendedKalman", "IteratedKalman"],
     "inference.ukf": ["CubatureKalman", "GaussHermiteKalman", "UnscentedKalman"],

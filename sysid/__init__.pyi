@@ -88,6 +88,11 @@ from .transforms.structure import diagonal_form as diagonal_form
 from .transforms.structure import diagonal_plus_low_rank as diagonal_plus_low_rank
 from .inference.simulate import Simulation as Simulation
 from .inference.simulate import simulate as simulate
+from .inference.long_run import LongRun as LongRun
+from .inference.long_run import simulate_outputs as simulate_outputs
+from .inference.local_structure import LocalStructure as LocalStructure
+from .inference.local_structure import empirical_gramians as empirical_gramians
+from .inference.local_structure import local_structure as local_structure
 from .inference.kalman import Kalman as Kalman
 from .inference.ekf import ExtendedKalman as ExtendedKalman
 from .inference.ekf import IteratedKalman as IteratedKalman
