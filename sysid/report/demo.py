@@ -67,7 +67,7 @@ def _predictions(page: Page, study: Study, ours: Score, peer: Score) -> None:
               [(s.name, f"{s.nrmse:.3f}", f"{100 * s.coverage:.0f} %", f"{s.width:.0f}") for s in (ours, peer)]),
         Text("Read the ratio with care: the reservoir's kind and scales in this demonstration were settled while these years were "
              "in view. Where every reservoir picks its settings by its evidence before 1921, the error is larger than that of "
-             "AR(9); the figures over ten seeds stand in docs/evidence.md."))
+             "AR(9); the figures, seed by seed, stand in docs/evidence.md."))
 
 
 def _estimation(page: Page, study: Study) -> None:
