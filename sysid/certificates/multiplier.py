@@ -46,6 +46,7 @@ class MultiplierSearch:
     def __post_init__(self) -> None:
         self.t = np.ones(len(self.lower))
         self._diagonal = is_diagonal(self.lower)
+        self._upper_transposed = np.ascontiguousarray(self.upper.T)
         self._fixed = self.thetas is not None
         if not self._fixed:
             self.thetas = frequencies(self.leak, 17 if len(self.t) <= 100 else 13)
@@ -168,10 +169,9 @@ class MultiplierSearch:
                 return None
             value -= 2 * np.log(np.diag(factor).real).sum()
             Z = _inverse(factor)
-            upper, left, right = self._products(k * unit(theta), Z.dtype)
-            BZ = upper @ Z
-            U, V, S = left(right(Z)), right(BZ), BZ @ upper.conj().T
-            hessian += 2 * (V * V.T).real + 2 * (S * U.conj()).real
+            BZ, outer, left, right = self._products(k * unit(theta), Z)
+            U, V = left(right(Z)), right(BZ)
+            hessian += 2 * (_real_product(V, V.T) + _real_product(outer(BZ), U, conjugate=True))
             gradient -= 2 * np.diag(V).real
             dual += np.diag(U).real
             inverses.append(Z)
@@ -180,28 +180,31 @@ class MultiplierSearch:
 
     def _tangent(self, t: np.ndarray, k: float, centre: Centre) -> np.ndarray:
         """dt/dk along the path of centres: the Newton system with the derivative of the gradient in k."""
-        n, pencil, cross = len(t), Pencil(self.lower, self.upper, t), np.zeros(len(t))
+        pencil, cross = Pencil(self.lower, self.upper, t), np.zeros(len(t))
         for theta, Z in zip(self.thetas, centre.inverses):
             e = unit(theta)
-            upper, _, right = self._products(k * e, Z.dtype)
-            z = np.conj(e) * pencil.first
-            slope = -(z + z.conj().T)
-            slope[np.diag_indices(n)] += 4 * k * t
-            through = np.einsum("ij,ji->i", upper, right(Z @ slope @ Z))
-            cross += 2 * through.real - 2 * np.real(e * np.diag(right(Z)) + np.conj(e) * np.einsum("ij,ji->i", upper, Z))
+            BZ, _, _, right = self._products(k * e, Z)
+            RZ, (even, odd) = right(Z), pencil.parts
+            slope = 4 * k * (BZ * t) - np.cos(theta) * _times(BZ, even)
+            if np.iscomplexobj(Z):
+                slope += 1j * np.sin(theta) * _times(BZ, odd)
+            through = np.einsum("ij,ji->i", slope, RZ)
+            cross += 2 * through.real - 2 * np.real(e * np.diag(RZ) + np.conj(e) * np.diag(BZ))
         return -_on_slice(centre.hessian, cross, centre.weights)
 
-    def _products(self, z: complex | float, dtype: np.dtype) -> tuple[np.ndarray, Callable, Callable]:
-        """z I - upper, and multiplication by z I - lower from the left and by its adjoint from the right."""
-        n = len(self.lower)
-        upper = (-self.upper).astype(dtype)
-        upper[np.diag_indices(n)] += z
+    def _products(self, z: complex | float, Z: np.ndarray) -> tuple[np.ndarray, Callable, Callable, Callable]:
+        """(z I - upper) Z; multiplication by (z I - upper)' from the right; by z I - lower from the left, by its adjoint
+        from the right."""
+        BZ = z * Z - _times(self.upper, Z)
+
+        def outer(R: np.ndarray) -> np.ndarray:
+            return np.conj(z) * R - _times(R, self._upper_transposed)
+
         if self._diagonal:
             g = z - np.diag(self.lower)
-            return upper, lambda R: g[:, None] * R, lambda R: R * g.conj()
-        lower = (-self.lower).astype(dtype)
-        lower[np.diag_indices(n)] += z
-        return upper, lambda R: lower @ R, lambda R: R @ lower.conj().T
+            return BZ, outer, lambda R: g[:, None] * R, lambda R: R * g.conj()
+        return (BZ, outer, lambda R: z * R - _times(self.lower, R),
+                lambda R: np.conj(z) * R - _times(R, np.ascontiguousarray(self.lower.T)))
 
     def _bound(self, t: np.ndarray, k: float) -> None:
         """A rate that no diagonal multiplier can go below, from the barrier's multipliers Z_j = psi_j^-1.
@@ -237,8 +240,27 @@ class Centre:
 
 def _inverse(factor: np.ndarray) -> np.ndarray:
     inverse, _ = (lapack.zpotri if np.iscomplexobj(factor) else lapack.dpotri)(factor, lower=1)
-    lower = np.tril(inverse)
-    return lower + np.tril(inverse, -1).conj().T
+    above = inverse.T                                     # the conjugate of Z, row by row, right above its diagonal
+    return np.where(np.tri(len(above), dtype=bool), above.T, above.conj())
+
+
+def _times(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """left @ right where one is real: half the work of a complex product."""
+    if np.iscomplexobj(right):
+        return (left @ np.ascontiguousarray(right).view(np.float64)).view(np.complex128)
+    if np.iscomplexobj(left):
+        out = np.empty(left.shape, dtype=np.complex128)
+        out.real, out.imag = left.real.copy() @ right, left.imag.copy() @ right   # contiguous: BLAS wants it
+        return out
+    return left @ right
+
+
+def _real_product(a: np.ndarray, b: np.ndarray, conjugate: bool = False) -> np.ndarray:
+    """Real part of a b, entry by entry, or of a conj(b)."""
+    if not np.iscomplexobj(a):
+        return a * b
+    imaginary = a.imag * b.imag
+    return a.real * b.real + (imaginary if conjugate else -imaginary)
 
 
 def _on_slice(hessian: np.ndarray, right: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -38,17 +38,26 @@ class Pencil:
         return self.t[:, None] * (self.lower + self.upper)
 
     @cached_property
+    def parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """Symmetric and skew parts of `first`, doubled: psi is real in one and imaginary in the other."""
+        return self.first + self.first.T, self.first - self.first.T
+
+    @cached_property
     def last(self) -> np.ndarray:
         """2 Herm lower' T upper, the constant term."""
         half = times_transpose(self.lower, self.t[:, None] * self.upper)
         return half + half.T
 
     def at(self, k: float, theta: float) -> np.ndarray:
-        """psi(k, theta), (n, n): real at 0 and pi, complex between."""
-        z = (k * unit(theta).conjugate()) * self.first
-        psi = self.last - (z + z.conj().T)
-        psi[np.diag_indices(len(self.t))] += 2 * k * k * self.t
-        return psi
+        """psi(k, theta), (n, n): real at 0 and pi, complex between; a new array."""
+        even, odd = self.parts
+        real = self.last - (k * np.cos(theta)) * even
+        real[np.diag_indices(len(self.t))] += 2 * k * k * self.t
+        if isinstance(unit(theta), float):
+            return real.T
+        psi = np.empty(real.shape, dtype=complex)
+        psi.real, psi.imag = real, (-k * np.sin(theta)) * odd
+        return psi.T                                      # in the order LAPACK wants; the transpose turns the sign of odd
 
     def feasible(self, k: float, theta: float) -> bool:
         """Whether psi(k, theta) is positive definite, by Cholesky."""
@@ -100,8 +109,8 @@ def unit(theta: float) -> complex | float:
 
 
 def cholesky(psi: np.ndarray) -> np.ndarray | None:
-    """The lower factor, or None where there is none."""
-    factor, info = (lapack.zpotrf if np.iscomplexobj(psi) else lapack.dpotrf)(psi, lower=1, clean=0)
+    """The lower factor, or None where there is none; psi is overwritten where it is in Fortran order."""
+    factor, info = (lapack.zpotrf if np.iscomplexobj(psi) else lapack.dpotrf)(psi, lower=1, clean=0, overwrite_a=1)
     return factor if info == 0 and np.isfinite(factor[-1, -1]) else None
 
 
