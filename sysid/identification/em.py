@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import add
 from typing import Any
 
 import numpy as np
 
 from .. import _check
 from ..core.data import Data
-from ..core.gaussian import Gaussian, Stationary
+from ..core.gaussian import Gaussian
 from ..core.status import Status
-from ..inference.start import stationary_law
 from ..models.bilinear import Bilinear
-from ..models.lti import LTI
 from ..models.process import Process
 from .em_step import Maximiser
+from .expectation import Expectation, gaussian_start, grouped
 from .fit import Fit
-from .moments import Expected, Moments, expect
+from .observed_information import ObservedInformation
 from .progress import Progress
+from .uncertainty import Uncertainty
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -29,9 +27,12 @@ class EMFit(Fit):
     """An estimate by EM: Fit (model, process, status, history, initial_states, ...) and, for Student noise, precisions.
 
     precisions: (T,) of each experiment, the expected weight of every sample: outliers are small; None for Gaussian noise.
+    uncertainty: covariance of the matrices with bands for poles, step and frequency responses, for an LTI model
+    estimated with standard_errors=True; else None.
     """
 
     precisions: list[np.ndarray] | None = None
+    uncertainty: Uncertainty | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,9 @@ class EM:
     acceleration: SQUAREM extrapolation [Varadhan & Roland 2008], kept only where it raises the likelihood.
     tolerance: stop when a step gains less in log likelihood. n_jobs: of joblib for the E-step over experiments; a
     joblib.parallel_config with another backend carries it to a cluster.
+    standard_errors: of every estimated element and of the poles, from the observed information at the end, which costs
+    two E-steps a parameter: zero where an element is held, NaN with a reason in `notes` where the data do not determine
+    it, as in a full A, B, C, Q whose state coordinates are free (the poles are determined all the same).
     Missing entries of y are handled in both steps. The likelihood never falls.
     """
 
@@ -67,6 +71,7 @@ class EM:
     prior: Mapping[str, Any] = field(default_factory=dict)
     acceleration: bool = True
     n_jobs: int | None = None
+    standard_errors: bool = False
 
     def __post_init__(self) -> None:
         _check.count(self.max_iterations, "max_iterations", "EM")
@@ -76,45 +81,18 @@ class EM:
 
     def fit(self, data: list[Data], start: Any = None) -> EMFit:
         """Refine `start`: a Process around an LTI or Bilinear model, or None for a subspace estimate."""
-        process, notes = _start(data, start)
+        process, notes = gaussian_start(data, start, "fit(EM)")
         initial = self.initial or ("both" if len(data) >= 5 else "mean")
         if initial == "both" and len(data) == 1:
             raise ValueError('fit(EM): expected initial="mean" or "fixed" for one experiment; received "both". The likelihood has no '
                              "maximum in mean and covariance of a state that is seen once.")  # fmt: skip
         maximise = Maximiser.of(process, self.structure, self.fixed, "fixed" if "m0" in self.fixed else initial, self.prior)
         process = maximise.project(process)
-        expectation = _Expectation(_groups(data, process, self), self.degrees if self.noise == "student" else None, self.n_jobs, maximise)
+        expectation = Expectation(grouped(data, process, self.n_jobs if self.noise == "gaussian" else 2), self.degrees if self.noise == "student" else None, self.n_jobs, maximise)
         return _iterate(self, process, maximise, expectation, notes)
 
 
-@dataclass
-class _Expectation:
-    """The E-step over all experiments, and the precisions that heavy-tailed noise carries from round to round."""
-
-    data: list[Data]
-    degrees: float | None
-    n_jobs: int | None
-    maximise: Maximiser
-    precisions: list[Any] = field(default_factory=list)
-
-    def __call__(self, process: Process) -> tuple[float, Moments, list[Expected]]:
-        """Objective (log likelihood or bound, plus log prior), the summed moments, and each experiment's part."""
-        weights = self.precisions or [None] * len(self.data)
-        if len(self.data) == 1:
-            parts = [expect(process, self.data[0], weights[0], self.degrees)]
-        else:
-            from joblib import Parallel, delayed
-            parts = Parallel(n_jobs=self.n_jobs)(delayed(expect)(process, d, w, self.degrees) for d, w in zip(self.data, weights))
-        moments = reduce(add, (part.moments for part in parts))
-        return moments.log_likelihood + self.maximise.log_prior(process), moments, parts
-
-    def accept(self, parts: list[Expected]) -> None:
-        """Carry the precisions on."""
-        if self.degrees is not None:
-            self.precisions = [part.weights for part in parts]
-
-
-def _iterate(method: EM, process: Process, maximise: Maximiser, expectation: _Expectation, notes: list[str]) -> EMFit:
+def _iterate(method: EM, process: Process, maximise: Maximiser, expectation: Expectation, notes: list[str]) -> EMFit:
     value, moments, parts = expectation(process)
     if not np.isfinite(value):
         raise ValueError("fit(EM): expected a start under which the data have a finite likelihood; received one with a singular "
@@ -147,12 +125,16 @@ def _iterate(method: EM, process: Process, maximise: Maximiser, expectation: _Ex
         status = Status(False, f"stopped after {method.max_iterations} iterations; the last step still gained "
                         f"{history[-1] - history[-2]:.3g} in log likelihood: raise max_iterations", method.max_iterations)  # fmt: skip
     status = status if progress.interrupted is None else progress.interrupted
+    errors = ObservedInformation.at(process, maximise, expectation).errors() if method.standard_errors else None
+    if errors is not None:
+        notes += errors.notes
     if method.noise == "student":
         notes.append("log_likelihood is the variational bound of the Student likelihood")
     states = np.concatenate([part.initial_states for part in parts])
     return EMFit(model=process.model, process=process, status=status, history={"log_likelihood": np.array(history)},
                  log_likelihood=value - maximise.log_prior(process), initial_states=states, notes=tuple(notes),
-                 precisions=expectation.precisions or None)  # fmt: skip
+                 precisions=expectation.precisions or None,
+                 standard_errors=None if errors is None else errors.deviations, uncertainty=None if errors is None else errors.uncertainty)  # fmt: skip
 
 
 def _fell(value: float, new: float, iteration: int) -> Status:
@@ -218,48 +200,3 @@ def _process(vector: np.ndarray, like: Process) -> Process:
 
 def _blocks(model: Any) -> tuple[str, ...]:
     return ("A", "N", "B", "c", "C", "D", "d") if isinstance(model, Bilinear) else ("A", "B", "c", "C", "D", "d")
-
-
-def _start(data: list[Data], start: Any) -> tuple[Process, list[str]]:
-    """A process with S = 0, a regular Q and a Gaussian initial law, and what had to be changed for it."""
-    notes: list[str] = []
-    if start is None:
-        from .subspace import Subspace
-        start = Subspace().fit(data).process
-    if not isinstance(start, Process) or not isinstance(start.model, LTI | Bilinear):
-        kind = type(start.model).__name__ if isinstance(start, Process) else type(start).__name__
-        raise TypeError(f"fit(EM): expected start as a Process around an LTI or Bilinear model, or None; received {kind}. "
-                        "Give Q and R: sysid.Process(model, Q=..., R=...).")  # fmt: skip
-    if start.Q.ndim == 3 or start.R.ndim == 3:
-        raise ValueError("fit(EM): expected constant Q and R; received time-varying ones.")
-    _check.same_time_step(start.model.dt, data[0].dt, "fit(EM)")
-    if (start.model.n_inputs, start.n_outputs) != (data[0].n_inputs, data[0].n_outputs):
-        raise ValueError(f"fit(EM): expected a start with {data[0].n_inputs} inputs and {data[0].n_outputs} outputs as in the data; "
-                         f"received {start.model.n_inputs} and {start.n_outputs}.")  # fmt: skip
-    law = start.initial if isinstance(start.initial, Gaussian) else None
-    if law is None:
-        law = _proper_law(start, data)
-        notes.append(f"the initial law {type(start.initial).__name__}() was replaced by a Gaussian, which EM can estimate")
-    Q, R = start.Q, start.R
-    if start.S is not None and start.S.any():
-        # Without S the same output needs more process noise; a tenth of the innovations' part keeps Q regular.
-        Q = Q + 0.1 * np.diag(np.diag(Q)) + 1e-3 * np.diag(np.diag(law.cov))
-        notes.append("S was set to zero and Q enlarged at the start: EM estimates processes with uncorrelated noises")
-    return Process(start.model, Q, R, None, law), notes
-
-
-def _proper_law(start: Process, data: list[Data]) -> Gaussian:
-    if isinstance(start.initial, Stationary):
-        return stationary_law(start, np.arange(start.n_states), "fit(EM)")
-    spread = np.nanvar(np.concatenate([d.y for d in data]), 0).sum() / max(np.linalg.norm(start.model.C) ** 2, 1e-300)
-    return Gaussian(np.zeros(start.n_states), 10 * spread * np.eye(start.n_states))
-
-
-def _groups(data: list[Data], process: Process, method: EM) -> list[Data]:
-    """Experiments of equal length without gaps as one batch, which shares its covariances; in order otherwise."""
-    alone = isinstance(process.model, Bilinear) or method.noise != "gaussian" or method.n_jobs not in (None, 1)
-    lengths = {d.n_steps for d in data}
-    if alone or len(data) == 1 or len(lengths) > 1 or any(d.missing.any() for d in data):
-        return data
-    u = np.stack([d.u for d in data]) if data[0].n_inputs else None
-    return [Data(np.stack([d.y for d in data]), u, data[0].dt)]

@@ -63,14 +63,8 @@ class Maximiser:
 
     def __call__(self, process: Process, s: Moments) -> Process:
         """One M-step; a conditional one where ties need the current Q or R, so the likelihood rises all the same."""
-        n = process.n_states
+        s = self.with_prior(s)
         xx, xz, zz, count = s.xx, s.xz, s.zz, float(s.transitions)
-        if self.prior_A is not None:
-            mean, precision = self.prior_A
-            xx, xz, zz = xx + precision * mean @ mean.T, xz.copy(), zz.copy()
-            xz[:, :n] += precision * mean
-            zz[:n, :n] += precision * np.eye(n)
-            count += n
         theta = _tied_regression(self.state, xz, zz, process.Q)
         Q = self.Q.estimate(_scatter(xx, xz, zz, theta), count)
         psi = _tied_regression(self.output, s.yh, s.hh, process.R)
@@ -81,6 +75,17 @@ class Maximiser:
         if self.initial == "both":
             P0 = self.P0.estimate(s.second - s.sequences * np.outer(m0, m0), float(s.sequences))
         return Process(rebuilt(process.model, theta, psi), _psd(Q), _psd(R), None, Gaussian(m0, _psd(P0)))
+
+    def with_prior(self, s: Moments) -> Moments:
+        """The moments with those of the prior of A, which counts as n transitions, added."""
+        if self.prior_A is None:
+            return s
+        mean, precision = self.prior_A
+        n = len(mean)
+        xz, zz = s.xz.copy(), s.zz.copy()
+        xz[:, :n] += precision * mean
+        zz[:n, :n] += precision * np.eye(n)
+        return replace(s, transitions=s.transitions + n, xx=s.xx + precision * mean @ mean.T, xz=xz, zz=zz)
 
     def project(self, process: Process) -> Process:
         """The process nearest to a start that obeys the constraints."""

@@ -46,17 +46,21 @@ class PredictionError:
 
     for linear models, every matrix, the offsets and the initial state of each experiment free; for a Nonlinear model
     its parameters p, under bounds and from several starts, with simulation errors.
-    focus: "prediction" (one step, K estimated) or "simulation" (K = 0).
+    focus: "prediction" (one step, K estimated), "simulation" (K = 0), or "likelihood": the exact likelihood of the
+    Kalman filter in A, B, C, D, d, Q, R and the initial mean, S = 0, as EM maximises it, by quasi-Newton steps; gaps
+    are then treated exactly, and standard errors come from the observed information.
     bounds: pairs (low, high) for each parameter of a Nonlinear model, None for unbounded.
     starts: how many starting points; for linear models other subspace weightings, for nonlinear ones points between
     the bounds, drawn by rng.
     loss: "gaussian", "huber" or "student" (4 degrees of freedom), the last two for records with outliers.
     free: blocks of a linear model to estimate, {"A": mask or True, ...} with masks of the blocks' shapes among
-    A, B, c, K, C, D, d; None frees all. Held entries keep the values of `start`.
+    A, B, c, K, C, D, d (under "likelihood" Q and R as True in place of K); None frees all (under "likelihood" all but c
+    and Q, which the choice of state coordinates makes 1).
+    Held entries keep the values of `start`.
     feedthrough: whether D is free where `free` is None.
     n_states: order of the subspace start where no start is given.
     estimate_initial_states: else they stay zero (linear) or as the start has them.
-    Missing outputs give no correction and no error. Standard errors come from the information matrix, and under
+    Missing outputs give no correction and no error; the gain after a gap is exact under "likelihood" only. Standard errors come from the information matrix, and under
     simulation focus, where errors are coloured, from sums of scores over blocks of samples.
     """
 
@@ -73,13 +77,14 @@ class PredictionError:
     rng: np.random.Generator | None = None
 
     def __post_init__(self) -> None:
-        _check.choice(self.focus, "focus", "PredictionError", ("prediction", "simulation"))
+        _check.choice(self.focus, "focus", "PredictionError", ("prediction", "simulation", "likelihood"))
         _check.choice(self.loss, "loss", "PredictionError", ("gaussian", "huber", "student"))
         _check.count(self.starts, "starts", "PredictionError")
         _check.count(self.max_iterations, "max_iterations", "PredictionError")
-        unknown = set(self.free or {}) - set(BLOCKS)
+        names = BLOCKS if self.focus != "likelihood" else ("A", "B", "c", "C", "D", "d", "Q", "R")
+        unknown = set(self.free or {}) - set(names)
         if unknown:
-            raise ValueError(f"PredictionError: expected free to name blocks among {', '.join(BLOCKS)}; "
+            raise ValueError(f"PredictionError: expected free to name blocks among {', '.join(names)}; "
                              f"received {', '.join(sorted(unknown))}.")  # fmt: skip
 
     def fit(self, data: list[Data], start: Any = None) -> PredictionErrorFit:
@@ -94,6 +99,9 @@ class PredictionError:
         if self.bounds is not None:
             raise ValueError("fit(PredictionError): expected bounds only for the parameters p of a Nonlinear model; received "
                              "some for a linear one. Hold entries of a linear model with `free`.")  # fmt: skip
+        if self.focus == "likelihood":
+            from .likelihood_fit import fit_likelihood
+            return fit_likelihood(self, data, start)
         return self._fit_linear(data, start)
 
     def _fit_linear(self, data: list[Data], start: Any) -> PredictionErrorFit:
