@@ -56,7 +56,7 @@ def test_em_prediction_error_and_direct_maximisation_agree_at_the_optimum_and_on
         return -sysid.filter(sysid.Process(model, v[2], v[3], initial=sysid.Gaussian([v[4]], 1.0)), data).log_likelihood
 
     at = np.array([em.model.A[0, 0], em.model.B[0, 0], em.process.Q[0, 0], em.process.R[0, 0], em.process.initial.mean[0]])
-    best = minimize(negative, at + [0.03, -0.05, 0.02, 0.03, 0.2], method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000})
+    best = minimize(negative, at + np.array([0.03, -0.05, 0.02, 0.03, 0.2]), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-12, "maxiter": 4000})
     assert gradient.converged
     assert abs(em.log_likelihood + best.fun) < 1e-6 and abs(gradient.log_likelihood + best.fun) < 1e-6
     h = 1e-3 * np.eye(5)
