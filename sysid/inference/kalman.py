@@ -26,7 +26,7 @@ from .square_root import square_root_pass
 from .trace import Stretch, Trace
 
 FORMS = ("auto", "covariance", "sequential", "sqrt", "information")
-LOSS = 1e-8  # below this share of what it was summed from, a variance has lost too many digits for the covariance form
+LOSS = 1e-6  # below this share of what it was summed from, a variance has lost too many digits for the covariance form
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Kalman:
     form: "covariance" updates P in Joseph's symmetric form, all outputs at once; "sequential" one output at a time;
     "sqrt" carries factors P = L L'; "information" first collapses p > n outputs onto n combinations.
     "auto" takes "information" for p > n with a regular constant R, else "covariance", and turns to "sqrt" where
-    cancellation has left less than 1e-8 of a variance. The result names the form used.
+    cancellation has left less than 1e-6 of a variance. The result names the form used.
     The covariance recursion of a time-invariant process stops once it has converged to rounding and starts again,
     exactly, at a missing entry. Cost O(T (n^2 p + n^3)) before convergence, O(T n (n + p)) after.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..kernels import conditioning, square_root
+from ..kernels import conditioning, factors, square_root, square_root_smoothing
 from ..kernels._jit import as_float
 from .linear_arrays import LinearArrays
 from .means import mean_pass, outputs
@@ -21,6 +21,11 @@ def unit_free_factor(cov: np.ndarray) -> np.ndarray:
     return as_float(d[..., :, None] * vectors * root[..., None, :])
 
 
+def steps() -> tuple:
+    """The two steps on factors, as kernels take them."""
+    return factors.update.as_argument(), factors.triangularise.as_argument()
+
+
 def square_root_pass(arrays: LinearArrays, stretch: Stretch) -> Trace:
     """As `kalman.covariance_pass`, with every covariance as L L'."""
     S, T, p = stretch.y.shape
@@ -33,23 +38,36 @@ def square_root_pass(arrays: LinearArrays, stretch: Stretch) -> Trace:
     rank, index, L = np.empty(T, dtype=np.int64), np.empty(T, dtype=np.int64), np.empty((n, n))
     A, FQ, start = as_float(arrays.AT.swapaxes(1, 2)), unit_free_factor(arrays.Q), unit_free_factor(stretch.cov[None])[0]
     slots = square_root.covariances(
-        conditioning.condition.as_argument(), A, arrays.C, FQ, arrays.R, ~np.isnan(stretch.y[0]), start,
+        conditioning.condition.as_argument(), *steps(), A, arrays.C, FQ, arrays.R, ~np.isnan(stretch.y[0]), start,
         arrays.is_invariant, Pp, Pf, Lf, K, W, kappa, turn, const, rank, index, L)  # fmt: skip
     xp, xf, log_density, mean = mean_pass(arrays, stretch, (K[:slots], W[:slots], const[:slots], rank[:slots], index))
     yp = None if stretch.store == "last" else outputs(arrays, xp)
     P = L @ L.T
-    e = None if yp is None else np.where(np.isnan(stretch.y), 0.0, stretch.y - yp)
-    extra = {"Lf": Lf[:slots], "A": A, "FQ": FQ, "turn": turn[:slots], "kappa": kappa[:slots], "e": e} if keep else {}
+    extra: dict[str, np.ndarray] = {}
+    if keep:
+        e = np.where(np.isnan(stretch.y), 0.0, stretch.y - yp)
+        zeta = (kappa[index] @ e[..., None])[..., 0]
+        extra = {"Lf": Lf[:slots], "AL": A[:slots] @ Lf[:slots], "E": FQ[:slots], "turn": turn[:slots], "zeta": zeta}
     return Trace(xp, xf, yp, Pp[:slots] if keep else None, Pf[:slots] if keep else None, index, arrays.AT, arrays.Q,
                  arrays.C, arrays.R, log_density, mean, (P + P.T) / 2, form="square root", extra=extra)  # fmt: skip
+
+
+def rotations(trace: Trace) -> tuple[np.ndarray, np.ndarray]:
+    """[Theta1, Theta2] (slots, n, 2n) and L(t+1|t) (slots, n, n) of a square-root trace."""
+    of = trace.extra
+    slots, n = of["Lf"].shape[:2]
+    Theta, ahead = np.empty((slots, n, 2 * n)), np.empty((slots, n, n))
+    square_root_smoothing.rotations(steps()[1], as_float(of["AL"]), as_float(of["E"]), Theta, ahead)
+    return Theta, ahead
 
 
 def square_root_backward(trace: Trace) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Smoothed means (S, T, n); covariances and Cov(x[t+1], x[t]) in slots (k, n, n); the slot of each step (T,)."""
     T, n = trace.xf.shape[1:]
-    of = trace.extra
-    Theta, Ps, cross, place = np.zeros_like(of["Lf"]), np.empty((T, n, n)), np.zeros((T, n, n)), np.empty(T, dtype=np.int64)
-    slots = square_root.smoothed(of["A"], of["FQ"], of["Lf"], of["turn"], trace.index, Theta, Ps, cross, place)
+    Lf, turn = trace.extra["Lf"], trace.extra["turn"]
+    Ps, cross, place = np.empty((T, n, n)), np.zeros((T, n, n)), np.empty(T, dtype=np.int64)
+    Theta, ahead = rotations(trace)
+    slots = square_root_smoothing.covariances(steps()[1], Theta, ahead, Lf, turn, trace.index, Ps, cross, place)
     x = np.empty_like(trace.xf)
-    square_root.smoothed_means(Theta, of["Lf"], of["turn"], of["kappa"], trace.index, of["e"], trace.xf, x)
+    square_root_smoothing.means(Theta, Lf, turn, as_float(trace.extra["zeta"]), trace.index, trace.xf, x)
     return x, Ps[:slots], cross[:slots], place

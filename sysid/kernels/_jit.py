@@ -36,6 +36,8 @@ __all__ = [
     "real",
     "state_function",
     "state_jacobian",
+    "triangular_step",
+    "update_step",
     "vec",
 ]
 
@@ -57,6 +59,9 @@ state_jacobian = types.FunctionType(out_mat(vec, vec, vec, real))
 mask_row = types.Array(types.boolean, 1, "C", readonly=True)
 condition_step = types.FunctionType(real(mat, mat, mat, mask_row, *[out_mat] * 8, out_vec))
 propagate_step = types.FunctionType(real(mat, mat, mat, out_mat, out_mat, out_mat))
+# The two steps on square-root factors, `factors.update` and `factors.triangularise`.
+update_step = types.FunctionType(flag(out_mat, mat, mat, mask_row, *[out_mat] * 6, out_vec))
+triangular_step = types.FunctionType(real(out_mat, integer))
 _FUNCTION_SIGNATURES = {"vector": out_vec(vec, vec, vec, real), "matrix": out_mat(vec, vec, vec, real)}
 
 # Numba's default threading layer ends the process when two threads start parallel kernels at once.

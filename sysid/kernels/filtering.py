@@ -14,6 +14,8 @@ mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
 
 EPS = 2.220446049250313e-16
+DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
+NEGATIVE = 5e-10  # eigenvalue of a correlation matrix, below zero, that rounding may not reach
 
 
 @helper
@@ -25,16 +27,39 @@ def copy(source, target):
 
 
 @helper
-def unchanged(P, before, largest):
+def unchanged(P, before):
     """Whether P moved by no more than rounding, each entry relative to its own variances."""
     n = P.shape[0]
     tolerance = 16.0 * np.sqrt(n) * EPS
     for i in range(n):
         for j in range(i + 1):
-            allowed = tolerance * np.sqrt(P[i, i] * P[j, j]) + 1e-30 * np.sqrt(largest[i] * largest[j])
-            if abs(P[i, j] - before[i, j]) > allowed:
+            if abs(P[i, j] - before[i, j]) > tolerance * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
                 return False
     return True
+
+
+@helper
+def indefinite(P, L):
+    """Whether the correlations of P have an eigenvalue below -NEGATIVE: then they plus NEGATIVE have no Cholesky factor L."""
+    n = P.shape[0]
+    for j in range(n):
+        if not P[j, j] > 0.0:
+            for i in range(n):
+                L[i, j] = 0.0
+                L[j, i] = 0.0
+            continue
+        total = 1.0 + NEGATIVE
+        for k in range(j):
+            total -= L[j, k] * L[j, k]
+        if not total > 0.0:
+            return True
+        L[j, j] = np.sqrt(total)
+        for i in range(j + 1, n):
+            total = P[i, j] / np.sqrt(P[i, i]) / np.sqrt(P[j, j]) if P[i, i] > 0.0 else 0.0
+            for k in range(j):
+                total -= L[i, k] * L[j, k]
+            L[i, j] = total / L[j, j]
+    return False
 
 
 @kernel(condition_step, propagate_step, cube, cube, cube, cube, mask_type, mat, flag, out_cube, out_cube, out_cube, out_cube, out_vec, out_index,
@@ -45,11 +70,12 @@ def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K
     AT (A transposed), C, Q, R: one matrix, or one a step. seen: (T, p). P0: (n, n) at the first step.
     Pp and Pf may have a single slot where they are not to be kept. P (n, n) leaves as the covariance of step T.
     May stop (a time-invariant model): the recursion is frozen once 16 steps leave it unchanged to rounding.
-    Returns the number of slots, and the smallest share that cancellation left of any variance.
+    Returns the number of slots, and the smallest share that cancellation left of any variance, -1 where a covariance lost
+    its sign: cancellation of several steps adds up.
     """
     T, n, p = len(seen), P.shape[0], C.shape[1]
     M, S, V, root, info = np.empty((p, n)), np.empty((p, p)), np.empty((n, p)), np.empty((2, max(n, p))), np.empty(2)
-    work, before, largest = np.empty((n, n)), np.zeros((n, n)), np.zeros(n)
+    work, before = np.empty((n, n)), np.zeros((n, n))
     copy(P0, P)
     slot, streak, frozen, share = -1, 0, False, 1.0
     for t in range(T):
@@ -69,11 +95,11 @@ def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K
         left = condition(Pp[keep], C[c], R[r], seen[t], K[slot], W[slot], Pf[kept], M, S, work, V, root, info)
         rank[slot], const[slot] = int(info[0]), info[1]
         share = min(share, left, propagate(AT[a], Pf[kept], Q[q], work, root, P))
-        for i in range(n):
-            largest[i] = max(largest[i], P[i, i])
+        if 0.0 < share < DOUBTFUL and (indefinite(Pf[kept], work) or indefinite(P, work)):
+            share = -1.0
         streak = streak + 1 if complete and may_stop else 0
         if streak % 16 == 1:
             copy(P, before)
         elif streak > 16 and streak % 16 == 0:
-            frozen = unchanged(P, before, largest)
+            frozen = unchanged(P, before)
     return slot + 1, share

@@ -67,6 +67,7 @@ def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
             continue
         r = S[j, j] if S[j, j] > 8.0 * EPS * R[j, j] else 0.0
         if r > 0.0:
+            share = min(share, r / R[j, j])
             eliminate(j, S, M, W)
         s, gross = r, 0.0
         for i in range(n):

@@ -18,6 +18,8 @@ index_type = types.Array(types.int64, 1, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
 
 EPS = 2.220446049250313e-16
+DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
+NEGATIVE = 5e-10  # eigenvalue of a correlation matrix, below zero, that rounding may not reach
 
 
 @helper
@@ -57,6 +59,7 @@ def solve(P, gross, L, X):
         for k in range(j):
             total -= L[j, k] * L[j, k]
         if not total > 16.0 * n * EPS * gross[j]:
+            share = 0.0 if P[j, j] > 0.0 else share  # zero, or too small to be told from it
             for i in range(j, n):
                 L[i, j] = 0.0
             continue
@@ -122,6 +125,30 @@ def unchanged(P, before):
     return True
 
 
+@helper
+def indefinite(P, L):
+    """Whether the correlations of P have an eigenvalue below -NEGATIVE: then they plus NEGATIVE have no Cholesky factor L."""
+    n = P.shape[0]
+    for j in range(n):
+        if not P[j, j] > 0.0:
+            for i in range(n):
+                L[i, j] = 0.0
+                L[j, i] = 0.0
+            continue
+        total = 1.0 + NEGATIVE
+        for k in range(j):
+            total -= L[j, k] * L[j, k]
+        if not total > 0.0:
+            return True
+        L[j, j] = np.sqrt(total)
+        for i in range(j + 1, n):
+            total = P[i, j] / np.sqrt(P[i, i]) / np.sqrt(P[j, j]) if P[i, i] > 0.0 else 0.0
+            for k in range(j):
+                total -= L[i, k] * L[j, k]
+            L[i, j] = total / L[j, j]
+    return False
+
+
 @kernel(propagate_step, cube, cube, cube, index_type, mat, out_cube, out_cube, out_index, out_mat, nogil=True)
 def covariances(propagate, AT, Q, Pf, index, last, GT, Ps, place, P):
     """Gains and smoothed covariances, backward from P(T-1|T-1).
@@ -129,7 +156,7 @@ def covariances(propagate, AT, Q, Pf, index, last, GT, Ps, place, P):
     AT (A transposed), Q: one matrix, or one a step. Pf: (slots, n, n) filtered covariances, index: (T,) their slots.
     last: (n, n) the smoothed covariance at step T-1. GT: (slots, n, n) transposed gains, in the filter's slots.
     Ps: (slots, n, n), or one slot where they are not to be kept; place: (T,) their slots. P (n, n) leaves as P(0|T).
-    Returns the number of slots used and the smallest share that cancellation left of any variance.
+    Returns the number of slots used and the smallest share that cancellation left of any variance, -1 where one lost its sign.
     """
     T, n = len(index), Pf.shape[1]
     base, work, factor, root = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((2, n))
@@ -157,6 +184,8 @@ def covariances(propagate, AT, Q, Pf, index, last, GT, Ps, place, P):
         for i in range(n):
             if Pf[j, i, i] > 0.0:
                 share = min(share, P[i, i] / Pf[j, i, i] if P[i, i] > 0.0 else 1.0)
+        if 0.0 < share < DOUBTFUL and indefinite(P, work):
+            share = -1.0
         streak += 1
         if streak % 16 == 1:
             copy(P, before)

@@ -13,11 +13,11 @@ def test_hard_problems(block):
     """200 seeds; scales 1e-12 to 1e12, conditions to 1e14, roots to 1.02, singular Q, R, P0, 0-100 % missing."""
     compared = 0
     for seed in range(50 * block, 50 * (block + 1)):
-        wrong, worst = audit(seed)
+        wrong, worst, rounding = audit(seed)
         assert not wrong, wrong
         if worst is not None:
             compared += 1
-            assert worst < 1e-6, f"seed {seed}: forms differ by {worst:g}"
+            assert worst < max(1e-6, rounding), f"seed {seed}: forms differ by {worst:g}, one rounding of the input by {rounding:g}"
     assert compared >= 20
 
 
