@@ -16,7 +16,7 @@ from .diffuse import Prefix, smooth_prefix, unresolved
 from .square_root import square_root_backward
 from .trace import Trace, with_infinite
 
-LOSS = 1e-6  # below this share left by cancellation, the gains are worth too few digits in covariance form
+LOSS = 1e-5  # below this share left by cancellation, the gains are worth too few digits in covariance form
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,7 @@ def covariances(propagate, AT, Q, Pf, index, last, GT, Ps, place, P):
             a, q = t if len(AT) > 1 else 0, t if len(Q) > 1 else 0
             share = min(share, backward_gain(propagate, AT[a], Q[q], Pf[j], GT[j], base, work, factor, zero, root))
             frozen, streak = False, 0
-        propagate(GT[j], P, base, work, root, factor)
+        share = min(share, propagate(GT[j], P, base, work, root, factor))
         copy(factor, P)
         slot += 1
         copy(P, Ps[slot if len(Ps) > 1 else 0])
