@@ -7,7 +7,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import condition_step, cube, flag, helper, kernel, mat, out_cube, out_mat, out_vec, triangular_step, types, update_step
+from ._jit import (
+    condition_step,
+    cube,
+    flag,
+    helper,
+    kernel,
+    mat,
+    out_cube,
+    out_mat,
+    out_vec,
+    triangular_step,
+    types,
+    update_step,
+)
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
