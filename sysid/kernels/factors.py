@@ -95,6 +95,22 @@ def decorrelate(R, seen, D, unit, work):
                     unit[i, k] -= factor * unit[j, k]
 
 
+@helper
+def seen_along(c, L, phi):
+    """phi = L'c without what is rounding; returns phi'phi."""
+    n, total = len(c), 0.0
+    for k in range(n):
+        phi[k] = 0.0
+        size = 0.0
+        for i in range(n):
+            phi[k] += c[i] * L[i, k]
+            size += abs(c[i] * L[i, k])
+        if abs(phi[k]) <= 4.0 * n * EPS * size:
+            phi[k] = 0.0
+        total += phi[k] * phi[k]
+    return total
+
+
 @kernel(out_mat, mat, mat, mask_row, *[out_mat] * 6, out_vec, returns=flag)
 def update(L, C, R, seen, K, W, kappa, turn, unit, work, info):
     """Potter's update of L (n, n) by the outputs seen; K (n, p) and W (p, p) act on the innovation as it is measured.
@@ -128,19 +144,11 @@ def update(L, C, R, seen, K, W, kappa, turn, unit, work, info):
             w[k] = unit[j, k]
             for i in range(n):
                 w[k] -= c[i] * K[i, k]
-        s, known, gross, exact = D[j], 0.0, D[j], exact and D[j] == 0.0
+        s, exact = D[j] + seen_along(c, L, phi), exact and D[j] == 0.0
+        known = 0.0
         for k in range(n):
-            phi[k] = 0.0
-            size = 0.0
             known += abs(c[k]) * root[k]
-            for i in range(n):
-                phi[k] += c[i] * L[i, k]
-                size += abs(c[i] * L[i, k])
-            if abs(phi[k]) <= 4.0 * n * EPS * size:
-                phi[k] = 0.0
-            s += phi[k] * phi[k]
-        gross += known * known
-        if not s > max(LEAST * gross, SMALLEST):
+        if not s > max(LEAST * (D[j] + known * known), SMALLEST):
             rank -= 1
             continue
         for i in range(n):
