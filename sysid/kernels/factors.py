@@ -98,7 +98,7 @@ def decorrelate(R, seen, D, unit, work):
 @helper
 def seen_along(c, L, phi):
     """phi = L'c without what is rounding; returns phi'phi."""
-    n, total = len(c), 0.0
+    n, total = L.shape[0], 0.0
     for k in range(n):
         phi[k] = 0.0
         size = 0.0
