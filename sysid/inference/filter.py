@@ -9,7 +9,6 @@ import numpy as np
 
 from .. import _check
 from ..core.data import Data
-from ..core.gaussian import Gaussian
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
@@ -114,13 +113,13 @@ def wrap(process: Process, data: Data, method: Any, traces: list[Trace]) -> Filt
     batch = data.is_batch
 
     def joined(name: str) -> np.ndarray:
-        whole = np.concatenate([getattr(t, name) for t in traces])
+        parts = [getattr(t, name) for t in traces]
+        whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
         return whole if batch else whole[0]
 
     def covariances(of: Any) -> Any:
         return lambda: gather([of(t) for t in traces], traces, batch)
 
-    finals = [Gaussian(x, t.cov) for t in traces for x in t.mean]
     y_mean = np.full_like(data.y, np.nan) if traces[0].yp is None else joined("yp")
     return Filtered(process, data, method, States(joined("xp"), covariances(Trace.predicted_cov)), States(joined("xf"), covariances(Trace.filtered_cov)),
-                    y_mean, joined("log_density"), finals if batch else finals[0], traces[0].form, traces)  # fmt: skip
+                    y_mean, joined("log_density"), traces[0].form, traces)  # fmt: skip

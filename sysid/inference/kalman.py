@@ -103,8 +103,7 @@ def covariance_pass(arrays: LinearArrays, stretch: Stretch, sequential: bool = F
         step.as_argument(), propagation.propagate.as_argument(), arrays.AT, arrays.C, arrays.Q, arrays.R,
         ~np.isnan(stretch.y[0]), stretch.cov, arrays.is_invariant, Pp, Pf, K, W, const, rank, index, P)  # fmt: skip
     gains = (K[:slots], W[:slots], const[:slots], rank[:slots], index)
-    xp, xf, log_density, mean = mean_pass(arrays, stretch, gains)
+    xp, xf, yp, log_density, mean = mean_pass(arrays, stretch, gains)
     keep = stretch.store == "all"
-    yp = None if stretch.store == "last" else outputs(arrays, xp)
     return Trace(xp, xf, yp, Pp[:slots] if keep else None, Pf[:slots] if keep else None, index, arrays.AT, arrays.Q,
                  arrays.C, arrays.R, log_density, mean, P, share, "sequential" if sequential else "covariance")  # fmt: skip

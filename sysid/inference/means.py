@@ -13,16 +13,17 @@ from .trace import Stretch
 
 
 def mean_pass(arrays: LinearArrays, stretch: Stretch, gains: tuple) -> tuple[np.ndarray, ...]:
-    """Means of all sequences along shared gains, in threads where there are many."""
-    S, T, _ = stretch.y.shape
+    """Predicted, filtered means and outputs, log-densities and last means along shared gains, in threads where there are many."""
+    S, T, p = stretch.y.shape
     n = len(stretch.cov)
     kept = 1 if stretch.store == "last" else T
-    xp, xf, log_density, mean = np.empty((S, kept, n)), np.empty((S, kept, n)), np.empty((S, T)), np.empty((S, n))
+    xp, xf, yp = np.empty((S, kept, n)), np.empty((S, kept, n)), np.empty((S, kept, p))
+    log_density, mean = np.empty((S, T)), np.empty((S, n))
 
     def run(a: int, b: int) -> None:
         bx, by = (v if len(v) == 1 else v[a:b] for v in (arrays.bx, arrays.by))
         mean_kernels.linear_means(arrays.AT, arrays.C, bx, by, *gains, stretch.y[a:b], stretch.mean[a:b], xp[a:b],
-                                  xf[a:b], log_density[a:b], mean[a:b])  # fmt: skip
+                                  xf[a:b], yp[a:b], log_density[a:b], mean[a:b])  # fmt: skip
 
     workers = min(os.cpu_count() or 1, S) if S * T > 20000 else 1
     if workers == 1:
@@ -31,7 +32,7 @@ def mean_pass(arrays: LinearArrays, stretch: Stretch, gains: tuple) -> tuple[np.
         edges = np.linspace(0, S, workers + 1).astype(int)
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(run, edges[:-1].tolist(), edges[1:].tolist()))
-    return xp, xf, log_density, mean
+    return xp, xf, None if stretch.store == "last" else yp, log_density, mean
 
 
 def outputs(arrays: LinearArrays, x: np.ndarray) -> np.ndarray:

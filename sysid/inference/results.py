@@ -25,7 +25,7 @@ class Filtered(Banded):
     predicted: law of x[t] given y[..t-1] (predicted[0] is the prior); filtered: law of x[t] given y[..t].
     y_mean, y_cov: law of y[t] given the past, (T, p), (T, p, p); interval() and plot() show it in original units.
     log_likelihoods: (T,) log-density of each measurement given the past with all 2 pi terms, -inf where impossible.
-    final: the law of x[T] given all data, a list of them for a batch. process, data, method: what it was computed from.
+    process, data, method: what it was computed from.
     form: the recursion used. traces: the arrays that smoothers read.
     """
 
@@ -36,9 +36,14 @@ class Filtered(Banded):
     filtered: States
     y_mean: np.ndarray
     log_likelihoods: np.ndarray
-    final: Gaussian | list[Gaussian]
     form: str
     traces: list[Trace] = field(repr=False)
+
+    @cached_property
+    def final(self) -> Gaussian | list[Gaussian]:
+        """The law of x[T] given all data; a list of them for a batch."""
+        finals = [Gaussian(x, t.cov) for t in self.traces for x in t.mean]
+        return finals if self.data.is_batch else finals[0]
 
     @property
     def log_likelihood(self) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 from ..kernels import propagation, smoothing
 from .diffuse import Prefix, smooth_prefix, unresolved
 from .square_root import square_root_backward
-from .trace import Trace, with_infinite
+from .trace import Trace, unfolded, with_infinite
 
 LOSS = 1e-5  # below this share left by cancellation, the gains are worth too few digits in covariance form
 
@@ -39,7 +39,7 @@ class Backward:
 
     def cov(self) -> np.ndarray:
         """P(t|T): (T, n, n), with infinite variances of what the data never determine."""
-        return with_infinite(self.P[self.place], self.infinite)
+        return with_infinite(unfolded(self.P, self.place), self.infinite)
 
     def cross_cov(self) -> np.ndarray:
         """Cov(x[t+1], x[t] | y): (T-1, n, n)."""
@@ -73,7 +73,7 @@ class RTS:
         GT, place, P = np.empty_like(trace.Pf), np.empty(T, dtype=np.int64), np.empty((n, n))
         # The recursion settles where the filter has; otherwise each step needs a slot.
         Ps = np.empty((T, n, n))
-        slots, share = smoothing.covariances(propagation.propagate.as_argument(), trace.AT, trace.Q, trace.Pf, trace.index,
+        slots, share = smoothing.covariances(propagation.propagate.as_argument(), trace.AT, trace.Q, trace.Pp, trace.Pf, trace.index,
                                              trace.Pf[trace.index[-1]], GT, Ps, place, P)  # fmt: skip
         if share < LOSS and "square root" in trace.extra:
             return self.backward(trace.extra["square root"]())

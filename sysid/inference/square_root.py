@@ -7,7 +7,7 @@ import numpy as np
 from ..kernels import conditioning, factors, square_root, square_root_smoothing
 from ..kernels._jit import as_float
 from .linear_arrays import LinearArrays
-from .means import mean_pass, outputs
+from .means import mean_pass
 from .trace import Stretch, Trace
 
 
@@ -40,8 +40,7 @@ def square_root_pass(arrays: LinearArrays, stretch: Stretch) -> Trace:
     slots = square_root.covariances(
         conditioning.condition.as_argument(), *steps(), A, arrays.C, FQ, arrays.R, ~np.isnan(stretch.y[0]), start,
         arrays.is_invariant, Pp, Pf, Lf, K, W, kappa, turn, const, rank, index, L)  # fmt: skip
-    xp, xf, log_density, mean = mean_pass(arrays, stretch, (K[:slots], W[:slots], const[:slots], rank[:slots], index))
-    yp = None if stretch.store == "last" else outputs(arrays, xp)
+    xp, xf, yp, log_density, mean = mean_pass(arrays, stretch, (K[:slots], W[:slots], const[:slots], rank[:slots], index))
     P = L @ L.T
     extra: dict[str, np.ndarray] = {}
     if keep:

@@ -79,11 +79,11 @@ class Trace:
 
     def predicted_cov(self) -> np.ndarray:
         """P(t|t-1): (T, n, n), with infinite variances where a diffuse start has not been resolved."""
-        return with_infinite(self._kept(self.Pp)[self.index], self.extra.get("infinite predicted"))
+        return with_infinite(unfolded(self._kept(self.Pp), self.index), self.extra.get("infinite predicted"))
 
     def filtered_cov(self) -> np.ndarray:
         """P(t|t): (T, n, n), with infinite variances where a diffuse start has not been resolved."""
-        return with_infinite(self._kept(self.Pf)[self.index], self.extra.get("infinite filtered"))
+        return with_infinite(unfolded(self._kept(self.Pf), self.index), self.extra.get("infinite filtered"))
 
     def innovation_cov(self) -> np.ndarray:
         """C P(t|t-1) C' + R: (T, p, p), with infinite variances where a diffuse start has not been resolved."""
@@ -91,9 +91,9 @@ class Trace:
             return self.extra["S"]
         Pp = self._kept(self.Pp)
         if len(self.C) == 1 and len(self.R) == 1:
-            S = (self.C[0] @ Pp @ self.C[0].T + self.R[0])[self.index]
+            S = unfolded(self.C[0] @ Pp @ self.C[0].T + self.R[0], self.index)
         else:
-            S = self.C @ Pp[self.index] @ self.C.swapaxes(1, 2) + self.R
+            S = self.C @ unfolded(Pp, self.index) @ self.C.swapaxes(1, 2) + self.R
         S = (S + S.swapaxes(1, 2)) / 2
         none = np.diagonal(S, axis1=1, axis2=2) <= 0  # rounding may take a variance of zero below it
         if none.any():
@@ -105,6 +105,11 @@ class Trace:
         if P is None:
             raise ValueError('filter: covariances were not kept; call it with store="all".')
         return P
+
+
+def unfolded(P: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """P[index], a new array (T, ., .); for small matrices many times faster than indexing."""
+    return np.take(P, index, axis=0, mode="clip")
 
 
 def with_infinite(cov: np.ndarray, where: np.ndarray | None) -> np.ndarray:

@@ -16,6 +16,7 @@ import numba
 import numba.experimental.function_type
 import numpy as np
 from numba import types
+from numba.extending import typeof_impl
 
 __all__ = [
     "as_float",
@@ -90,10 +91,11 @@ def _njit(args: Any, function: Callable, **options: Any) -> Callable:
 
 
 class _Argument(types.WrapperAddressProtocol):
-    """A compiled function with its address looked up once."""
+    """A compiled function with its address and its type looked up once."""
 
     def __init__(self, function: Any, signature: Any):
         self.function, self._signature = function, signature
+        self.numba_type = types.FunctionType(signature)
         self._address = int(numba.experimental.function_type._get_wrapper_address(function, signature))
 
     def __call__(self, *args: Any) -> Any:
@@ -104,6 +106,11 @@ class _Argument(types.WrapperAddressProtocol):
 
     def signature(self) -> Any:
         return self._signature
+
+
+@typeof_impl.register(_Argument)
+def _type_of_argument(value: _Argument, _context: Any) -> Any:
+    return value.numba_type
 
 
 class Kernel:

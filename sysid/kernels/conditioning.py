@@ -1,6 +1,8 @@
 """Conditioning of a covariance on a measurement, the update of every Gaussian filter.
 
-    S = C P C' + R,   K = P C' S^-1,   P(t|t) = (I - K C) P (I - K C)' + K R K'    [Anderson & Moore 1979, Sec. 3.1]
+    S = C P C' + R = L L',   V = P C' L^-T,   K = V L^-1,   P(t|t) = P - V V'        [Anderson & Moore 1979, Sec. 3.1]
+
+Where cancellation leaves little of a variance, Joseph's form (I - K C) P (I - K C)' + K R K' takes the place of P - V V'.
 
 Every comparison is relative to the covariances at hand, so a change of units changes nothing. Filters take this step
 as a function argument (`condition_step`): compiled once, it serves them all.
@@ -15,6 +17,7 @@ from ._jit import helper, kernel, mask_row, mat, out_mat, out_vec, real
 EPS = 2.220446049250313e-16
 LOG_2PI = 1.8378770664093453
 SMALLEST = 1e-280  # variances below it have left double precision
+AMPLE = 1e-3  # where this share of every variance is left, P - V V' has lost no more than three digits to cancellation
 
 
 @helper
@@ -159,10 +162,10 @@ def whiten(S, scale, tiny, W):
 
 
 @helper
-def gain(P, C, R, seen, K, W, M, S, root):
-    """K (n, p), whitening W (p, p) with W S W' = I, and M = C P; rows of missing outputs are zero.
+def innovation(P, C, R, seen, M, S, root):
+    """M = C P and S = C P C' + R for the outputs seen, one on the diagonal for the others; returns how many are missing.
 
-    Returns rank of S, the constant of the log-density, and the smallest share of a variance left by cancellation.
+    root leaves as [square roots of P's variances, of what each variance of S was summed from].
     """
     n, p = P.shape[0], C.shape[0]
     scale = root[1]
@@ -181,17 +184,35 @@ def gain(P, C, R, seen, K, W, M, S, root):
             for i in range(n):
                 total += abs(C[j, i]) * root[0, i]
             scale[j] = np.sqrt(total * total + R[j, j])
+    large = n * p * p > 3000
+    if large:
+        np.dot(M, C.T, S)
     for i in range(p):
         for j in range(i + 1):
             total = 0.0
             if seen[i] and seen[j]:
                 total = R[i, j]
-                for k in range(n):
-                    total += M[i, k] * C[j, k]
+                if large:
+                    total += S[i, j]
+                else:
+                    for k in range(n):
+                        total += M[i, k] * C[j, k]
             elif i == j:
                 total = 1.0
             S[i, j] = total
             S[j, i] = total
+    return missing
+
+
+@helper
+def gain(P, C, R, seen, K, W, M, S, V, root):
+    """K (n, p), whitening W (p, p) with W S W' = I, V = P C' W' (n, p), and M = C P; rows of missing outputs are zero.
+
+    Returns whether S is regular, its rank, the constant of the log-density, and the smallest share of a variance left.
+    """
+    n, p = P.shape[0], C.shape[0]
+    scale = root[1]
+    missing = innovation(P, C, R, seen, M, S, root)
     tiny = 8.0 * (n + p) * EPS
     regular, share, log_det = whiten(S, scale, tiny, W)
     if not regular:
@@ -199,7 +220,11 @@ def gain(P, C, R, seen, K, W, M, S, root):
             if not scale[j] > 1e-140:
                 scale[j] = 1.0
         rank, log_det = singular_gain(S, M, scale, seen, tiny, K, W)
-        return rank, -0.5 * ((rank - missing) * LOG_2PI + log_det), share
+        return False, rank, -0.5 * ((rank - missing) * LOG_2PI + log_det), share
+    if n * p * p > 3000:
+        np.dot(M.T, W.T, V)
+        np.dot(V, W, K)
+        return True, p, -0.5 * ((p - missing) * LOG_2PI + log_det), share
     for i in range(n):
         for j in range(p):
             K[i, j] = 0.0
@@ -207,9 +232,45 @@ def gain(P, C, R, seen, K, W, M, S, root):
             v = 0.0
             for j in range(k + 1):
                 v += W[k, j] * M[j, i]
+            V[i, k] = v
             for j in range(k + 1):
                 K[i, j] += v * W[k, j]
-    return p, -0.5 * ((p - missing) * LOG_2PI + log_det), share
+    return True, p, -0.5 * ((p - missing) * LOG_2PI + log_det), share
+
+
+@helper
+def plain(P, V, out):
+    """out = P - V V'; returns the smallest share of a variance left, or -1 where one is not ample."""
+    n, p = V.shape
+    large = n * n * p > 3000
+    if large:
+        np.dot(V, V.T, out)
+    share = 1.0
+    for i in range(n):
+        total = 0.0
+        if large:
+            total = out[i, i]
+        else:
+            for k in range(p):
+                total += V[i, k] * V[i, k]
+        left = P[i, i] - total
+        if left < share * P[i, i]:
+            if not left > AMPLE * P[i, i]:
+                return -1.0
+            share = left / P[i, i]
+        if P[i, i] > 0.0 and not left > SMALLEST:
+            return -1.0
+    for i in range(n):
+        for j in range(i + 1):
+            total = 0.0
+            if large:
+                total = out[i, j]
+            else:
+                for k in range(p):
+                    total += V[i, k] * V[j, k]
+            out[i, j] = P[i, j] - total
+            out[j, i] = out[i, j]
+    return share
 
 
 @helper
@@ -229,9 +290,6 @@ def joseph(P, K, C, R, seen, M, T, V, out):
             if a != 0.0:
                 for j in range(n):
                     T[i, j] -= a * M[k, j]
-    large = n * n * p > 3000
-    if large:
-        np.dot(T, C.T, V)
     for i in range(n):
         for k in range(p):
             total = 0.0
@@ -239,18 +297,13 @@ def joseph(P, K, C, R, seen, M, T, V, out):
                 for j in range(p):
                     if seen[j]:
                         total += K[i, j] * R[j, k]
-                if large:
-                    total -= V[i, k]
-                else:
-                    for j in range(n):
-                        total -= T[i, j] * C[k, j]
+                for j in range(n):
+                    total -= T[i, j] * C[k, j]
             V[i, k] = total
-    if large:
-        np.dot(V, K.T, out)
     for i in range(n):
         for j in range(i + 1):
-            out[i, j] = T[i, j] + (out[i, j] if large else 0.0)
-        for k in range(0 if large else p):
+            out[i, j] = T[i, j]
+        for k in range(p):
             a = V[i, k]
             if a != 0.0:
                 for j in range(i + 1):
@@ -281,6 +334,10 @@ def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
     and the last rows of W span its null space.
     Returns the smallest share that cancellation left of any variance.
     """
-    rank, const, left = gain(P, C, R, seen, K, W, M, S, root)  # [ESN-SSM, Eq. 65]
+    regular, rank, const, left = gain(P, C, R, seen, K, W, M, S, V, root)  # [ESN-SSM, Eq. 65]
     info[0], info[1] = rank, const
+    if regular and left > AMPLE:
+        share = plain(P, V, out)
+        if share > 0.0:
+            return min(left, share)
     return min(left, joseph(P, K, C, R, seen, M, T, V, out))

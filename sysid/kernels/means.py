@@ -13,13 +13,14 @@ from ._jit import cube, kernel, mat, out_cube, out_mat, types, vec
 index_type = types.Array(types.int64, 1, "C", readonly=True)
 
 
-@kernel(cube, cube, cube, cube, cube, cube, vec, index_type, index_type, cube, mat, out_cube, out_cube, out_mat, out_mat,
-        nogil=True)  # fmt: skip
-def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, L, final):
+@kernel(cube, cube, cube, cube, cube, cube, vec, index_type, index_type, cube, mat, out_cube, out_cube, out_cube,
+        out_mat, out_mat, nogil=True)  # fmt: skip
+def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, final):
     """Means and log-densities of S sequences that share their gains.
 
     bx: (S or 1, T or 1, n), by: (S or 1, T or 1, p): what inputs and offsets add to states and outputs. Y: (S, T, p), NaN where missing.
-    M0: (S, n). Xp, Xf: (S, T, n) means before and after the measurement, or (S, 1, n) where they are not to be kept.
+    M0: (S, n). Xp, Xf: (S, T, n) means before and after the measurement, Yp: (S, T, p) of the outputs; or one step where they
+    are not to be kept.
     L: (S, T) log-density of each measurement given the past, -inf where it is impossible. final: (S, n), the mean at T.
     """
     T, p, n = Y.shape[1], Y.shape[2], final.shape[1]
@@ -34,11 +35,11 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, L, fina
             a, c = t if len(AT) > 1 else 0, t if len(C) > 1 else 0
             u, v = t if bx.shape[1] > 1 else 0, t if by.shape[1] > 1 else 0
             for j in range(p):
-                e[j] = 0.0
-                if Y[s, t, j] == Y[s, t, j]:
-                    e[j] = Y[s, t, j] - by[d, v, j]
-                    for i in range(n):
-                        e[j] -= C[c, j, i] * final[s, i]
+                predicted = by[d, v, j]
+                for i in range(n):
+                    predicted += C[c, j, i] * final[s, i]
+                Yp[s, keep, j] = predicted
+                e[j] = Y[s, t, j] - predicted if Y[s, t, j] == Y[s, t, j] else 0.0
             square = 0.0
             for k in range(rank[slot]):
                 total = 0.0
