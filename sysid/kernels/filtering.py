@@ -14,12 +14,9 @@ mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
 
 EPS = 2.220446049250313e-16
-<<<<<<< HEAD
+STRIDE = 4  # steps between the covariances compared
 DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
 NEGATIVE = 5e-10  # eigenvalue of a correlation matrix, below zero, that rounding may not reach
-=======
-STRIDE = 4  # steps between the covariances compared
->>>>>>> 0af3402 (Filter and smoother: P - V V' where cancellation allows it, blocked Cholesky backward gains, convergence seen within four steps, results without copies)
 
 
 @helper
@@ -32,20 +29,12 @@ def copy(source, target):
 
 @helper
 def unchanged(P, before):
-<<<<<<< HEAD
-    """Whether P moved by no more than rounding, each entry relative to its own variances."""
-=======
     """Whether P moved by no more than rounding in STRIDE steps, each entry relative to its own variances."""
->>>>>>> 0af3402 (Filter and smoother: P - V V' where cancellation allows it, blocked Cholesky backward gains, convergence seen within four steps, results without copies)
     n = P.shape[0]
     tolerance = STRIDE * np.sqrt(n) * EPS
     for i in range(n):
         for j in range(i + 1):
-<<<<<<< HEAD
             if abs(P[i, j] - before[i, j]) > tolerance * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
-=======
-            if abs(P[i, j] - before[i, j]) > tolerance * np.sqrt(P[i, i] * P[j, j]):
->>>>>>> 0af3402 (Filter and smoother: P - V V' where cancellation allows it, blocked Cholesky backward gains, convergence seen within four steps, results without copies)
                 return False
     return True
 
@@ -81,22 +70,13 @@ def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K
 
     AT (A transposed), C, Q, R: one matrix, or one a step. seen: (T, p). P0: (n, n) at the first step.
     Pp and Pf may have a single slot where they are not to be kept. P (n, n) leaves as the covariance of step T.
-<<<<<<< HEAD
-    May stop (a time-invariant model): the recursion is frozen once 16 steps leave it unchanged to rounding.
+    May stop (a time-invariant model): the recursion is frozen once STRIDE steps leave it unchanged to rounding.
     Returns the number of slots, and the smallest share that cancellation left of any variance, -1 where a covariance lost
     its sign: cancellation of several steps adds up.
     """
     T, n, p = len(seen), P.shape[0], C.shape[1]
     M, S, V, root, info = np.empty((p, n)), np.empty((p, p)), np.empty((n, p)), np.empty((2, max(n, p))), np.empty(2)
-    work, before = np.empty((n, n)), np.zeros((n, n))
-=======
-    May stop (a time-invariant model): the recursion is frozen once STRIDE steps leave it unchanged to rounding.
-    Returns the number of slots, and the smallest share that cancellation left of any variance.
-    """
-    T, n, p = len(seen), P.shape[0], C.shape[1]
-    M, S, V, root, info = np.empty((p, n)), np.empty((p, p)), np.empty((n, p)), np.empty((2, max(n, p))), np.empty(2)
     work, before = np.empty((n, n)), np.empty((n, n))
->>>>>>> 0af3402 (Filter and smoother: P - V V' where cancellation allows it, blocked Cholesky backward gains, convergence seen within four steps, results without copies)
     copy(P0, P)
     slot, streak, frozen, share = -1, 0, False, 1.0
     for t in range(T):
@@ -117,22 +97,13 @@ def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K
         following = Pp[keep + 1] if keep + 1 < len(Pp) else P
         left = condition(Pp[keep], C[c], R[r], seen[t], K[slot], W[slot], Pf[kept], M, S, work, V, root, info)
         rank[slot], const[slot] = int(info[0]), info[1]
-<<<<<<< HEAD
-        share = min(share, left, propagate(AT[a], Pf[kept], Q[q], work, root, P))
-        if 0.0 < share < DOUBTFUL and (indefinite(Pf[kept], work) or indefinite(P, work)):
-            share = -1.0
-        streak = streak + 1 if complete and may_stop else 0
-        if streak % 16 == 1:
-            copy(P, before)
-        elif streak > 16 and streak % 16 == 0:
-            frozen = unchanged(P, before)
-=======
         share = min(share, left, propagate(AT[a], Pf[kept], Q[q], work, root, following))
+        if 0.0 < share < DOUBTFUL and (indefinite(Pf[kept], work) or indefinite(following, work)):
+            share = -1.0
         streak = streak + 1 if complete and may_stop else 0
         if streak % STRIDE == 1:
             frozen = streak > 1 and unchanged(following, before)
             copy(following, before)
         if t == T - 1 or frozen:
             copy(following, P)
->>>>>>> 0af3402 (Filter and smoother: P - V V' where cancellation allows it, blocked Cholesky backward gains, convergence seen within four steps, results without copies)
     return slot + 1, share

@@ -18,14 +18,11 @@ index_type = types.Array(types.int64, 1, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
 
 EPS = 2.220446049250313e-16
-<<<<<<< HEAD
-DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
-NEGATIVE = 5e-10  # eigenvalue of a correlation matrix, below zero, that rounding may not reach
-=======
 AMPLE = 1e-3  # where this share of every variance is left, a difference has lost no more than three digits
 STRIDE = 4  # steps between the covariances compared
+DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
+NEGATIVE = 5e-10  # eigenvalue of a correlation matrix, below zero, that rounding may not reach
 BLOCK = 24  # rows of the Cholesky factor taken at once
->>>>>>> 0af3402 (Filter and smoother: P - V V' where cancellation allows it, blocked Cholesky backward gains, convergence seen within four steps, results without copies)
 
 
 @helper
@@ -68,42 +65,6 @@ def factor_rows(P, gross, U, a, b):
             for j in range(i, n):
                 U[i, j] -= known[i - a, j - a]
     share = 1.0
-<<<<<<< HEAD
-    for j in range(n):
-        total = P[j, j]
-        for k in range(j):
-            total -= L[j, k] * L[j, k]
-        if not total > 16.0 * n * EPS * gross[j]:
-            share = 0.0 if P[j, j] > 0.0 else share  # zero, or too small to be told from it
-            for i in range(j, n):
-                L[i, j] = 0.0
-            continue
-        share = min(share, total / gross[j])
-        L[j, j] = np.sqrt(total)
-        for i in range(j + 1, n):
-            total = P[i, j]
-            for k in range(j):
-                total -= L[i, k] * L[j, k]
-            L[i, j] = total / L[j, j]
-    for i in range(n):
-        for k in range(i):
-            a = L[i, k]
-            if a != 0.0:
-                for j in range(n):
-                    X[i, j] -= a * X[k, j]
-        pivot = 1.0 / L[i, i] if L[i, i] > 0.0 else 0.0
-        for j in range(n):
-            X[i, j] *= pivot
-    for i in range(n - 1, -1, -1):
-        for k in range(i + 1, n):
-            a = L[k, i]
-            if a != 0.0:
-                for j in range(n):
-                    X[i, j] -= a * X[k, j]
-        pivot = 1.0 / L[i, i] if L[i, i] > 0.0 else 0.0
-        for j in range(n):
-            X[i, j] *= pivot
-=======
     for i in range(a, b):
         for k in range(a, i):
             u = U[k, i]
@@ -117,9 +78,9 @@ def factor_rows(P, gross, U, a, b):
             for j in range(i, n):
                 U[i, j] *= root
         else:
+            share = 0.0 if P[i, i] > 0.0 else share  # zero, or too small to be told from it
             for j in range(i, n):
                 U[i, j] = 0.0
->>>>>>> 0af3402 (Filter and smoother: P - V V' where cancellation allows it, blocked Cholesky backward gains, convergence seen within four steps, results without copies)
     return share
 
 
@@ -236,12 +197,11 @@ def unchanged(P, before):
     n = P.shape[0]
     for i in range(n):
         for j in range(i + 1):
-            if abs(P[i, j] - before[i, j]) > STRIDE * np.sqrt(n) * EPS * np.sqrt(P[i, i] * P[j, j]):
+            if abs(P[i, j] - before[i, j]) > STRIDE * np.sqrt(n) * EPS * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
                 return False
     return True
 
 
-<<<<<<< HEAD
 @helper
 def indefinite(P, L):
     """Whether the correlations of P have an eigenvalue below -NEGATIVE: then they plus NEGATIVE have no Cholesky factor L."""
@@ -266,12 +226,8 @@ def indefinite(P, L):
     return False
 
 
-@kernel(propagate_step, cube, cube, cube, index_type, mat, out_cube, out_cube, out_index, out_mat, nogil=True)
-def covariances(propagate, AT, Q, Pf, index, last, GT, Ps, place, P):
-=======
 @kernel(propagate_step, cube, cube, cube, cube, index_type, mat, out_cube, out_cube, out_index, out_mat, nogil=True)
 def covariances(propagate, AT, Q, Pp, Pf, index, last, GT, Ps, place, P):
->>>>>>> 0af3402 (Filter and smoother: P - V V' where cancellation allows it, blocked Cholesky backward gains, convergence seen within four steps, results without copies)
     """Gains and smoothed covariances, backward from P(T-1|T-1).
 
     AT (A transposed), Q: one matrix, or one a step. Pp, Pf: (slots, n, n) predicted and filtered covariances, index: (T,)
@@ -295,21 +251,6 @@ def covariances(propagate, AT, Q, Pp, Pf, index, last, GT, Ps, place, P):
             continue
         a, q = t if len(AT) > 1 else 0, t if len(Q) > 1 else 0
         if not same or t == T - 2:
-<<<<<<< HEAD
-            a, q = t if len(AT) > 1 else 0, t if len(Q) > 1 else 0
-            share = min(share, backward_gain(propagate, AT[a], Q[q], Pf[j], GT[j], base, work, factor, zero, root))
-            frozen, streak = False, 0
-        share = min(share, propagate(GT[j], P, base, work, root, factor))
-        copy(factor, P)
-        slot += 1
-        copy(P, Ps[slot if len(Ps) > 1 else 0])
-        place[t] = slot
-        for i in range(n):
-            if Pf[j, i, i] > 0.0:
-                share = min(share, P[i, i] / Pf[j, i, i] if P[i, i] > 0.0 else 1.0)
-        if 0.0 < share < DOUBTFUL and indefinite(P, work):
-            share = -1.0
-=======
             ahead = index[t + 1]
             share = min(share, backward_gain(AT[a], Q[q], Pf[j], Pp[ahead], GT[j], work, factor, gross))
             frozen, direct, streak = False, True, 0
@@ -318,16 +259,17 @@ def covariances(propagate, AT, Q, Pp, Pf, index, last, GT, Ps, place, P):
             if direct:
                 untold(propagate, AT[a], Q[q], Pf[j], GT[j], base, work, factor, zero, root)
                 direct = False
-            propagate(GT[j], P, base, work, root, zero)
+            share = min(share, propagate(GT[j], P, base, work, root, zero))
             for i in range(n):
                 if Pf[j, i, i] > 0.0 and zero[i, i] > 0.0:
                     share = min(share, zero[i, i] / Pf[j, i, i])
         share = min(share, abs(left))
         copy(zero, P)
+        if 0.0 < share < DOUBTFUL and indefinite(P, work):
+            share = -1.0
         slot += 1
         copy(P, Ps[slot if len(Ps) > 1 else 0])
         place[t] = slot
->>>>>>> 0af3402 (Filter and smoother: P - V V' where cancellation allows it, blocked Cholesky backward gains, convergence seen within four steps, results without copies)
         streak += 1
         if streak % STRIDE == 1:
             frozen = streak > 1 and unchanged(P, before)
