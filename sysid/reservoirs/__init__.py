@@ -14,6 +14,7 @@ from ..models.topology import (
 )
 from .autonomous import autonomous_start
 from .classify import SequenceClassifier
+from .evidence_start import EvidenceStart, evidence_start
 from .fidelity import Fidelity, fidelity
 from .long_runs import EnsembleForecast, chunked_states, ensemble_forecast, kernel_outputs
 from .memory import (
@@ -34,6 +35,7 @@ __all__ = [
     "Circulant",
     "Design",
     "EnsembleForecast",
+    "EvidenceStart",
     "Fidelity",
     "GridConvolution",
     "Saturation",
@@ -46,6 +48,7 @@ __all__ = [
     "design",
     "effective_dimension",
     "ensemble_forecast",
+    "evidence_start",
     "fidelity",
     "gaussian",
     "information_processing",

@@ -143,6 +143,12 @@ class ForcedReservoir:
         """Filter one sequence, every step's mean and innovation covariance kept, the state covariances not."""
         return self._run(p, s.y, s.drive, p.m0, p.P0, False)
 
+    def output_covariances(self, p: Parameters, s: Driven) -> np.ndarray:
+        """C P(t|t-1) C' along one sequence (T, p, p), measured or not."""
+        _, backwards = self.stretches(p, s)
+        parts = [np.einsum("pi,tij,qj->tpq", p.C, run.covs, p.C, optimize=True) for run in backwards]
+        return np.concatenate(parts[::-1])
+
     def log_likelihood(self, p: Parameters) -> float:
         """The innovations log-likelihood of the extended Kalman filter; -inf where it breaks down."""
         total = sum(self._run(p, s.y, s.drive, p.m0, p.P0, False).log_likelihood for s in self.sequences)

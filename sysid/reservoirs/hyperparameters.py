@@ -85,7 +85,7 @@ class ReservoirEM:
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
         with Progress("ReservoirEM", self.max_iterations) as progress:
             steps = iter(progress)
-            p = scanned(target, p, self.leak_scan, climb) if self.leak_scan else p
+            p = scanned(target, p, self.leak_scan, climb) if self.leak_scan and "leak" in self.estimate else p
             done = self._expectation_maximization(target, p, climb, steps, progress)
             if self.polish:
                 done = polish_rounds(climb, self.max_iterations - progress.iteration, self.tolerance, steps, progress)

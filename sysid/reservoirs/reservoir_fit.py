@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.data import Data
 from ..core.status import Status
 from ..identification.fit import Fit
 from ..models.process import Process
@@ -16,6 +17,7 @@ from .coordinates import Coordinates
 from .forced import GAINS, Parameters
 from .identifiability import Information, observed_information
 from .likelihood import Objective
+from .readout_posterior import OneStep, ReadoutPosterior, one_step
 from .sensitivity import gauss_newton, whitened
 
 LOG_2PI = float(np.log(2 * np.pi))
@@ -30,7 +32,7 @@ class ReservoirFit(Fit):
     estimates: the free scalars by name. standard_errors: of the same, on the same scale.
     log_evidence: the log-likelihood with an estimated readout integrated out under its prior, by Laplace's method with the
     Gauss-Newton information; the log-likelihood itself where the readout is fixed; -inf for a flat prior.
-    readout_information: (p (n+1), p (n+1)) of (C, d), row by row, prior included; None where the readout is fixed.
+    readout: the readout's Gaussian posterior; None where it is fixed or flat. `predict` adds its uncertainty to the bands.
     information: the observed information of the hyperparameters and its condition number; None where not asked for.
     """
 
@@ -41,7 +43,7 @@ class ReservoirFit(Fit):
     objective: float = -np.inf
     estimates: Mapping[str, float] = field(default_factory=dict)
     log_evidence: float = -np.inf
-    readout_information: np.ndarray | None = None
+    readout: ReadoutPosterior | None = None
     information: Information | None = None
 
     @property
@@ -54,6 +56,14 @@ class ReservoirFit(Fit):
         """Time constant of the leak, tau = -dt / log(1 - leak), in the data's unit of time: 0 for leak 1."""
         with np.errstate(divide="ignore"):
             return -self.model.dt / np.log1p(-np.asarray(self.model.leak))
+
+    def predict(self, data: Data) -> OneStep:
+        """Predict one step ahead along data, with bands for the state, the noise and the estimated readout together.
+
+        `sysid.filter(fit.process, data)` takes the readout as known, and R at the joint mode with it, which is too small
+        by the weights it was estimated with. O(T n^2 p n).
+        """
+        return one_step(self.process, data, self.readout)
 
     def summary(self) -> dict[str, Any]:
         out = super().summary()
@@ -101,20 +111,23 @@ def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors:
         log_likelihood=climb.log_likelihood, objective=climb.value, standard_errors=errors, notes=tuple(notes),
         scale=p.scale, input_scale=float(p.gains[0]), feedback_scale=float(p.gains[1]), bias_scale=float(p.gains[2]),
         estimates=scalars(target.coordinates, p), information=information,
-        readout_information=readout, log_evidence=evidence)
+        readout=readout, log_evidence=evidence)
 
 
-def _readout_posterior(target: Objective, p: Parameters, climb: Climb) -> tuple[np.ndarray | None, float]:
+def _readout_posterior(target: Objective, p: Parameters, climb: Climb) -> tuple[ReadoutPosterior | None, float]:
     """The readout's information and the Laplace evidence; the offset d has a flat prior and is counted as such."""
     if "readout" not in target.coordinates.names:
         return None, climb.log_likelihood
     outputs, n = p.C.shape
     step = outputs * (n + 1)
     H = gauss_newton(target, p)[:step, :step]
+    samples = sum(np.sum(~np.isnan(q.y), 0) for q in target.reservoir.sequences).astype(float)
+    posterior = ReadoutPosterior.of(p, H, target.prior, samples, "R" in target.coordinates.names)
     sign, log_det = np.linalg.slogdet(H)
     if sign <= 0 or np.any(target.prior <= 0):
-        return H, -np.inf
-    return H, climb.value + 0.5 * n * float(np.sum(np.log(target.prior))) + 0.5 * outputs * LOG_2PI - 0.5 * float(log_det)
+        return posterior, -np.inf
+    volume = 0.5 * n * float(np.sum(np.log(target.prior))) + 0.5 * outputs * LOG_2PI - 0.5 * float(log_det)
+    return posterior, climb.value + volume
 
 
 def _floors(c: Coordinates, p: Parameters) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 
 from .coordinates import Coordinates
-from .forced import GAINS, Driven, Parameters, Stretch, activation_derivatives
+from .forced import GAINS, Driven, ForcedReservoir, Parameters, Stretch, activation_derivatives
 from .likelihood import Objective
 
 
@@ -36,26 +37,37 @@ def moving(c: Coordinates) -> list[str]:
 
 
 def _one(target: Objective, p: Parameters, s: Driven, moves: list[str], size: int) -> np.ndarray:
-    reservoir, run = target.reservoir, target.reservoir.run(p, s)
-    p_out, n = p.C.shape
-    h, slope, _ = activation_derivatives(reservoir.code, run.arguments)
+    run = target.reservoir.run(p, s)
+    h, slope, _ = activation_derivatives(target.reservoir.code, run.arguments)
     df = _derivatives(target, p, s, run, h, slope, moves)
-    M, H = np.zeros((n, size)), np.zeros((size, size))
+    H = np.zeros((size, size))
+    for J, inverse in zip(output_sensitivities(target.reservoir, p, s, run, df), run.inverse):
+        H += J.T @ inverse @ J
+    return H
+
+
+def output_sensitivities(reservoir: ForcedReservoir, p: Parameters, s: Driven, run: Stretch, df: np.ndarray,
+                         ) -> Iterator[np.ndarray]:
+    """Derivatives (p, p (n+1) + k) of the one-step prediction in readout rows and k hyperparameters, step by step.
+
+    run: the filter's pass over s; df (T, n, k): derivatives of the transition in the hyperparameters.
+    """
+    p_out, n = p.C.shape
+    slope = activation_derivatives(reservoir.code, run.arguments)[1]
     step = p_out * (n + 1)
+    M, W0 = np.zeros((n, step + df.shape[2])), p.scale * reservoir.W
     for t in range(len(s.y)):
         J = p.C @ M
         for j in range(p_out):
             J[j, j * (n + 1):j * (n + 1) + n] += run.means[t]
             J[j, j * (n + 1) + n] += 1.0
-        H += J.T @ run.inverse[t] @ J
-        W = p.scale * reservoir.W
-        missing = np.isnan(s.y[t])
+        yield J
+        W, missing = W0, np.isnan(s.y[t])
         if reservoir.W_fb.shape[1] and missing.any():
             W = W + p.gains[1] * reservoir.W_fb[:, missing] @ p.C[missing]
         inside = M - run.gain[t] @ J
         M = (1.0 - p.leak)[:, None] * inside + (p.leak * slope[t])[:, None] * (W @ inside)
         M[:, step:] += df[t]
-    return H
 
 
 def _derivatives(target: Objective, p: Parameters, s: Driven, run: Stretch, h: np.ndarray, slope: np.ndarray,
