@@ -12,6 +12,7 @@ from .forced import GAINS, Parameters
 MOVING = ("leak", "scale", *GAINS)
 NAMES = ("leak", "scale", *GAINS, "Q", "R", "readout", "initial")
 LEAK_LOW = 1e-3
+LEAK_HIGH = 1.0 - 1e-9     # where tau is fitted, which a leak of 1 sends to zero
 RANGE = np.log(1e4)        # scales and gains stay within this factor of the start
 
 
@@ -19,10 +20,11 @@ RANGE = np.log(1e4)        # scales and gains stay within this factor of the sta
 class Coordinates:
     """Which parameters move, and how: the vector holds them in the order of NAMES.
 
-    leak: one entry a group, as it is, within [1e-3, 1]; scale and gains: logarithms; under a certificate the logarithm
+    leak: one entry a group, within [1e-3, 1], or the logarithm of tau = -1 / log(1 - leak) where time_unit is set; scale and gains: logarithms; under a certificate the logarithm
     of scale over the largest certified one at that leak, at most 0, so that every vector in the box is certified;
-    Q: logarithms, one factor on the start's variances ("scaled") or n variances ("diagonal");
-    R: logarithms of p variances, or the logarithm of one factor on the start's R;
+    Q: logarithms of one factor a group on the start's variances;
+    R: "diagonal", logarithms of p variances; "scaled", of one factor on the start's R; "full", its Cholesky factor with
+    logarithms on the diagonal;
     readout: (C, d) less the start's and less drift @ (leak, scales - centre), whitened by root: steps of unit scale that
     leave the first-order effect of leak and scales on the best readout to those;
     initial: the mean of x[0].
@@ -31,14 +33,15 @@ class Coordinates:
     names: tuple[str, ...]
     start: Parameters
     groups: np.ndarray            # (n,) group of every leak
-    Q_diagonal: bool
-    R_diagonal: bool
+    q_groups: np.ndarray          # (n,) group of every process variance
+    R_form: str
     floor_q: np.ndarray           # (n,)
     floor_R: np.ndarray           # (p,)
     root: np.ndarray | None = None    # (p (n + 1), p (n + 1))
     drift: np.ndarray | None = None   # (p (n + 1), k)
     centre: np.ndarray | None = None  # (k,)
     region: CertifiedSet | None = None
+    time_unit: float = 0.0            # dt where the leak is fitted through tau
 
     @property
     def n_groups(self) -> int:
@@ -50,19 +53,34 @@ class Coordinates:
 
     def _pack(self, name: str, p: Parameters) -> np.ndarray:
         if name == "leak":
-            return np.array([p.leak[self.groups == g].mean() for g in range(self.n_groups)])
+            leak = np.array([p.leak[self.groups == g].mean() for g in range(self.n_groups)])
+            return np.log(-1.0 / np.log1p(-np.minimum(leak, LEAK_HIGH))) if self.time_unit else leak
         if name == "scale":
             return np.array([np.log(p.scale) - self.log_cap(p)[0]])
         if name in GAINS:
             return np.array([np.log(p.gains[GAINS.index(name)])])
         if name == "Q":
-            return np.log(p.q) if self.Q_diagonal else np.array([np.log(np.sum(p.q) / np.sum(self.start.q))])
+            return np.log(np.bincount(self.q_groups, p.q) / np.bincount(self.q_groups, self.start.q))
         if name == "R":
-            return np.log(np.diag(p.R)) if self.R_diagonal else np.array([np.log(np.trace(p.R) / np.trace(self.start.R))])
+            return self._pack_R(p.R)
         if name == "readout":
             step = np.column_stack([p.C - self.start.C, p.d - self.start.d]).ravel() - self._drifted(p)
             return step if self.root is None else np.linalg.solve(self.root, step)
         return p.m0.copy()
+
+    def _pack_R(self, R: np.ndarray) -> np.ndarray:
+        if self.R_form == "diagonal":
+            return np.log(np.diag(R))
+        if self.R_form == "scaled":
+            return np.array([np.log(np.trace(R) / np.trace(self.start.R))])
+        L = np.linalg.cholesky(R)
+        return np.concatenate([np.log(np.diag(L)), L[np.tril_indices(len(L), -1)]])
+
+    def _factor(self, v: np.ndarray) -> np.ndarray:
+        """The Cholesky factor of R that a vector of the form "full" stands for."""
+        L = np.diag(np.exp(v[:len(self.start.R)]))
+        L[np.tril_indices(len(L), -1)] = v[len(L):]
+        return L
 
     def unpack(self, v: np.ndarray) -> Parameters:
         """Vector -> parameters; what is not free keeps the start's values."""
@@ -75,7 +93,8 @@ class Coordinates:
 
     def _unpack(self, name: str, v: np.ndarray, p: Parameters) -> Parameters:
         if name == "leak":
-            return replace(p, leak=v[self.groups].copy())
+            leak = -np.expm1(-np.exp(-v)) if self.time_unit else v
+            return replace(p, leak=leak[self.groups])
         if name == "scale":
             return replace(p, scale=float(np.exp(v[0] + self.log_cap(p)[0])))
         if name in GAINS:
@@ -83,9 +102,11 @@ class Coordinates:
             gains[GAINS.index(name)] = np.exp(v[0])
             return replace(p, gains=gains)
         if name == "Q":
-            return replace(p, q=np.exp(v) if self.Q_diagonal else self.start.q * np.exp(v[0]))
+            return replace(p, q=self.start.q * np.exp(v[self.q_groups]))
         if name == "R":
-            return replace(p, R=np.diag(np.exp(v)) if self.R_diagonal else self.start.R * np.exp(v[0]))
+            if self.R_form == "full":
+                return replace(p, R=self._factor(v) @ self._factor(v).T)
+            return replace(p, R=np.diag(np.exp(v)) if self.R_form == "diagonal" else self.start.R * np.exp(v[0]))
         if name == "readout":
             steps = (v if self.root is None else self.root @ v) + self._drifted(p)
             steps = steps.reshape(len(p.C), -1)
@@ -116,16 +137,20 @@ class Coordinates:
     def _pull_back(self, name: str, g: dict[str, np.ndarray], p: Parameters) -> np.ndarray:
         if name == "leak":
             share = g["scale"] * p.scale * self.log_cap(p)[1] if "scale" in self.names else 0.0
-            return np.bincount(self.groups, g["leak"]) + share
+            return (np.bincount(self.groups, g["leak"]) + share) * self.leak_steps(p)
         if name == "scale":
             return np.array([g["scale"] * p.scale])
         if name in GAINS:
             k = GAINS.index(name)
             return np.array([g["gains"][k] * p.gains[k]])
         if name == "Q":
-            return g["q"] * p.q if self.Q_diagonal else np.array([g["q"] @ p.q])
+            return np.bincount(self.q_groups, g["q"] * p.q)
         if name == "R":
-            return np.diag(g["R"]) * np.diag(p.R) if self.R_diagonal else np.array([np.sum(g["R"] * p.R)])
+            if self.R_form == "full":
+                L = np.linalg.cholesky(p.R)
+                step = (g["R"] + g["R"].T) @ L
+                return np.concatenate([np.diag(step) * np.diag(L), step[np.tril_indices(len(L), -1)]])
+            return np.diag(g["R"]) * np.diag(p.R) if self.R_form == "diagonal" else np.array([np.sum(g["R"] * p.R)])
         if name == "readout":
             rows = np.column_stack([g["C"], g["d"]]).ravel()
             return rows if self.root is None else self.root.T @ rows
@@ -137,19 +162,28 @@ class Coordinates:
         for name in self.names:
             size = len(self._pack(name, self.start))
             if name == "leak":
-                boxes += [(LEAK_LOW if self.region is None else 1.0 - self.region.rate + 1e-4, 1.0)] * size
+                low = LEAK_LOW if self.region is None else 1.0 - self.region.rate + 1e-4
+                ends = np.log(-1.0 / np.log1p(-np.array([LEAK_HIGH, low]))) if self.time_unit else np.array([low, 1.0])
+                boxes += [(float(ends[0]), float(ends[1]))] * size
             elif name == "scale" or name in GAINS:
                 boxes += [(-RANGE, RANGE if name in GAINS or self.region is None else 0.0)]
             elif name == "Q":
-                low = np.log(self.floor_q) if self.Q_diagonal else [np.log(np.max(self.floor_q / self.start.q))]
-                boxes += [(float(b), None) for b in low]
+                share = self.floor_q / self.start.q
+                boxes += [(float(np.log(share[self.q_groups == g].max())), None) for g in range(size)]
             elif name == "R":
-                low = np.log(self.floor_R) if self.R_diagonal \
-                    else [np.log(np.max(self.floor_R / np.diag(self.start.R)))]
-                boxes += [(float(b), None) for b in low]
+                floors = {"diagonal": np.log(self.floor_R), "full": np.log(self.floor_R) / 2,
+                          "scaled": np.log([np.max(self.floor_R / np.diag(self.start.R))])}[self.R_form]
+                boxes += [(float(b), None) for b in floors] + [(None, None)] * (size - len(floors))
             else:
                 boxes += [(None, None)] * size
         return boxes
+
+    def leak_steps(self, p: Parameters) -> np.ndarray:
+        """d leak / d coordinate of every group: 1, or exp(-1/tau) / tau where tau is fitted."""
+        if not self.time_unit:
+            return np.ones(self.n_groups)
+        rate = np.exp(-self._pack("leak", p))
+        return -rate * np.exp(-rate)
 
     def log_cap(self, p: Parameters) -> tuple[float, float]:
         """Logarithm of the largest certified scale at p's leak and its derivative; 0, 0 without a certificate."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from ..core.data import Data
-from ..core.status import Status
 from ..identification.progress import Progress
 from .climb import Climb
+from .forced import Parameters
 from .hyperparameters import ReservoirEM
-from .likelihood import objective
+from .likelihood import Objective
 from .polish import polish_rounds
-from .reservoir_fit import ReservoirFit, reservoir_fit
 
 
 @dataclass(frozen=True)
@@ -27,17 +24,14 @@ class ReservoirLikelihood(ReservoirEM):
     Both routes must meet: exactly for identity activation, within the error of smoothed moments for others.
     """
 
-    def fit(self, data: Sequence[Data], start: Any) -> ReservoirFit:
-        """Estimate from sequences of any lengths, NaN in y missing; `start` is a Process around an ESN with a readout."""
-        target, p = objective(
-            start, data, self.estimate, readout_prior=self.readout_prior, noise_floor=self.noise_floor, Q=self.Q, R=self.R,
-            leak_groups=self.leak_groups, contraction=self.contraction, call="ReservoirLikelihood")
-        climb = Climb(target)
-        climb.start(p, "ReservoirLikelihood")
-        status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
-        with Progress("ReservoirLikelihood", self.max_iterations) as progress:
-            done = polish_rounds(climb, self.max_iterations, self.tolerance, iter(progress), progress)
-            status = Status(*done, progress.iteration)
-        if progress.interrupted is not None:
-            status = progress.interrupted
-        return reservoir_fit(climb, start, status, self.standard_errors)
+    def _require(self, target: Objective, p: Parameters, call: str) -> None:
+        if self.e_step != "extended":
+            raise ValueError(f"{call}: expected e_step='extended', the filter whose likelihood has a gradient; "
+                             f"received {self.e_step!r}.")
+        if self.covariance_rank is not None:
+            super()._require(target, p, call)
+
+    def _search(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int], progress: Progress,
+                ) -> tuple[bool, str]:
+        climb.start(p, type(self).__name__)
+        return polish_rounds(climb, self.max_iterations - progress.iteration, self.tolerance, steps, progress)

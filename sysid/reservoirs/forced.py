@@ -125,6 +125,11 @@ class ForcedReservoir:
         return cls(esn.act.code, as_float(esn.dense_W), W_fb, tuple(_drives(esn, W_fb, d) for d in records))
 
     @property
+    def holds_state(self) -> bool:
+        """Whether the information of the readout leaves out how the filter responds to it."""
+        return False
+
+    @property
     def n_steps(self) -> int:
         """Samples over all sequences."""
         return sum(len(s.y) for s in self.sequences)

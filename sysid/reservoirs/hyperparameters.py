@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ from ..core.data import Data
 from ..core.status import Status
 from ..identification.progress import Progress
 from .climb import Climb, acceptable
+from .e_steps import CHOICES, SmoothedReservoir
 from .forced import GAINS, Parameters
 from .likelihood import Objective, objective
 from .m_step import Moments, maximize, smoothed_moments
 from .polish import polish_rounds
+from .reduced import ReducedReservoir
 from .reservoir_fit import ReservoirFit, reservoir_fit
 from .scan import scanned
 
@@ -31,21 +33,25 @@ class ReservoirEM:
     until the innovations log-likelihood (plus the log prior of the readout, where it is estimated) does not fall,
     accelerated by extrapolation [Varadhan & Roland 2008, SQUAREM], and polished by the likelihood's own gradient.
 
-    estimate: names among leak, scale, input_scale, feedback_scale, bias_scale, Q, R, readout, initial; the rest stays
-    fixed. Scales multiply the start's W, W_in, W_fb and bias; leak is one number for every group of equal leaks in the
+    estimate: names among leak (or tau, its time constant -dt / log(1 - leak)), scale, input_scale, feedback_scale,
+    bias_scale, Q, R, readout, initial; the rest stays fixed. Scales multiply the start's W, W_in, W_fb and bias; leak is one number for every group of equal leaks in the
     start (or of `leak_groups`, (n,) whole numbers); initial is the mean of x[0].
     max_iterations: EM and gradient steps together. tolerance: relative change of the log-likelihood that ends them.
     polish: climb the likelihood by L-BFGS after EM, which alone is slow where noise or leak are badly started.
     accelerate: extrapolate after every two EM steps.
     leak_scan: how many leaks from 0.1 to 1 to try first, the readout taught anew at each: where the start's leak is a guess.
     readout_prior: precision of the Gaussian prior on readout weights, in units of 1 / variance of the output: 0 for none.
-    Q: "scaled" keeps the ratios of the start's variances, "diagonal" frees them. R: "diagonal" or "scaled".
+    Q: "scaled" keeps the ratios of the start's variances, "diagonal" frees them, (n,) group numbers free one factor a group.
+    R: "diagonal", "scaled", or "full" where outputs are measured together.
     contraction: a rate below 1 that every iterate is certified to contract at (circle criterion); the start is projected.
     noise_floor: Q does not fall below this share of the start's, R below this share of the output's variance.
     standard_errors: from the observed information of the hyperparameters.
+    e_step: "extended"; "iterated" and "unscented" smoothers, or one "linear" model for all times: EM alone, no polish.
+    covariance_rank: keep covariances on so many directions only (`reduced.py`), balanced at the start and once more at the end
+    of a first fit; for large reservoirs of few outputs. The history is that of the second fit.
 
     Valid for tanh, relu, sigmoid and identity reservoirs with diagonal Q and a readout of the state. One iteration costs
-    O(T n^3) time; memory is O(T n) + 320 MB at most.
+    O(T n^3) time, O(T (n^2 + n r^2)) at covariance_rank r; memory is O(T n) + 320 MB at most, O(T (n + r^2)).
     """
 
     estimate: tuple[str, ...] = ("leak", "scale", "Q", "R")
@@ -54,53 +60,87 @@ class ReservoirEM:
     polish: bool = True
     accelerate: bool = True
     readout_prior: float = 1.0
-    Q: str = "scaled"
+    Q: Any = "scaled"
     R: str = "diagonal"
     leak_groups: Any = None
     leak_scan: int = 0
     contraction: float | None = None
     noise_floor: float = 1e-8
     standard_errors: bool = True
+    e_step: str = "extended"
+    covariance_rank: int | None = None
 
     def __post_init__(self) -> None:
         estimate = (self.estimate,) if isinstance(self.estimate, str) else tuple(self.estimate)
         object.__setattr__(self, "estimate", estimate)
         _check.count(self.max_iterations, "max_iterations", "ReservoirEM")
         _check.count(self.leak_scan, "leak_scan", "ReservoirEM", least=0)
-        _check.choice(self.Q, "Q", "ReservoirEM", ("scaled", "diagonal"))
-        _check.choice(self.R, "R", "ReservoirEM", ("scaled", "diagonal"))
+        if isinstance(self.Q, str):
+            _check.choice(self.Q, "Q", "ReservoirEM", ("scaled", "diagonal"))
+        _check.choice(self.R, "R", "ReservoirEM", ("scaled", "diagonal", "full"))
+        _check.choice(self.e_step, "e_step", "ReservoirEM", CHOICES)
+        if self.covariance_rank is not None:
+            _check.count(self.covariance_rank, "covariance_rank", "ReservoirEM")
+            if self.e_step != "extended":
+                raise ValueError("ReservoirEM: expected e_step='extended' with covariance_rank; other smoothers keep all covariances.")
         for name in ("tolerance", "readout_prior", "noise_floor"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"ReservoirEM: expected {name} >= 0; received {getattr(self, name)!r}.")
 
     def fit(self, data: Sequence[Data], start: Any) -> ReservoirFit:
         """Estimate from sequences of any lengths, NaN in y missing; `start` is a Process around an ESN with a readout."""
+        call = type(self).__name__
         target, p = objective(
             start, data, self.estimate, readout_prior=self.readout_prior, noise_floor=self.noise_floor, Q=self.Q, R=self.R,
-            leak_groups=self.leak_groups, contraction=self.contraction, call="ReservoirEM")
-        if np.any(p.q <= 0) and set(self.estimate) & {"leak", "scale", *GAINS}:
-            raise ValueError("ReservoirEM: expected Q with positive variances where the leak or a scale is estimated, because the "
-                             "M-step weighs the state by them; received zeros. Start from a small positive Q, such as 1e-6.")
-        climb = Climb(target)
+            leak_groups=self.leak_groups, contraction=self.contraction, call=call)
+        self._require(target, p, call)
+        exact, climb = target, Climb(target)
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
-        with Progress("ReservoirEM", self.max_iterations) as progress:
+        with Progress(call, self.max_iterations) as progress:
             steps = iter(progress)
-            p = scanned(target, p, self.leak_scan, climb) if self.leak_scan and "leak" in self.estimate else p
-            done = self._expectation_maximization(target, p, climb, steps, progress)
-            if self.polish:
-                done = polish_rounds(climb, self.max_iterations - progress.iteration, self.tolerance, steps, progress)
-            status = Status(*done, progress.iteration)
+            for again in range(1 if self.covariance_rank is None else 2):
+                target = self._prepared(exact, p if climb.best is None else climb.best, start, data)
+                p, climb = p if climb.best is None else climb.best, Climb(target)
+                if self.leak_scan and "leak" in target.coordinates.names and not again:
+                    p = scanned(target, p, self.leak_scan, climb)
+                status = Status(*self._search(target, p, climb, steps, progress), progress.iteration)
         if progress.interrupted is not None:
             status = progress.interrupted
         return reservoir_fit(climb, start, status, self.standard_errors)
+
+    def _require(self, target: Objective, p: Parameters, call: str) -> None:
+        """Refuse what the M-step or the approximation cannot do."""
+        if np.any(p.q <= 0) and (set(target.coordinates.names) & {"leak", "scale", *GAINS} or self.covariance_rank):
+            raise ValueError(f"{call}: expected Q with positive variances where the leak or a scale is estimated, because the "
+                             "M-step weighs the state by them; received zeros. Start from a small positive Q, such as 1e-6.")
+        reservoir = target.reservoir
+        if self.covariance_rank and reservoir.W_fb.shape[1] and any(np.isnan(s.y).any() for s in reservoir.sequences):
+            raise ValueError(f"{call}: expected measured outputs throughout where they are fed back and covariance_rank is given; "
+                             "received NaN. Leave covariance_rank out, or cut the series at the gaps.")
+
+    def _prepared(self, exact: Objective, p: Parameters, start: Any, data: Sequence[Data]) -> Objective:
+        """The objective with the moments asked for: all covariances, few directions, or another smoother."""
+        if self.covariance_rank is not None and self.covariance_rank < len(p.leak):
+            return replace(exact, reservoir=ReducedReservoir.about(exact.reservoir, p, self.covariance_rank))
+        if self.e_step != "extended":
+            return replace(exact, reservoir=SmoothedReservoir.of_kind(exact.reservoir, start, data, self.e_step))
+        return exact
+
+    def _search(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int], progress: Progress,
+                ) -> tuple[bool, str]:
+        """EM and its polish from p."""
+        done = self._expectation_maximization(target, p, climb, steps, progress)
+        if self.polish and self.e_step == "extended":
+            done = polish_rounds(climb, self.max_iterations - progress.iteration, self.tolerance, steps, progress)
+        return done
 
     def _expectation_maximization(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int],
                                   progress: Progress) -> tuple[bool, str]:
         """EM steps until they gain little; each is accepted only where the objective does not fall."""
         moments = smoothed_moments(target.reservoir, p)
         value = climb.offer(moments.log_likelihood, p, "start")
-        climb.check(value, "ReservoirEM")
-        patience = max(self.tolerance, 1e-3 if self.polish else 0.0)
+        climb.check(value, type(self).__name__)
+        patience = max(self.tolerance, 1e-3 if self.polish and self.e_step == "extended" else 0.0)
         path = [target.coordinates.pack(p)]
         for _ in steps:
             new, new_moments, new_value = self._step(target, p, moments, value)
@@ -124,9 +164,7 @@ class ReservoirEM:
               ) -> tuple[Parameters, Moments, float]:
         """One EM step, halved until the objective does not fall; p itself where no step of 1/1024 keeps it."""
         c = target.coordinates
-        new = maximize(moments, p, c.names, c.groups, Q_diagonal=c.Q_diagonal, R_diagonal=c.R_diagonal,
-                       prior=target.prior, floor_q=c.floor_q, floor_R=c.floor_R)
-        new = c.certified(new)
+        new = c.certified(maximize(moments, p, c, target.prior))
         here, step = c.pack(p), c.pack(new) - c.pack(p)
         for halvings in range(11):
             if halvings:

@@ -21,7 +21,7 @@ class Information(Shown):
         I = -d^2 log p(y) / dv^2,    Cov(v) ~ I^-1
 
     names: k labels. matrix: (k, k), the readout profiled out by its Gauss-Newton information where it is estimated.
-    standard_errors: (k,) of the parameters themselves (delta method); NaN where I is not positive definite.
+    standard_errors: (k,) of the parameters themselves (delta method), of the Cholesky factor for a full R; NaN where I is not positive definite.
     condition: ratio of the extreme eigenvalues of I scaled to unit diagonal; weakest: the direction (k,) least seen.
     """
 
@@ -57,31 +57,38 @@ def observed_information(target: Objective, p: Parameters) -> Information:
     rest = np.array([i for i, label in enumerate(labels) if label.startswith("readout")], int)
     rows = np.empty((len(hyper), len(v)))
     for a, i in enumerate(hyper):
-        h = 1e-4 * max(1.0, abs(v[i])) if not labels[i].startswith("leak") else 1e-4 * min(v[i], 1.0)
+        linear = labels[i].startswith("leak") and not c.time_unit
+        h = 1e-4 * (min(v[i], 1.0) if linear else max(1.0, abs(v[i])))
         up, down = v.copy(), v.copy()
         up[i] += h
         down[i] -= h
-        if labels[i].startswith("leak") and up[i] > 1.0:
+        if linear and up[i] > 1.0:
             up[i] = v[i]
         rows[a] = -(target.value_and_gradient(up)[1] - target.value_and_gradient(down)[1]) / (up[i] - down[i])
     matrix = rows[:, hyper]
     matrix = (matrix + matrix.T) / 2
     if len(rest):                     # whitened readout: its own information is the identity in Gauss-Newton form
         matrix = matrix - rows[:, rest] @ rows[:, rest].T
-    return _information(tuple(labels[i] for i in hyper), matrix, _derivatives(labels, hyper, v, p, target))
+    names = tuple("tau" + labels[i][4:] if c.time_unit and labels[i].startswith("leak") else labels[i] for i in hyper)
+    return _information(names, matrix, _derivatives(labels, hyper, v, p, target))
 
 
 def _derivatives(labels: list[str], hyper: np.ndarray, v: np.ndarray, p: Parameters, target: Objective) -> np.ndarray:
     """d parameter / d coordinate for every hyperparameter."""
-    out = np.empty(len(hyper))
+    c, out = target.coordinates, np.empty(len(hyper))
     for a, i in enumerate(hyper):
-        name = labels[i].split("[")[0]
+        name, _, rest = labels[i].partition("[")
+        which = int(rest[:-1]) if rest else 0
         if name == "leak":
-            out[a] = 1.0
-        elif name == "Q" and not target.coordinates.Q_diagonal:
-            out[a] = p.q.mean()
-        elif name == "R" and not target.coordinates.R_diagonal:
+            out[a] = c.time_unit * np.exp(v[i]) if c.time_unit else 1.0
+        elif name == "Q":
+            out[a] = p.q[c.q_groups == which].mean()
+        elif name == "R" and c.R_form == "scaled":
             out[a] = np.diag(p.R).mean()
+        elif name == "R" and c.R_form == "full":
+            out[a] = np.exp(v[i]) if which < len(p.R) else 1.0
+        elif name == "scale":
+            out[a] = p.scale
         else:
             out[a] = np.exp(v[i])
     return out

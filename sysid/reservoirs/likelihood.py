@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,14 +45,16 @@ class Objective:
 
 
 def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, readout_prior: float, noise_floor: float,
-              Q: str, R: str, leak_groups: np.ndarray | None, contraction: float | None = None,
+              Q: Any, R: str, leak_groups: np.ndarray | None, contraction: float | None = None,
               call: str) -> tuple[Objective, Parameters]:
     """Check what a fit is asked for and set its objective up; return it with the start, projected where asked."""
     p = Parameters.of(start, call)
-    names = tuple(names)
+    asked, clock = tuple(names), "tau" in names
+    names = tuple("leak" if name == "tau" else name for name in asked)
     unknown = [name for name in names if name not in NAMES]
     if unknown or len(set(names)) != len(names) or not names:
-        raise ValueError(f"{call}: expected estimate as different names among {', '.join(NAMES)}; received {names}.")
+        raise ValueError(f"{call}: expected estimate as different names among {', '.join(NAMES)}, or tau in place of leak; "
+                         f"received {asked}.")
     _reachable(start, records, names, call)
     esn = start.model
     if records[0].n_outputs != len(esn.C) or records[0].n_inputs != esn.n_inputs:
@@ -63,14 +66,18 @@ def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, 
     if np.any(variance <= 0):
         raise ValueError(f"{call}: expected outputs that vary; output {int(np.argmin(variance))} is constant.")
     prior = readout_prior / variance if "readout" in names else np.zeros(len(variance))
-    R_diagonal = R == "diagonal" and np.array_equal(p.R, np.diag(np.diag(p.R)))
+    form = "scaled" if R == "diagonal" and np.any(p.R != np.diag(np.diag(p.R))) else R
+    if form == "full" and "R" in names and any((np.isnan(d.y).sum(1) % len(variance)).any() for d in records):
+        raise ValueError(f"{call}: expected outputs measured together or not at all for R='full'; received rows of y measured "
+                         "in part. R='diagonal' takes them entry by entry.")
     floor_q = np.where(p.q > 0, noise_floor * max(p.q.mean(), np.finfo(float).tiny), 0.0)
     if "Q" in names and np.any(p.q <= 0):
         raise ValueError(f"{call}: expected Q with positive variances where Q is estimated; received zeros, which no "
                          "likelihood step leaves. Start from a small positive Q.")
     ordered = tuple(name for name in NAMES if name in names)
     region = None if contraction is None else _region(esn, ordered, groups, contraction, call)
-    c = Coordinates(ordered, p, groups, Q == "diagonal", R_diagonal, floor_q, noise_floor * variance, region=region)
+    c = Coordinates(ordered, p, groups, _noise_groups(p, Q, call), form, floor_q, noise_floor * variance, region=region,
+                    time_unit=float(esn.dt) if clock else 0.0)
     return Objective(ForcedReservoir.of(esn, records), c, prior), c.unpack(c.clip(c.pack(c.certified(p))))
 
 
@@ -110,4 +117,16 @@ def _groups(p: Parameters, leak_groups: np.ndarray | None, call: str) -> np.ndar
     if groups.shape != p.leak.shape or groups.dtype.kind not in "iu" or set(groups) != set(range(groups.max() + 1)):
         raise ValueError(f"{call}: expected leak_groups as {len(p.leak)} whole numbers 0, 1, ... without gaps; "
                          f"received {leak_groups!r}.")
+    return groups
+
+
+def _noise_groups(p: Parameters, Q: Any, call: str) -> np.ndarray:
+    """Group of every process variance: all one, each its own, or as given."""
+    n = len(p.q)
+    if isinstance(Q, str):
+        return np.zeros(n, int) if Q == "scaled" else np.arange(n)
+    groups = np.asarray(Q)
+    if groups.shape != (n,) or groups.dtype.kind not in "iu" or set(groups) != set(range(groups.max() + 1)):
+        raise ValueError(f"{call}: expected Q as 'scaled', 'diagonal' or {n} whole numbers 0, 1, ... without gaps, one factor a "
+                         f"group; received {Q!r}.")
     return groups

@@ -18,8 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..kernels.reservoir_moments import reservoir_moments
-from .coordinates import LEAK_LOW
+from .coordinates import LEAK_LOW, Coordinates
+from .e_steps import SmoothedReservoir
 from .forced import GAINS, Driven, ForcedReservoir, Parameters, activation_derivatives
+from .reduced import ReducedReservoir
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +29,8 @@ class Moments:
     """Sums over time that the M-step needs, at the parameters of the E-step.
 
     rows (n, 6, 6): row-wise second moments of (w, f0, f1, f_input, f_feedback, f_bias) over `transitions` steps.
-    states (p, n+1, n+1), cross (p, n+1), squares (p,), counts (p,): second moments of (x, 1) and y where output j was
-    measured. residuals (p, p): those of y - C x - d where both were. first (S, n): smoothed first states.
+    states (p, n+1, n+1), cross (p, n+1), counts (p,): second moments of (x, 1), and with y, where output j was measured.
+    squares (p, p): those of y where both were. first (S, n): smoothed first states.
     """
 
     log_likelihood: float
@@ -46,7 +48,7 @@ def smoothed_moments(reservoir: ForcedReservoir, p: Parameters, *, rows: bool = 
     n, k = len(p.leak), len(p.C)
     total, table = 0.0, np.zeros((n, 6, 6))
     states, cross = np.zeros((k, n + 1, n + 1)), np.zeros((k, n + 1))
-    squares, counts, transitions, first = np.zeros(k), np.zeros(k), 0, []
+    squares, counts, transitions, first = np.zeros((k, k)), np.zeros(k), 0, []
     for s in reservoir.sequences:
         value, smoothed, cov_rows, cov_states = _smooth(reservoir, p, s, rows)
         total += value
@@ -61,13 +63,16 @@ def smoothed_moments(reservoir: ForcedReservoir, p: Parameters, *, rows: bool = 
             seen = ~np.isnan(y)
             states[j] += x1[seen].T @ x1[seen]
             cross[j] += y[seen] @ x1[seen]
-            squares[j] += y[seen] @ y[seen]
             counts[j] += seen.sum()
+        known = np.nan_to_num(s.y)
+        squares += known.T @ known
         first.append(smoothed[0])
     return Moments(total, table, transitions, states, cross, squares, counts, np.array(first))
 
 
 def _smooth(reservoir: ForcedReservoir, p: Parameters, s: Driven, rows: bool):
+    if isinstance(reservoir, ReducedReservoir | SmoothedReservoir):
+        return reservoir.smooth(p, s)
     n, k = len(p.leak), len(p.C)
     smoothed, cov_rows, cov_states = np.empty((len(s.y), n)), np.zeros((n, 6)), np.zeros((k, n, n))
     r, N, first_cov = np.zeros(n), np.zeros((n, n)), np.empty((n, n))
@@ -115,21 +120,22 @@ def _mean_part(reservoir: ForcedReservoir, p: Parameters, s: Driven, x: np.ndarr
     return np.einsum("atn,btn->nab", z, z, optimize=True)
 
 
-def maximize(m: Moments, p: Parameters, names: Collection[str], groups: np.ndarray, *, Q_diagonal: bool,
-             R_diagonal: bool, prior: np.ndarray, floor_q: np.ndarray, floor_R: np.ndarray) -> Parameters:
-    """One exact M-step over the named parameters; floors keep Q and R away from zero.
+def maximize(m: Moments, p: Parameters, c: Coordinates, prior: np.ndarray, names: Collection[str] | None = None) -> Parameters:
+    """One exact M-step over the free parameters of c, or those named; its floors keep Q and R away from zero.
 
     prior (p,): precision of the Gaussian prior on the weights of each output's readout, zero for none.
     """
-    new = _dynamics(m, p, names, groups)
+    names = c.names if names is None else names
+    new = _dynamics(m, p, names, c.groups)
     if "Q" in names:
         b = _steps(p, new.leak, np.concatenate([[1.0, new.scale], new.gains]))
         power = np.einsum("na,nab,nb->n", b, m.rows, b) / m.transitions      # [ESN-SSM, Eq. 68], corrected
-        new = replace(new, q=np.maximum(power if Q_diagonal else p.q * np.mean(power / p.q), floor_q))
+        factors = np.bincount(c.q_groups, power / p.q) / np.bincount(c.q_groups)
+        new = replace(new, q=np.maximum(p.q * factors[c.q_groups], c.floor_q))
     if "readout" in names:
         new = _readout(m, new, prior)
     if "R" in names:
-        new = replace(new, R=_measurement_noise(m, new, R_diagonal, floor_R))
+        new = replace(new, R=_measurement_noise(m, new, c.R_form, c.floor_R))
     if "initial" in names:
         new = replace(new, m0=m.first.mean(0))
     return new
@@ -203,11 +209,13 @@ def _readout(m: Moments, p: Parameters, prior: np.ndarray) -> Parameters:
     return replace(p, C=np.ascontiguousarray(rows[:, :n]), d=rows[:, n].copy())
 
 
-def _measurement_noise(m: Moments, p: Parameters, diagonal: bool, floor: np.ndarray) -> np.ndarray:
+def _measurement_noise(m: Moments, p: Parameters, form: str, floor: np.ndarray) -> np.ndarray:
     """The measurement noise, [ESN-SSM, Eq. 69], entry by entry where y is partly missing."""
     C1 = np.column_stack([p.C, p.d])
-    power = m.squares - 2 * np.einsum("pk,pk->p", C1, m.cross) + np.einsum("pk,pkl,pl->p", C1, m.states, C1)
-    variances = np.maximum(power / m.counts, floor)
-    if diagonal:
-        return np.diag(variances)
-    return p.R * np.mean(variances / np.diag(p.R))
+    if form == "full":
+        power = (m.squares - C1 @ m.cross.T - m.cross @ C1.T + C1 @ m.states[0] @ C1.T) / m.counts[0]
+        values, U = np.linalg.eigh((power + power.T) / 2)
+        return (U * np.maximum(values, floor.min())) @ U.T
+    variances = np.diag(m.squares) - 2 * np.einsum("pk,pk->p", C1, m.cross) + np.einsum("pk,pkl,pl->p", C1, m.states, C1)
+    variances = np.maximum(variances / m.counts, floor)
+    return np.diag(variances) if form == "diagonal" else p.R * np.mean(variances / np.diag(p.R))

@@ -76,7 +76,7 @@ def profile_likelihood(data: Data | Iterable[Data], method: ReservoirEM, start: 
     if name not in ("leak", "scale", "input_scale", "feedback_scale", "bias_scale"):
         raise ValueError(f"profile_likelihood: expected name as leak or one of the scales; received {name!r}.")
     grid = _check.vector(values, "values", "profile_likelihood")
-    names = tuple(n for n in method.estimate if n != name)
+    names = tuple(n for n in method.estimate if n != name and not (n == "tau" and name == "leak"))
     bounds = (LEAK_LOW, 1.0) if name == "leak" else (0.0, np.inf)
     if np.any(grid < bounds[0]) or np.any(grid > bounds[1]) or len(grid) == 0:
         raise ValueError(f"profile_likelihood: expected values of {name} within {bounds}; received {grid}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,13 @@ from ..core.status import Status
 from ..identification.fit import Fit
 from ..models.process import Process
 from .climb import Climb
-from .coordinates import Coordinates
+from .coordinates import LEAK_HIGH, Coordinates
+from .e_steps import plain
 from .forced import GAINS, Parameters
 from .identifiability import Information, observed_information
 from .likelihood import Objective
 from .readout_posterior import OneStep, ReadoutPosterior, one_step
+from .reduced import ReducedReservoir
 from .sensitivity import gauss_newton, whitened
 
 LOG_2PI = float(np.log(2 * np.pi))
@@ -81,17 +83,21 @@ def scalars(c: Coordinates, p: Parameters) -> dict[str, float]:
     for name in c.names:
         if name == "leak":
             values = [float(p.leak[c.groups == g][0]) for g in range(c.n_groups)]
-            out |= {"leak" if len(values) == 1 else f"leak[{g}]": v for g, v in enumerate(values)}
+            word = "tau" if c.time_unit else "leak"
+            if c.time_unit:
+                values = [-c.time_unit / float(np.log1p(-min(v, LEAK_HIGH))) for v in values]
+            out |= {word if len(values) == 1 else f"{word}[{g}]": v for g, v in enumerate(values)}
         elif name == "scale":
             out["scale"] = p.scale
         elif name in GAINS:
             out[name] = float(p.gains[GAINS.index(name)])
-        elif name == "Q" and not c.Q_diagonal:
-            out["Q"] = float(p.q.mean())
+        elif name == "Q":
+            count = int(c.q_groups.max()) + 1
+            if count < len(p.q) or count == 1:
+                out |= {"Q" if count == 1 else f"Q[{g}]": float(p.q[c.q_groups == g].mean()) for g in range(count)}
         elif name == "R":
             R = np.diag(p.R)
-            out |= {"R" if len(R) == 1 else f"R[{j}]": float(v) for j, v in enumerate(R)} if c.R_diagonal \
-                else {"R": float(R.mean())}
+            out |= {"R": float(R.mean())} if c.R_form == "scaled" or len(R) == 1 else {f"R[{j}]": float(v) for j, v in enumerate(R)}
     return out
 
 
@@ -100,8 +106,13 @@ def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors:
     p, target = climb.best, climb.target
     assert p is not None
     notes, information, errors = list(_floors(target.coordinates, p)), None, None
+    if isinstance(target.reservoir, ReducedReservoir):
+        basis = target.reservoir.basis
+        notes.append(f"covariances kept on {basis.V.shape[1]} of {len(p.leak)} directions, which leave out "
+                     f"{basis.neglected:.1e} of the energy carried from noise to outputs")
     if standard_errors:
-        information = observed_information(whitened(target, p), p)
+        free = replace(target, reservoir=plain(target.reservoir), coordinates=replace(target.coordinates, region=None))
+        information = observed_information(whitened(free, p), p)
         errors = {name: np.asarray(e) for name, e in zip(information.names, information.standard_errors)}
         notes += information.notes()
     process = p.process(start)

@@ -23,8 +23,7 @@ def scanned(target: Objective, p: Parameters, count: int, climb: Climb) -> Param
             moments = smoothed_moments(target.reservoir, trial, rows=False)
             if not np.isfinite(moments.log_likelihood):
                 break
-            trial = maximize(moments, trial, linear, c.groups, Q_diagonal=c.Q_diagonal, R_diagonal=c.R_diagonal,
-                             prior=target.prior, floor_q=c.floor_q, floor_R=c.floor_R)
+            trial = maximize(moments, trial, c, target.prior, linear)
         value = target.value(trial)
         if value > top:
             best, top = trial, value

@@ -55,9 +55,10 @@ def output_sensitivities(reservoir: ForcedReservoir, p: Parameters, s: Driven, r
     p_out, n = p.C.shape
     slope = activation_derivatives(reservoir.code, run.arguments)[1]
     step = p_out * (n + 1)
-    M, W0 = np.zeros((n, step + df.shape[2])), p.scale * reservoir.W
+    first = step if reservoir.holds_state else 0
+    M, W0 = np.zeros((n, step + df.shape[2] - first)), p.scale * reservoir.W
     for t in range(len(s.y)):
-        J = p.C @ M
+        J = np.hstack([np.zeros((p_out, first)), p.C @ M])
         for j in range(p_out):
             J[j, j * (n + 1):j * (n + 1) + n] += run.means[t]
             J[j, j * (n + 1) + n] += 1.0
@@ -65,9 +66,9 @@ def output_sensitivities(reservoir: ForcedReservoir, p: Parameters, s: Driven, r
         W, missing = W0, np.isnan(s.y[t])
         if reservoir.W_fb.shape[1] and missing.any():
             W = W + p.gains[1] * reservoir.W_fb[:, missing] @ p.C[missing]
-        inside = M - run.gain[t] @ J
+        inside = M - run.gain[t] @ J[:, first:]
         M = (1.0 - p.leak)[:, None] * inside + (p.leak * slope[t])[:, None] * (W @ inside)
-        M[:, step:] += df[t]
+        M[:, step - first:] += df[t]
 
 
 def _derivatives(target: Objective, p: Parameters, s: Driven, run: Stretch, h: np.ndarray, slope: np.ndarray,
@@ -81,7 +82,8 @@ def _derivatives(target: Objective, p: Parameters, s: Driven, run: Stretch, h: n
         if name == "leak":
             group = int(label[5:-1]) if "[" in label else 0
             column = (c.groups == group) * (h - run.filtered)
-            out.append(column + recurrent * c.log_cap(p)[1] if "scale" in c.names else column)
+            column = column + recurrent * c.log_cap(p)[1] if "scale" in c.names else column
+            out.append(column * c.leak_steps(p)[group])
         elif name == "scale":
             out.append(recurrent)
         else:

@@ -49,9 +49,13 @@ def scores(series, fit, scaling):
 
 
 def period(model):
-    """Years of the slowest-fading oscillation of the closed loop's linearisation at its equilibrium."""
+    """Years of the slowest-fading oscillation of the closed loop's linearisation at its equilibrium; NaN where none is found."""
     closed = model.closed_loop()
-    z = sysid.linearize(closed, x=closed.equilibrium(x0=model.equilibrium(feedback=np.zeros(1)))).poles()
+    try:
+        rest = closed.equilibrium(x0=model.equilibrium(feedback=np.zeros(1)))
+    except ValueError:
+        return np.nan
+    z = sysid.linearize(closed, x=rest).poles()
     z = z[np.abs(np.angle(z)) > 2 * np.pi / 30]
     return 2 * np.pi / abs(np.angle(z[np.argmax(np.abs(z))]))
 

@@ -117,8 +117,7 @@ def test_exact_m_step_without_damping_is_monotone_for_identity_activation():
         value = m.log_likelihood + target.log_prior(p)
         assert value >= last - 1e-9 * abs(last)
         last = value
-        p = maximize(m, p, names, c.groups, Q_diagonal=False, R_diagonal=True, prior=target.prior, floor_q=c.floor_q,
-                     floor_R=c.floor_R)
+        p = maximize(m, p, c, target.prior)
 
 
 def test_em_and_direct_maximisation_meet():
@@ -171,20 +170,20 @@ def test_on_a_linear_toy_the_exact_m_step_climbs_where_the_printed_projection_do
     process = sysid.Process(esn, Q=[0.0028, 0.0174, 0.0573, 0.1384], R=0.1, initial=sysid.Gaussian(np.zeros(n), 1.0))
     data = sysid.Data(sysid.simulate(process, n_steps=T, rng=rng).y)
     start = moved(process, leak=0.9, scale=0.5)
-    reservoir, p = ForcedReservoir.of(start.model, [data]), Parameters.of(start, "test")
+    target, p = objective(start, [data], ("leak", "scale"), readout_prior=0.0, noise_floor=1e-8, Q="scaled", R="diagonal",
+                          leak_groups=None, call="test")
+    reservoir, c = target.reservoir, target.coordinates
 
     def projected(p, lag_one):
-        model = p.process(start).model
-        _, run = ekf(model, np.diag(p.q), p.R, p.m0, p.P0, data.y, data.inputs)
-        x, P, lag = rts(run)
+        run = sysid.smooth(p.process(start), data)
+        x, P, lag = run.smoothed.mean, run.smoothed.cov, run.cross_cov
         A = (x[1:].T @ x[:-1] + lag_one * lag.sum(0)) @ np.linalg.inv(P[:-1].sum(0) + x[:-1].T @ x[:-1])
         a, b = np.linalg.lstsq(np.column_stack([np.eye(n).ravel(), start.model.W.ravel()]), A.ravel(), rcond=None)[0]
         leak = np.clip(1 - a, 1e-3, 1.0)
         return replace(p, leak=np.full(n, leak), scale=max(b / leak, 1e-3))
 
     def weighted(p, _):
-        return maximize(smoothed_moments(reservoir, p), p, ("leak", "scale"), np.zeros(n, int), Q_diagonal=False,
-                        R_diagonal=True, prior=np.zeros(n), floor_q=np.zeros(n), floor_R=np.zeros(n))
+        return maximize(smoothed_moments(reservoir, p), p, c, np.zeros(n))
 
     def climb(step, lag_one):
         path, q = [], p

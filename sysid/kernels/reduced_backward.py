@@ -1,0 +1,241 @@
+"""The two backward passes over `reduced_filter`: smoothed moments for an EM step, and the exact gradient.
+
+Covariances live on r directions, P ~ V Z V' + P_open with T V = I and T P_open = 0; adjoints of the mean in all n states.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import cube, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, vec
+
+
+@helper
+def _activate(kind, xi, h, slope):
+    """s(xi) and s'(xi): 0 identity, 1 tanh, 2 relu, 3 sigmoid."""
+    for i in range(xi.size):
+        if kind == 1:
+            h[i] = np.tanh(xi[i])
+            slope[i] = 1.0 - h[i] * h[i]
+        elif kind == 2:
+            slope[i] = 1.0 if xi[i] > 0.0 else 0.0
+            h[i] = slope[i] * xi[i]
+        elif kind == 3:
+            h[i] = 0.5 * (1.0 + np.tanh(0.5 * xi[i]))
+            slope[i] = h[i] * (1.0 - h[i])
+        else:
+            h[i], slope[i] = xi[i], 1.0
+
+
+@helper
+def _dot(A, B, out):
+    np.dot(A, B, out)
+
+
+@helper
+def _t_dot(A, B, out):
+    np.dot(A.T, B, out)
+
+
+@helper
+def _dot_t(A, B, out):
+    np.dot(A, B.T, out)
+
+
+@helper
+def _symmetric(A):
+    for i in range(A.shape[0]):
+        for j in range(i):
+            A[j, i] = 0.5 * (A[i, j] + A[j, i])
+            A[i, j] = A[j, i]
+
+
+@helper
+def _transition(leak, slope, F0, dual, WV, Y, F):
+    """F = F0 + T diag(leak slope) scale W V, with WV scaled already and Y as workspace."""
+    for i in range(Y.shape[0]):
+        g = leak[i] * slope[i]
+        for a in range(Y.shape[1]):
+            Y[i, a] = g * WV[i, a]
+    _t_dot(dual, Y, F)
+    for a in range(F.shape[0]):
+        for b in range(F.shape[1]):
+            F[a, b] += F0[a, b]
+
+
+@helper
+def _condition(Z, H, inverse, G, K, Zf):
+    """G = Z H', K = G S^-1, Zf = Z - K G'."""
+    _dot_t(Z, H, G)
+    _dot(G, inverse, K)
+    _dot_t(K, G, Zf)
+    for a in range(Z.shape[0]):
+        for b in range(Z.shape[0]):
+            Zf[a, b] = Z[a, b] - Zf[a, b]
+    _symmetric(Zf)
+
+
+@helper
+def _reverse_moments(H, K, inverse, N, NK, HK):
+    """N before the measurement: H'(S^-1 + K'N K) H + N - H'K'N - N K H."""
+    _dot(N, K, NK)
+    inner = inverse + np.dot(K.T, NK)
+    _dot(NK, H, HK)
+    back = np.dot(H.T, np.dot(inner, H))
+    for a in range(N.shape[0]):
+        for b in range(N.shape[0]):
+            N[a, b] += back[a, b] - HK[a, b] - HK[b, a]
+    _symmetric(N)
+
+
+@kernel(integer, mat, mat, vec, real, mat, vec, mat, mat, mat, mat, cube, mat, mat, mat, cube, mat, cube,
+        out_mat, out_mat, out_cube, out_cube)
+def reduced_moments(kind, y, W, leak, scale, C, q, dual, V, WV, open_rows, covs, filtered, arguments, slopes, gain, weight,
+                    inverse, smoothed, rows_cov, sum_cov, sum_moves):
+    """Smooth one sequence from its last step to its first and add its sums, as `reservoir_moments` does.
+
+    open_rows (n, 2): diagonals of W P_open and W P_open W'. sum_cov (p, r, r): sums of Z(t|T) where output j is
+    measured; sum_moves (2, r, r): sums over transitions of Z(t|T) and of N[t+1], which give xx and ww outside.
+    """
+    T, p = y.shape
+    n, r = V.shape
+    plain, readout, basis, dual_, WV_ = W.copy(), C.copy(), V.copy(), dual.copy(), WV.copy()
+    WVs, Zf, F, FZ, NF = scale * WV_, np.empty((r, r)), np.empty((r, r)), np.empty((r, r)), np.empty((r, r))
+    Y, X, B1, B2, F0 = np.empty((n, r)), np.empty((n, r)), np.empty((n, r)), np.empty((n, r)), np.empty((r, r))
+    H, G, K, NK = np.empty((p, r)), np.empty((r, p)), np.empty((r, p)), np.empty((r, p))
+    Zs, HK, N, adjoint, back = np.empty((r, r)), np.empty((r, r)), np.zeros((r, r)), np.zeros(n), np.zeros(n)
+    xi, h, slope_s = np.empty(n), np.empty(n), np.empty(n)
+    _dot(readout, basis, H)
+    _transition(1.0 - leak, np.ones(n), np.zeros((r, r)), dual_, basis, Y, F0)
+    for t in range(T - 1, -1, -1):
+        _condition(covs[t].copy(), H, inverse[t].copy(), G, K, Zf)
+        Zs[:] = Zf
+        smoothed[t] = filtered[t]
+        if t < T - 1:
+            _transition(leak, slopes[t], F0, dual_, WVs, Y, F)
+            _dot(F, Zf, FZ)
+            _dot(N, FZ, NF)
+            _t_dot(FZ, NF, Zs)
+            for a in range(r):
+                for b in range(r):
+                    Zs[a, b] = Zf[a, b] - Zs[a, b]
+            for i in range(n):
+                back[i] = leak[i] * slopes[t, i] * adjoint[i]
+                for a in range(r):
+                    X[i, a] = (1.0 - leak[i]) * basis[i, a] + Y[i, a]
+            move = np.dot(Zf, np.dot(X.T, adjoint))
+            smoothed[t] += np.dot(basis, move)
+            xi[:] = arguments[t] + np.dot(WVs, move)
+            _activate(kind, xi, h, slope_s)
+            _dot(WV_, Zs, B1)
+            _dot(dual_, NF, B2)
+            for i in range(n):
+                wx, wz, xz, zz = 0.0, 0.0, open_rows[i, 0], open_rows[i, 1]
+                for a in range(r):
+                    wx -= B2[i, a] * basis[i, a]
+                    wz -= B2[i, a] * WV_[i, a]
+                    xz += B1[i, a] * basis[i, a]
+                    zz += B1[i, a] * WV_[i, a]
+                wx *= q[i]
+                wz *= q[i]
+                shift = leak[i] * scale * (slopes[t, i] - slope_s[i])
+                rows_cov[i, 0] += q[i] + 2.0 * shift * wz + shift * shift * zz
+                rows_cov[i, 1] += shift * xz + wx
+                rows_cov[i, 2] += slope_s[i] * (wz + shift * zz)
+                rows_cov[i, 4] += slope_s[i] * xz
+                rows_cov[i, 5] += slope_s[i] * slope_s[i] * zz
+            sum_moves[0] += Zs
+            sum_moves[1] += N
+            _dot(N, F, NF)
+            _t_dot(F, NF, N)
+            adjoint[:] = (1.0 - leak) * adjoint + scale * np.dot(plain.T, back)
+        for a in range(p):
+            if not np.isnan(y[t, a]):
+                sum_cov[a] += Zs
+        _reverse_moments(H, K, inverse[t].copy(), N, NK, HK)
+        for a in range(p):
+            s = weight[t, a]
+            for i in range(n):
+                s -= gain[t, i, a] * adjoint[i]
+            G[0, a] = s
+        for a in range(p):
+            for i in range(n):
+                adjoint[i] += readout[a, i] * G[0, a]
+
+
+@helper
+def _reverse_condition(Z, H, basis, C, m, gain, weight, inverse, K, bar_mf, bar_Zf, bar_Z, g_C, g_d, g_R, g_open, bar_m):
+    """Adjoint of conditioning on one measurement and of its log density."""
+    G = np.dot(Z, H.T)
+    K[:] = np.dot(G, inverse)
+    u = np.dot(gain.T, bar_mf)                                   # adjoint of the innovation through the mean
+    bar_S = np.dot(K.T, np.dot(bar_Zf, K))
+    p = weight.size
+    for a in range(p):
+        for b in range(p):
+            bar_S[a, b] += 0.5 * (weight[a] * weight[b] - inverse[a, b] - u[a] * weight[b] - weight[a] * u[b])
+    side = np.dot(basis.T, bar_mf)
+    bar_G = np.dot(H.T, bar_S) - 2.0 * np.dot(bar_Zf, K)
+    for k in range(side.size):
+        for a in range(p):
+            bar_G[k, a] += side[k] * weight[a]
+    g_R += bar_S
+    bar_H = np.dot(bar_S, G.T) + np.dot(bar_G.T, Z)
+    g_C += np.dot(bar_H, basis.T)
+    bar_Z[:] = bar_Zf + np.dot(bar_G, H)
+    _symmetric(bar_Z)
+    bar_m[:] = bar_mf
+    for a in range(p):
+        bar_e = u[a] - weight[a]
+        g_d[a] -= bar_e
+        for i in range(m.size):
+            g_C[a, i] -= bar_e * m[i]
+            bar_m[i] -= C[a, i] * bar_e
+            g_open[i, a] += bar_mf[i] * weight[a]
+
+
+@kernel(mat, cube, mat, vec, real, mat, mat, mat, mat, mat, cube, mat, mat, mat, mat, cube, mat, cube,
+        out_vec, out_mat, out_vec, out_vec, out_vec, out_mat, out_vec, out_mat, out_mat, out_mat)
+def reduced_gradient(y, drive, W, leak, scale, C, dual, V, WV, means, covs, filtered, values, slopes, curves,
+                     gain, weight, inverse, bar_m, bar_Z, g_scale, g_gains, g_leak, g_C, g_d, g_R, g_noise,
+                     g_open):
+    """Add the gradient of one sequence's log-likelihood to the g_ arrays, T, V and P_open held.
+
+    As `reservoir_gradient`; g_scale (1,), g_noise (r, r) with respect to T Q T',
+    g_open (n, p) with respect to P_open C', bar_Z (r, r) of the first step. O(T (n^2 + n r^2)).
+    """
+    T = y.shape[0]
+    n, r = V.shape
+    p = C.shape[0]
+    plain, readout, basis, dual_, WV_ = W.copy(), C.copy(), V.copy(), dual.copy(), WV.copy()
+    WVs, Zf, F, Y, F0 = scale * WV_, np.empty((r, r)), np.empty((r, r)), np.empty((n, r)), np.empty((r, r))
+    H, G, K = np.empty((p, r)), np.empty((r, p)), np.empty((r, p))
+    BF, B, bar_F, bar_Zf = np.empty((r, r)), np.empty((n, r)), np.empty((r, r)), np.empty((r, r))
+    bar_mf, bar_xi, Wx = np.empty(n), np.empty(n), np.empty(n)
+    _dot(readout, basis, H)
+    _transition(1.0 - leak, np.ones(n), np.zeros((r, r)), dual_, basis, Y, F0)
+    for t in range(T - 1, -1, -1):
+        Z, inv = covs[t].copy(), inverse[t].copy()
+        _condition(Z, H, inv, G, K, Zf)
+        _transition(leak, slopes[t], F0, dual_, WVs, Y, F)
+        g_noise += bar_Z
+        _dot(bar_Z, F, BF)
+        _dot(BF, Zf, bar_F)
+        _t_dot(F, BF, bar_Zf)
+        _symmetric(bar_Zf)
+        _dot(dual_, bar_F, B)
+        np.dot(plain, filtered[t].copy(), Wx)
+        for i in range(n):
+            through, held = 0.0, 0.0
+            for a in range(r):
+                through += 2.0 * B[i, a] * WVs[i, a]
+                held += 2.0 * B[i, a] * basis[i, a]
+            g_leak[i] += bar_m[i] * (values[t, i] - filtered[t, i]) - held + slopes[t, i] * through
+            g_scale[0] += leak[i] * slopes[t, i] * through / scale
+            bar_xi[i] = leak[i] * (bar_m[i] * slopes[t, i] + through * curves[t, i])
+            g_scale[0] += bar_xi[i] * Wx[i]
+            for k in range(g_gains.size):
+                g_gains[k] += bar_xi[i] * drive[k, t, i]
+        bar_mf[:] = (1.0 - leak) * bar_m + scale * np.dot(plain.T, bar_xi)
+        _reverse_condition(Z, H, basis, readout, means[t], gain[t].copy(), weight[t], inv, K, bar_mf, bar_Zf, bar_Z, g_C, g_d,
+                           g_R, g_open, bar_m)

@@ -1,0 +1,102 @@
+"""Other E-steps of reservoir EM: the iterated smoother, the unscented one, and one linear model for all times [ESN-SSM, 6.1, 6.2].
+
+Each gives smoothed means and covariances and a log-likelihood of its own, which the M-step takes as it takes the extended
+smoother's. They store all covariances, O(T n^2), and have no gradient: EM runs alone, without a polish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..core.data import Data
+from ..inference.filter import filter
+from ..inference.iterated import IteratedSmoother
+from ..inference.smooth import smooth
+from ..inference.ukf import UnscentedKalman
+from ..models.lti import LTI
+from ..models.process import Process
+from .forced import Driven, ForcedReservoir, Parameters, activation_derivatives
+
+CHOICES = ("extended", "iterated", "unscented", "linear")
+
+
+@dataclass(frozen=True, eq=False)
+class SmoothedReservoir(ForcedReservoir):
+    """A driven reservoir whose moments come from another smoother; `run` and `gradient` stay those of the extended filter."""
+
+    start: Process
+    records: tuple[Data, ...]
+    kind: str
+
+    @classmethod
+    def of_kind(cls, reservoir: ForcedReservoir, start: Process, records: Sequence[Data], kind: str) -> SmoothedReservoir:
+        return cls(reservoir.code, reservoir.W, reservoir.W_fb, reservoir.sequences, start, tuple(records), kind)
+
+    def _problem(self, p: Parameters, i: int) -> tuple[Process, Data]:
+        if self.kind == "linear":
+            return self._linear(p, i)
+        return p.process(self.start), self.records[i]
+
+    def _linear(self, p: Parameters, i: int) -> tuple[Process, Data]:
+        """x[t+1] = A x[t] + c[t] with one A: slopes at the mean of the trajectory, drives through the map itself."""
+        s = self.sequences[i]
+        known = np.tensordot(p.gains, s.drive, 1)
+        centre = ForcedReservoir.run(self, p, s).filtered.mean(0)
+        inside = p.scale * self.W @ centre
+        h, slope, _ = activation_derivatives(self.code, inside + known)
+        slope = slope.mean(0)
+        A = np.diag(1.0 - p.leak) + (p.leak * slope * p.scale)[:, None] * self.W
+        offset = p.leak * (h - slope * inside)
+        model = LTI(A, np.eye(len(A)), p.C, d=p.d, dt=self.records[i].dt)
+        process = p.process(self.start)
+        return (Process(model, Q=process.Q, R=process.R, initial=process.initial),
+                Data(s.y, offset, dt=self.records[i].dt))
+
+    def log_likelihood(self, p: Parameters) -> float:
+        method = UnscentedKalman() if self.kind == "unscented" else None
+        total = 0.0
+        for i in range(len(self.records)):
+            process, data = self._problem(p, i)
+            try:
+                total += self._smoothed(process, data).log_likelihood if self.kind == "iterated" \
+                    else filter(process, data, method).log_likelihood
+            except (ValueError, np.linalg.LinAlgError):
+                return -np.inf
+        return total if np.isfinite(total) else -np.inf
+
+    def _smoothed(self, process: Process, data: Data) -> Any:
+        methods: dict[str, Any] = {"iterated": IteratedSmoother(), "unscented": UnscentedKalman(), "linear": None}
+        return smooth(process, data, methods[self.kind])
+
+    def smooth(self, p: Parameters, s: Driven) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """Log-likelihood, smoothed means (T, n), row-wise covariances (n, 6) and sums of covariances (p, n, n)."""
+        i = next(k for k, other in enumerate(self.sequences) if other is s)
+        process, data = self._problem(p, i)
+        result = self._smoothed(process, data)
+        x, P, X = result.smoothed.mean, result.smoothed.cov, result.cross_cov
+        xi = p.scale * x @ self.W.T + np.tensordot(p.gains, s.drive, 1)
+        slope = activation_derivatives(self.code, xi)[1]
+        seen = ~np.isnan(s.y)
+        used = seen.all(1)[:-1] if self.W_fb.shape[1] else np.ones(len(x) - 1, bool)
+        rows = sum((_rows(self.W, p, slope[t], P[t], P[t + 1], X[t]) for t in np.flatnonzero(used)), np.zeros((len(p.leak), 6)))
+        return result.log_likelihood, x, rows, np.einsum("tp,tij->pij", seen.astype(float), P)
+
+
+def _rows(W: np.ndarray, p: Parameters, slope: np.ndarray, P: np.ndarray, after: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """Row-wise covariances (n, 6) of (w, x, z = s'(xi) W x) from P(t|T), P(t+1|T) and the lag-one covariance X."""
+    A = np.diag(1.0 - p.leak) + (p.leak * slope * p.scale)[:, None] * W
+    wx, WP = X - A @ P, W @ P
+    ww = np.diag(after) - 2 * np.sum(X * A, 1) + np.sum((A @ P) * A, 1)
+    return np.column_stack([ww, np.diag(wx), slope * np.sum(wx * W, 1), np.diag(P), slope * np.diag(WP),
+                            slope**2 * np.sum(WP * W, 1)])
+
+
+def plain(reservoir: ForcedReservoir) -> ForcedReservoir:
+    """The extended filter's reservoir behind another E-step's, for gradients."""
+    if not isinstance(reservoir, SmoothedReservoir):
+        return reservoir
+    return ForcedReservoir(reservoir.code, reservoir.W, reservoir.W_fb, reservoir.sequences)
