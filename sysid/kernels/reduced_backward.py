@@ -88,6 +88,28 @@ def _reverse_moments(H, K, inverse, N, NK, HK):
     _symmetric(N)
 
 
+@helper
+def _add_rows(leak, scale, slope_f, slope_s, q, V, WV, WVZ, TNZ, open_rows, rows_cov):
+    """Add the row-wise covariances ww, wx, wz, xz, zz with z = s'(xi) W x, as `reservoir_moments` does; xx and N come outside.
+
+    WVZ = W V Z(t|T), TNZ = T'N F Z(t|t), both (n, r).
+    """
+    for i in range(leak.size):
+        wx, wz, xz, zz = 0.0, 0.0, open_rows[i, 0], open_rows[i, 1]
+        for a in range(V.shape[1]):
+            wx -= TNZ[i, a] * V[i, a]
+            wz -= TNZ[i, a] * WV[i, a]
+            xz += WVZ[i, a] * V[i, a]
+            zz += WVZ[i, a] * WV[i, a]
+        wz *= q[i]
+        shift = leak[i] * scale * (slope_f[i] - slope_s[i])
+        rows_cov[i, 0] += q[i] + 2.0 * shift * wz + shift * shift * zz
+        rows_cov[i, 1] += shift * xz + q[i] * wx
+        rows_cov[i, 2] += slope_s[i] * (wz + shift * zz)
+        rows_cov[i, 4] += slope_s[i] * xz
+        rows_cov[i, 5] += slope_s[i] * slope_s[i] * zz
+
+
 @kernel(integer, mat, mat, vec, real, mat, vec, mat, mat, mat, mat, cube, mat, mat, mat, cube, mat, cube,
         out_mat, out_mat, out_cube, out_cube)
 def reduced_moments(kind, y, W, leak, scale, C, q, dual, V, WV, open_rows, covs, filtered, arguments, slopes, gain, weight,
@@ -129,21 +151,7 @@ def reduced_moments(kind, y, W, leak, scale, C, q, dual, V, WV, open_rows, covs,
             _activate(kind, xi, h, slope_s)
             _dot(WV_, Zs, B1)
             _dot(dual_, NF, B2)
-            for i in range(n):
-                wx, wz, xz, zz = 0.0, 0.0, open_rows[i, 0], open_rows[i, 1]
-                for a in range(r):
-                    wx -= B2[i, a] * basis[i, a]
-                    wz -= B2[i, a] * WV_[i, a]
-                    xz += B1[i, a] * basis[i, a]
-                    zz += B1[i, a] * WV_[i, a]
-                wx *= q[i]
-                wz *= q[i]
-                shift = leak[i] * scale * (slopes[t, i] - slope_s[i])
-                rows_cov[i, 0] += q[i] + 2.0 * shift * wz + shift * shift * zz
-                rows_cov[i, 1] += shift * xz + wx
-                rows_cov[i, 2] += slope_s[i] * (wz + shift * zz)
-                rows_cov[i, 4] += slope_s[i] * xz
-                rows_cov[i, 5] += slope_s[i] * slope_s[i] * zz
+            _add_rows(leak, scale, slopes[t], slope_s, q, basis, WV_, B1, B2, open_rows, rows_cov)
             sum_moves[0] += Zs
             sum_moves[1] += N
             _dot(N, F, NF)
