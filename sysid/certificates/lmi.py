@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .balance import balanced
 from .certificate import Certificate, Contraction
 from .contraction import CircleCriterion, reason, refused, result, words
 from .network import LeakyNetwork
@@ -64,10 +65,12 @@ class LMI:
         low = float((1 - network.leak).max())
         if self.multiplier == "pairwise":
             return self._pairwise(network, model, wanted, low)
-        program = Program(n, {"T": n}, lambda P, m, square: _circle(network, P, m["T"], square), self.solver)
+        d = balanced(network.coupling)                    # in balanced units P is far better conditioned
+        endpoints = tuple(d[:, None] * A / d for A in network.endpoints())
+        program = Program(n, {"T": n}, lambda P, m, square: _circle(endpoints, P, m["T"], square), self.solver)
         rate, best = program.bisect(low, self.tolerance, cheap.rate if cheap.verified else None)
         name = f"LMI, {self.solver}"
-        proof = repaired(network, best[0], best[1], rate) if best is not None else None
+        proof = repaired(network, d[:, None] * best[0] * d, d**2 * best[1], rate) if best is not None else None
         if proof is None and cheap.verified:
             proof = (cheap.P, cheap.T, cheap.rate)
         if proof is None:
@@ -152,10 +155,10 @@ def _common_metric(A: np.ndarray, start: Certificate, solver: str, tolerance: fl
     return start if start.verified else Certificate(rate, None, None, False, name, said, reason(rate, False), floor, floor)
 
 
-def _circle(network: LeakyNetwork, P: Any, t: Any, square: Any) -> list[Any]:
+def _circle(endpoints: tuple[np.ndarray, ...], P: Any, t: Any, square: Any) -> list[Any]:
     import cvxpy as cp
 
-    low, up = network.endpoints()
+    low, up = endpoints
     T = cp.diag(t)
     cross, corner = low.T @ T @ up, T @ (low + up)
     return [cp.bmat([[square * P + cross + cross.T, -corner.T], [-corner, 2 * T - P]])]

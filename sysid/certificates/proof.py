@@ -114,9 +114,10 @@ def repaired(network: LeakyNetwork, P: Any, T: Any, rate: float) -> tuple[np.nda
     """
     n = network.n_states
     P, T = np.asarray(P, dtype=np.float64), np.asarray(T, dtype=np.float64)
+    units = balanced(network.coupling) ** 2               # in which T is of order one
     usable = T.shape == (n,) and np.isfinite(T).all() and T.max(initial=0.0) > 0
     if usable:
-        T = np.maximum(T, 1e-13 * T.max())
+        T = units * np.maximum(T / units, 1e-13 * (T / units).max())
     if usable and P.shape == (n, n) and np.isfinite(P).all():
         P = (P + P.T) / 2
         if proved(network, P, T, rate):
@@ -125,7 +126,7 @@ def repaired(network: LeakyNetwork, P: Any, T: Any, rate: float) -> tuple[np.nda
         if raised is not None and proved(network, P, T, raised) and raised < 1.02 * rate:
             return P, T, raised
     low, up = network.endpoints()
-    for t in ([T] if usable else []) + [balanced(network.coupling) ** 2]:
+    for t in ([T] if usable else []) + [units]:
         found = certified(network, t, smallest_rate(low, up, t, network.leak))
         if found is not None:
             return found[0], t, found[1]

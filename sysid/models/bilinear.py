@@ -10,14 +10,13 @@ import scipy.linalg as sla
 
 from .. import _check
 from .._show import Shown
+from .family import MatrixModel
 from .lti import LTI
 from .ltv import LTV
-from .packed import linear_functions
-from .protocol import Functions
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Bilinear(Shown):
+class Bilinear(MatrixModel, Shown):
     """A bilinear state-space model.
 
         x[t+1] = A x[t] + B u[t] + sum_i u_i[t] N_i x[t] + c,    y[t] = C x[t] + D u[t] + d          [ESN-SSM, Eq. 6]
@@ -52,26 +51,6 @@ class Bilinear(Shown):
         """The linear part, N = 0."""
         return LTI(self.A, self.B, self.C, self.D, self.dt, self.c, self.d)
 
-    @property
-    def n_states(self) -> int:
-        """Order n."""
-        return self.A.shape[0]
-
-    @property
-    def n_inputs(self) -> int:
-        """Inputs m."""
-        return self.B.shape[1]
-
-    @property
-    def n_outputs(self) -> int:
-        """Outputs p."""
-        return self.C.shape[0]
-
-    @property
-    def n_feedback(self) -> int:
-        """Outputs fed back from measurements: none."""
-        return 0
-
     def along(self, u: np.ndarray, dt: float | None = None) -> LTV:
         """The exact time-varying model along an input u (T, m): A[t] = A + sum_i u_i[t] N_i.
 
@@ -92,14 +71,6 @@ class Bilinear(Shown):
         flow[:, :n, n] = u @ self.B.T + self.c
         E = sla.expm(flow * step)
         return LTV(E[:, :n, :n], np.zeros((n, self.n_inputs)), self.C, self.D, step, E[:, :n, n], self.d)
-
-    def functions(self) -> Functions:
-        """The model as the functions f, g and Jacobians that kernels take, compiled."""
-        return linear_functions(self)
-
-    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """The input itself (T, m)."""
-        return u
 
     def summary(self) -> dict[str, Any]:
         return {"states": self.n_states, "inputs": self.n_inputs, "outputs": self.n_outputs, "dt": self.dt,

@@ -11,10 +11,10 @@ from .. import _check
 from .._show import Shown
 from ..kernels import reservoir as kernels
 from ..kernels._jit import compiled
-from .activation import Activation, activation
-from .equilibrium import find_equilibrium
+from .activation import Activation
 from .esn import ESN
 from .esn_functions import pack
+from .family import UnitNetwork
 from .process import Process
 from .protocol import Functions
 
@@ -22,7 +22,7 @@ RULES = ("exact", "euler", "tustin")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ContinuousESN(Shown):
+class ContinuousESN(UnitNetwork, Shown):
     r"""A first-order lag driven by a static nonlinearity.
 
         tau dx/dt = -x + s(W x + W_in u + bias),    y = C x + d                                         [ESN-SSM, Eqs. 35, 36]
@@ -58,38 +58,9 @@ class ContinuousESN(Shown):
         return None
 
     @property
-    def n_states(self) -> int:
-        """Units n."""
-        return self.W.shape[0]
-
-    @property
-    def n_inputs(self) -> int:
-        """Inputs m."""
-        return self.W_in.shape[1]
-
-    @property
-    def n_outputs(self) -> int:
-        """Outputs p of the readout, 0 before it is trained."""
-        return 0 if self.C is None else len(self.C)
-
-    @property
-    def n_feedback(self) -> int:
-        """Outputs fed back from measurements: none."""
-        return 0
-
-    @property
     def taus(self) -> np.ndarray:
         """Time constant of every unit (n,)."""
         return np.broadcast_to(self.tau, (self.n_states,))
-
-    @property
-    def act(self) -> Activation:
-        """The activation with its derivative and slope range."""
-        return activation(self.activation, "ContinuousESN")
-
-    def with_readout(self, C: Any, d: Any = None) -> ContinuousESN:
-        """The same network with readout C (p, n) and offset d (p,)."""
-        return replace(self, C=C, d=d)
 
     def functions(self) -> Functions:
         """f = dx/dt, g and their Jacobians, compiled; f is x + leak (s - x) with leak = 1/tau, less x."""
@@ -102,17 +73,6 @@ class ContinuousESN(Shown):
         for function in given.values():
             compiled(function, "matrix")
         return Functions(kernels.flow_f, kernels.esn_g, p, True, given)
-
-    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """The input itself (T, m)."""
-        return u
-
-    def equilibrium(self, u: Any = None, x0: Any = None) -> np.ndarray:
-        """The state (n,) that stays under constant input u (m,), by Newton from x0 (zero if None)."""
-        call = "ContinuousESN.equilibrium"
-        u = _check.vector(np.zeros(self.n_inputs) if u is None else u, "u", call, self.n_inputs)
-        x0 = _check.vector(np.zeros(self.n_states) if x0 is None else x0, "x0", call, self.n_states)
-        return find_equilibrium(self.functions(), u, x0, True, call)
 
     def leaks(self, dt: float, rule: str = "exact") -> np.ndarray:
         r"""Leak of every unit (n,) for a sampling interval.

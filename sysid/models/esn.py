@@ -13,12 +13,13 @@ from .._show import Shown
 from .activation import Activation, activation
 from .equilibrium import find_equilibrium
 from .esn_functions import esn_functions
+from .family import LeakyUnits
 from .protocol import Functions
 from .topology import build
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ESN(Shown):
+class ESN(LeakyUnits, Shown):
     """A leaky echo-state network, with optional output feedback.
 
         x[t+1] = (1 - leak) x[t] + leak s(W x[t] + W_in u[t] + W_fb y[t] + bias),    y[t] = C phi(x[t]) + d
@@ -98,50 +99,11 @@ class ESN(Shown):
         return cls(W, W_in, bias, leak, activation=activation, W_fb=W_fb, features=features, dt=dt)
 
     @property
-    def n_states(self) -> int:
-        """Units n."""
-        return self.W.shape[0]
-
-    @property
-    def n_inputs(self) -> int:
-        """Inputs m."""
-        return self.W_in.shape[1]
-
-    @property
-    def n_feedback(self) -> int:
-        """Outputs fed back, 0 without W_fb."""
-        return 0 if self.W_fb is None else self.W_fb.shape[1]
-
-    @property
-    def n_outputs(self) -> int:
-        """Outputs p of the readout; those fed back where there is no readout yet."""
-        return len(self.C) if self.C is not None else self.n_feedback
-
-    @property
-    def act(self) -> Activation:
-        """The activation with its derivative and slope range."""
-        return activation(self.activation, "ESN")
-
-    @property
-    def leaks(self) -> np.ndarray:
-        """Leak of every unit (n,)."""
-        return np.full(self.n_states, self.leak) if np.ndim(self.leak) == 0 else self.leak
-
-    @property
     def dense_W(self) -> np.ndarray:
         """W as an array (n, n), made dense where it is sparse or an operator."""
         if isinstance(self.W, np.ndarray):
             return self.W
         return self.W.toarray() if hasattr(self.W, "toarray") else np.ascontiguousarray(self.W @ np.eye(self.n_states))
-
-    def slope_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Smallest and largest slope of every unit's activation: two arrays (n,)."""
-        low, high = self.act.slope
-        return np.full(self.n_states, low), np.full(self.n_states, high)
-
-    def with_readout(self, C: Any, d: Any = None) -> ESN:
-        """The same reservoir with readout C (p, k) and offset d (p,)."""
-        return replace(self, C=C, d=d)
 
     def require_readout(self, call: str) -> None:
         """Raise ValueError where outputs are asked of a reservoir without a readout."""
@@ -165,13 +127,6 @@ class ESN(Shown):
     def functions(self) -> Functions:
         """The functions f, g and Jacobians that kernels take; the extended input is [u, y], NaN for an own output."""
         return esn_functions(self)
-
-    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """[u, y] (T, m + r) with measured outputs y (T, r), NaN where the model's own are to be fed back."""
-        if not self.n_feedback:
-            return u
-        y = np.full((len(u), self.n_feedback), np.nan) if y is None else y
-        return np.ascontiguousarray(np.hstack([u, y]))
 
     def equilibrium(self, u: Any = None, x0: Any = None, feedback: Any = None) -> np.ndarray:
         """The state (n,) that stays under constant input u (m,), by Newton from x0 (zero if None).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,14 +11,14 @@ from .. import _check
 from .._show import Shown
 from ..kernels import gated as kernels
 from ..kernels._jit import compiled
-from .activation import Activation, activation
-from .equilibrium import find_equilibrium
+from .activation import activation
+from .family import LeakyUnits
 from .protocol import Functions
 from .topology import gaussian
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GatedESN(Shown):
+class GatedESN(LeakyUnits, Shown):
     r"""A leaky reservoir whose input gates part of the recurrence.
 
         x[t+1] = (1 - leak) x + leak s(W x + Gamma(u) W_gate x + W_in u + bias),    Gamma(u) = P diag(G u),    y = C x + d
@@ -89,53 +89,14 @@ class GatedESN(Shown):
         return cls(W, W_gate, G, input_scale * rng.uniform(-1.0, 1.0, (n, m)), None, leak, P, dt=dt)
 
     @property
-    def n_states(self) -> int:
-        """Units n."""
-        return len(self.W)
-
-    @property
-    def n_inputs(self) -> int:
-        """Inputs m."""
-        return self.G.shape[1]
-
-    @property
-    def n_outputs(self) -> int:
-        """Outputs p of the readout, 0 before it is trained."""
-        return 0 if self.C is None else len(self.C)
-
-    @property
-    def n_feedback(self) -> int:
-        """Outputs fed back from measurements: none."""
-        return 0
-
-    @property
     def features(self) -> None:
         """The readout sees the state itself."""
         return None
-
-    @property
-    def act(self) -> Activation:
-        """The activation with its derivative and slope range."""
-        return activation(self.activation, "GatedESN")
-
-    @property
-    def leaks(self) -> np.ndarray:
-        """Leak of every unit (n,)."""
-        return np.full(self.n_states, self.leak) if np.ndim(self.leak) == 0 else self.leak
-
-    def slope_bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        """Smallest and largest slope of every unit's activation: two arrays (n,)."""
-        low, high = self.act.slope
-        return np.full(self.n_states, low), np.full(self.n_states, high)
 
     def effective_W(self, u: Any) -> np.ndarray:
         """The recurrent matrix W + P diag(G u) W_gate (n, n) under a constant input u (m,)."""
         u = _check.vector(u, "u", "GatedESN.effective_W", self.n_inputs)
         return self.W + (self.P * (self.G @ u)) @ self.W_gate
-
-    def with_readout(self, C: Any, d: Any = None) -> GatedESN:
-        """The same reservoir with readout C (p, n) and offset d (p,)."""
-        return replace(self, C=C, d=d)
 
     def functions(self) -> Functions:
         """The functions f, g and analytic Jacobians that kernels take, compiled."""
@@ -150,17 +111,6 @@ class GatedESN(Shown):
         for function in jacobians.values():
             compiled(function, "matrix")
         return Functions(kernels.f, kernels.g, p, True, jacobians)
-
-    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """The input itself (T, m)."""
-        return u
-
-    def equilibrium(self, u: Any = None, x0: Any = None) -> np.ndarray:
-        """The state (n,) that stays under constant input u (m,), by Newton from x0 (zero if None)."""
-        call = "GatedESN.equilibrium"
-        u = _check.vector(np.zeros(self.n_inputs) if u is None else u, "u", call, self.n_inputs)
-        x0 = _check.vector(np.zeros(self.n_states) if x0 is None else x0, "x0", call, self.n_states)
-        return find_equilibrium(self.functions(), u, x0, False, call)
 
     def summary(self) -> dict[str, Any]:
         return {"units": self.n_states, "inputs": self.n_inputs, "rank of the gate": len(self.W_gate), "leak": self.leak,

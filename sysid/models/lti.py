@@ -13,13 +13,12 @@ from .._show import Shown
 from ..linear import response
 from ..linear.zeros import invariant_zeros
 from . import responses
+from .family import MatrixModel
 from .figures import LinearFigures
-from .packed import linear_functions
-from .protocol import Functions
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LTI(Shown):
+class LTI(MatrixModel, Shown):
     """A linear time-invariant state-space model with optional offsets.
 
         x[t+1] = A x[t] + B u[t] + c,    y[t] = C x[t] + D u[t] + d          (dx/dt on the left where dt is None)
@@ -53,26 +52,6 @@ class LTI(Shown):
         dt = _check.time_step(self.dt, "LTI")
         for key, value in {"A": A, "B": B, "C": C, "D": D, "c": c, "d": d, "dt": dt}.items():
             object.__setattr__(self, key, value)
-
-    @property
-    def n_states(self) -> int:
-        """Order n."""
-        return self.A.shape[0]
-
-    @property
-    def n_inputs(self) -> int:
-        """Inputs m."""
-        return self.B.shape[1]
-
-    @property
-    def n_outputs(self) -> int:
-        """Outputs p."""
-        return self.C.shape[0]
-
-    @property
-    def n_feedback(self) -> int:
-        """Outputs fed back from measurements: none."""
-        return 0
 
     @classmethod
     def from_undelayed(cls, A: Any, B: Any, C: Any, D: Any = None, dt: float | None = 1.0) -> LTI:
@@ -179,14 +158,6 @@ class LTI(Shown):
     def from_control(system: Any) -> LTI:
         """From a python-control state space or transfer function."""
         return import_module(".interchange", __package__).from_control(system)
-
-    def functions(self) -> Functions:
-        """The model as the functions f, g and Jacobians that kernels take, compiled."""
-        return linear_functions(self)
-
-    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """The input itself (T, m)."""
-        return u
 
     def _title(self) -> str:
         return f"LTI, {'continuous time' if self.dt is None else f'dt = {self.dt:g}'}"

@@ -9,13 +9,12 @@ import numpy as np
 
 from .. import _check
 from .._show import Shown
+from .family import MatrixModel
 from .lti import LTI
-from .packed import linear_functions
-from .protocol import Functions
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LTV(Shown):
+class LTV(MatrixModel, Shown):
     """A linear time-varying model in discrete time with optional offsets.
 
         x[t+1] = A[t] x[t] + B[t] u[t] + c[t],    y[t] = C[t] x[t] + D[t] u[t] + d[t],    t = 0..T-1
@@ -55,26 +54,6 @@ class LTV(Shown):
         object.__setattr__(self, "dt", dt)
 
     @property
-    def n_states(self) -> int:
-        """Order n."""
-        return self.A.shape[-1]
-
-    @property
-    def n_inputs(self) -> int:
-        """Inputs m."""
-        return self.B.shape[-1]
-
-    @property
-    def n_outputs(self) -> int:
-        """Outputs p."""
-        return self.C.shape[-2]
-
-    @property
-    def n_feedback(self) -> int:
-        """Outputs fed back from measurements: none."""
-        return 0
-
-    @property
     def n_steps(self) -> int:
         """Steps T for which the matrices are given; 1 if all are constant."""
         return max(len(a) for a in (self.A, self.B, self.C, self.D, self.c, self.d))
@@ -84,14 +63,6 @@ class LTV(Shown):
         pick = [a[t if len(a) > 1 else 0] for a in (self.A, self.B, self.C, self.D, self.c, self.d)]
         A, B, C, D, c, d = pick
         return LTI(A, B, C, D, self.dt, c, d)
-
-    def functions(self) -> Functions:
-        """The model as the functions f, g and Jacobians that kernels take, compiled."""
-        return linear_functions(self)
-
-    def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
-        """The input itself (T, m)."""
-        return u
 
     def summary(self) -> dict[str, Any]:
         return {"steps": self.n_steps, "states": self.n_states, "inputs": self.n_inputs, "outputs": self.n_outputs,

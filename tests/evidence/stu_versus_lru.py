@@ -14,6 +14,7 @@ import numpy as np
 import sysid
 
 LEVELS = (0.1, 0.01, 0.001)
+LRU_STEPS = 48_000  # far past the point where its error stops falling and only wanders
 
 
 def sequences(system, count, rng, n_steps=256):
@@ -45,6 +46,13 @@ def samples_needed(errors, level):
     return min((step for step, error in errors.items() if error <= level), default=np.inf)
 
 
+def plateau(errors):
+    """Median error over the last quarter of the training beside that over the quarter before it."""
+    values = np.array([errors[step] for step in sorted(errors)])
+    third, last = values[len(values) // 2: 3 * len(values) // 4], values[3 * len(values) // 4:]
+    return float(np.median(last)), float(np.median(third))
+
+
 def make(kind, rate, seed, n_steps, every, **options):
     rng = np.random.default_rng(seed)
     if kind == "stu":
@@ -57,7 +65,7 @@ def sweep(kind, rates, train, validation, n_steps, **options):
     return {rate: nmse(sysid.fit(train, make(kind, rate, 0, n_steps, 0, **options)).model, validation) for rate in rates}
 
 
-def run(lru_steps=12_000, lru_sweep=2500, stu_steps=1500, seeds=5, verbose=print):
+def run(lru_steps=LRU_STEPS, lru_sweep=2500, stu_steps=1500, seeds=5, verbose=print):
     rng = np.random.default_rng(2024)
     system = marginal_system(rng)
     train, validation, test = (sequences(system, n, rng) for n in (2000, 10, 20))
@@ -76,8 +84,9 @@ def run(lru_steps=12_000, lru_sweep=2500, stu_steps=1500, seeds=5, verbose=print
         curves = [curve(sysid.fit(train, make(kind, best, seed, length, every, **options)), test) for seed in range(1, seeds + 1)]
         out[kind] = {"rates": errors, "rate": best, "curves": curves,
                      "samples": {level: [samples_needed(c, level) for c in curves] for level in LEVELS},
-                     "final": [min(c.values()) for c in curves]}
+                     "final": [min(c.values()) for c in curves], "plateau": [plateau(c) for c in curves]}
         verbose(f"{kind}: sequences needed {out[kind]['samples']}; lowest error {out[kind]['final']} "
+                f"median error in the last quarter and the one before {out[kind]['plateau']} "
                 f"({time.perf_counter() - start:.0f} s)")
     return out
 
