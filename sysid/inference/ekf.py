@@ -16,6 +16,8 @@ from .. import _check
 from ..kernels import conditioning, extended, propagation
 from ..kernels._jit import as_float
 from ..models.process import Process
+from .linear_arrays import scheduled
+from .square_root_nonlinear import FORMS, extended_on_factors, wanted
 from .trace import Stretch, Trace
 
 
@@ -24,8 +26,15 @@ class ExtendedKalman:
     """The extended Kalman filter: first-order, with the Jacobians of f and g.
 
     Exact on linear models; elsewhere an approximation that trusts the linearisation over one standard deviation.
+    form: "covariance"; "sqrt" carries factors P = L L', which cannot lose their sign; "auto" turns to factors where
+    cancellation has left less than 1e-6 of a variance.
     Cost O(T n^3) and one call each of f, g and their Jacobians a step.
     """
+
+    form: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check.choice(self.form, "form", "ExtendedKalman", FORMS)
 
     @property
     def iterations(self) -> int:
@@ -34,7 +43,7 @@ class ExtendedKalman:
 
     def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
         """Run over every sequence; each has its own covariances."""
-        return run_extended(process, stretch, self.iterations)
+        return run_extended(process, stretch, self.iterations, self.form)
 
 
 @dataclass(frozen=True)
@@ -42,40 +51,44 @@ class IteratedKalman:
     """The extended Kalman filter with an iterated update: Gauss-Newton steps to the mode given y[t].
 
     max_iterations: linearisations of g in one update at most; it stops when a step moves by 1e-10 standard deviations.
-    The log-likelihood uses the last linearisation. [Bell & Cathey 1993]
+    form: as for ExtendedKalman. The log-likelihood uses the last linearisation. [Bell & Cathey 1993]
     """
 
     max_iterations: int = 10
+    form: str = "auto"
 
     def __post_init__(self) -> None:
         _check.count(self.max_iterations, "max_iterations", "IteratedKalman")
+        _check.choice(self.form, "form", "IteratedKalman", FORMS)
 
     def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
         """Run over every sequence; each has its own covariances."""
-        return run_extended(process, stretch, self.max_iterations)
+        return run_extended(process, stretch, self.max_iterations, self.form)
 
 
-def run_extended(process: Process, stretch: Stretch, iterations: int) -> list[Trace]:
+def run_extended(process: Process, stretch: Stretch, iterations: int, form: str) -> list[Trace]:
     """One trace a sequence, in threads where the functions are compiled."""
     parts = [stretch.sequence(s) for s in range(len(stretch.y))]
     if len(parts) == 1 or not process.model.functions().compiled:
-        return [_sequence(process, part, iterations) for part in parts]
-    _sequence(process, parts[0], iterations)
+        return [_sequence(process, part, iterations, form) for part in parts]
+    _sequence(process, parts[0], iterations, form)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(lambda part: _sequence(process, part, iterations), parts))
+        return list(pool.map(lambda part: _sequence(process, part, iterations, form), parts))
 
 
-def _sequence(process: Process, stretch: Stretch, iterations: int) -> Trace:
+def _sequence(process: Process, stretch: Stretch, iterations: int, form: str) -> Trace:
     model = process.model
+    check_start(stretch, "ExtendedKalman")
     if process.S is not None and process.S.any():
         raise ValueError("ExtendedKalman: expected S = None; received a cross covariance, which only linear processes take. "
                          "Augment the state with the measurement noise.")  # fmt: skip
+    if form == "sqrt":
+        return extended_on_factors(process, stretch, iterations, not_finite)
     fun = model.functions()
     y = stretch.y[0]
     (T, q), n = y.shape, model.n_states
     k, kept = (T if stretch.store == "all" else 1), (1 if stretch.store == "last" else T)
-    Q, R = (a if a.ndim == 3 else a[None] for a in (process.Q, process.R))
-    Q, R = (a if len(a) == 1 else a[stretch.start : stretch.start + T] for a in (Q, R))
+    Q, R = (scheduled(a, stretch.start, T, name) for a, name in ((process.Q, "Q"), (process.R, "R")))
     fed_back = model.n_feedback and np.isnan(y).any()
     Yp, Ct, Xp, Xf = np.empty((T, q)), np.empty((k, q, n)), np.empty((kept, n)), np.empty((kept, n))
     Pp, Pf, AT, Qt = (np.empty((k, n, n)), np.empty((k, n, n)), np.empty((k, n, n)),
@@ -86,14 +99,22 @@ def _sequence(process: Process, stretch: Stretch, iterations: int) -> Trace:
     bad, which, share = run(
         conditioning.condition.as_argument(), propagation.propagate.as_argument(), fun.f, fun.g, fun.fx, fun.gx,
         fun.fu if model.n_feedback else fun.fx, u, u.shape[1] - model.n_feedback, fun.p, stretch.start * model.dt, model.dt,
-        as_float(Q), as_float(R), y, ~np.isnan(y), iterations, stretch.mean[0], stretch.cov, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt,
+        Q, R, y, ~np.isnan(y), iterations, stretch.mean[0], stretch.cov, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt,
         L, x, P)  # fmt: skip
     if bad >= 0:
         raise FloatingPointError(not_finite(stretch.start + bad, which, Xp, Xf, bad, u))
     keep = stretch.store == "all"
-    return Trace(Xp[None], Xf[None], Yp[None], Pp if keep else None, Pf if keep else None, np.arange(T), AT,
-                 Qt if fed_back else as_float(Q), Ct, as_float(R), L[None], x[None], P, share,
-                 "extended" if iterations == 1 else "iterated")  # fmt: skip
+    trace = Trace(Xp[None], Xf[None], Yp[None], Pp if keep else None, Pf if keep else None, np.arange(T), AT,
+                 Qt if fed_back else Q, Ct, R, L[None], x[None], P, share,
+                  "extended" if iterations == 1 else "iterated")  # fmt: skip
+    return extended_on_factors(process, stretch, iterations, not_finite) if wanted(form, trace) else trace
+
+
+def check_start(stretch: Stretch, call: str) -> None:
+    """Refuse a diffuse start, which only the linear filter takes exactly."""
+    if stretch.is_diffuse:
+        raise ValueError(f"{call}: expected initial=Gaussian(mean, cov); received a start that is diffuse, which Kalman() takes for "
+                         "linear models. Give a wide Gaussian.")  # fmt: skip
 
 
 def not_finite(step: int, which: int, Xp: np.ndarray, Xf: np.ndarray, row: int, u: np.ndarray) -> str:

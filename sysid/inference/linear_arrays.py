@@ -47,6 +47,11 @@ def linear_arrays(process: Process, u: np.ndarray, start: int = 0) -> LinearArra
     return LinearArrays(AT, as_float(C), as_float(Q), as_float(R), _offset(B, u, c), _offset(D, u, d))
 
 
+def scheduled(cov: np.ndarray, start: int, T: int, name: str) -> np.ndarray:
+    """A covariance of the process for steps start..start+T-1: (1 or T, k, k)."""
+    return as_float(_cut(cov, 3, start, T, name))
+
+
 def _cut(array: np.ndarray, ndim: int, start: int, T: int, name: str) -> np.ndarray:
     """Steps start..start+T-1, or the constant, with a time axis."""
     if array.ndim < ndim or len(array) == 1:

@@ -9,6 +9,7 @@ gives other numbers on nonlinear problems; libraries differ.)
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -18,7 +19,9 @@ from .. import _check
 from ..kernels import conditioning, propagation, sigma_points
 from ..kernels._jit import as_float
 from ..models.process import Process
-from .ekf import not_finite
+from .ekf import check_start, not_finite
+from .linear_arrays import scheduled
+from .square_root_nonlinear import FORMS, sigma_on_factors, wanted
 from .trace import Stretch, Trace
 
 
@@ -41,13 +44,17 @@ class UnscentedKalman:
     alpha: spread of the points. beta: weight of the centre in covariances, 2 for Gaussian priors, not below alpha^2.
     kappa: 0, or 3 - n. Sums of squares about the central point keep covariances positive semidefinite whatever the
     sign of w_0. 2n + 1 calls of f and of g a step, no Jacobians; cost O(T n^3). [Wan & Van der Merwe 2000]
+    form: as for ExtendedKalman. A missing output that the model feeds back is a latent number: points are drawn over the state
+    and its noise together, and the form is then "sqrt".
     """
 
     alpha: float = 1.0
     beta: float = 2.0
     kappa: float = 0.0
+    form: str = "auto"
 
     def __post_init__(self) -> None:
+        _check.choice(self.form, "form", "UnscentedKalman", FORMS)
         if not self.alpha > 0:
             raise ValueError(f"UnscentedKalman: expected alpha > 0; received {self.alpha}.")
         if not self.beta >= self.alpha**2:
@@ -65,15 +72,20 @@ class UnscentedKalman:
 
     def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
         """Run over every sequence; each has its own covariances."""
-        return run_sigma(process, stretch, self.points(process.n_states), "unscented")
+        return run_sigma(process, stretch, self.points, "unscented", self.form)
 
 
 @dataclass(frozen=True)
 class CubatureKalman:
     """The cubature Kalman filter: 2n points +-sqrt(n) e_i of equal weight, exact for cubic f. [Arasaratnam & Haykin 2009]
 
-    2n calls of f and of g a step; cost O(T n^3).
+    form: as for UnscentedKalman. 2n calls of f and of g a step; cost O(T n^3).
     """
+
+    form: str = "auto"
+
+    def __post_init__(self) -> None:
+        _check.choice(self.form, "form", "CubatureKalman", FORMS)
 
     def points(self, n: int) -> Points:
         """The 2n points for n states."""
@@ -81,20 +93,22 @@ class CubatureKalman:
 
     def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
         """Run over every sequence; each has its own covariances."""
-        return run_sigma(process, stretch, self.points(process.n_states), "cubature")
+        return run_sigma(process, stretch, self.points, "cubature", self.form)
 
 
 @dataclass(frozen=True)
 class GaussHermiteKalman:
     """The Gauss-Hermite Kalman filter: a product grid of `order` points a state, exact to degree 2 order - 1 in each.
 
-    order^n calls of f and of g a step, refused above 100,000. [Ito & Xiong 2000]
+    form: as for UnscentedKalman. order^n calls of f and of g a step, refused above 100,000. [Ito & Xiong 2000]
     """
 
     order: int = 3
+    form: str = "auto"
 
     def __post_init__(self) -> None:
         _check.count(self.order, "order", "GaussHermiteKalman", least=2)
+        _check.choice(self.form, "form", "GaussHermiteKalman", FORMS)
 
     def points(self, n: int) -> Points:
         """The order^n points for n states."""
@@ -110,32 +124,32 @@ class GaussHermiteKalman:
 
     def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
         """Run over every sequence; each has its own covariances."""
-        return run_sigma(process, stretch, self.points(process.n_states), "Gauss-Hermite")
+        return run_sigma(process, stretch, self.points, "Gauss-Hermite", self.form)
 
 
-def run_sigma(process: Process, stretch: Stretch, points: Points, form: str) -> list[Trace]:
+def run_sigma(process: Process, stretch: Stretch, points: Callable[[int], Points], name: str, form: str) -> list[Trace]:
     """One trace a sequence, in threads where the functions are compiled."""
     parts = [stretch.sequence(s) for s in range(len(stretch.y))]
     if len(parts) == 1 or not process.model.functions().compiled:
-        return [_sequence(process, part, points, form) for part in parts]
-    first = _sequence(process, parts[0], points, form)
+        return [_sequence(process, part, points, name, form) for part in parts]
+    first = _sequence(process, parts[0], points, name, form)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return [first, *pool.map(lambda part: _sequence(process, part, points, form), parts[1:])]
+        return [first, *pool.map(lambda part: _sequence(process, part, points, name, form), parts[1:])]
 
 
-def _sequence(process: Process, stretch: Stretch, points: Points, form: str) -> Trace:
+def _sequence(process: Process, stretch: Stretch, rule: Callable[[int], Points], name: str, form: str) -> Trace:
     model = process.model
     fun = model.functions()
     y = stretch.y[0]
+    check_start(stretch, f"{name} filter")
     if process.S is not None and process.S.any():
-        raise ValueError(f"{form} filter: expected S = None; received a cross covariance, which only linear processes take.")
-    if model.n_feedback and np.isnan(y).any():
-        raise ValueError(f"{form} filter: expected every output measured for a model that feeds outputs back; received missing "
-                         "ones. ExtendedKalman() carries the noise of the model's own outputs.")  # fmt: skip
+        raise ValueError(f"{name} filter: expected S = None; received a cross covariance, which only linear processes take.")
+    if form == "sqrt" or (model.n_feedback and np.isnan(y).any()):
+        return sigma_on_factors(process, stretch, rule, name, not_finite)
+    points = rule(model.n_states)
     (T, q), n = y.shape, model.n_states
     k, kept = (T if stretch.store == "all" else 1), (1 if stretch.store == "last" else T)
-    Q, R = (a if a.ndim == 3 else a[None] for a in (process.Q, process.R))
-    Q, R = (a if len(a) == 1 else a[stretch.start : stretch.start + T] for a in (Q, R))
+    Q, R = (scheduled(a, stretch.start, T, which) for a, which in ((process.Q, "Q"), (process.R, "R")))
     Yp, Ct, Rt, Xp, Xf = np.empty((T, q)), np.empty((k, q, n)), np.empty((k, q, q)), np.empty((kept, n)), np.empty((kept, n))
     Pp, Pf, AT, Qt = (np.empty((k, n, n)) for _ in range(4))
     L, x, P = np.empty(T), np.empty(n), np.empty((n, n))
@@ -143,10 +157,11 @@ def _sequence(process: Process, stretch: Stretch, points: Points, form: str) -> 
     u = as_float(model.extended_input(stretch.u[0], y))
     bad, which, share = run(
         conditioning.condition.as_argument(), propagation.propagate.as_argument(), fun.f, fun.g, as_float(points.xi),
-        points.weights, int(points.about_first), points.excess, u, fun.p, stretch.start * model.dt, model.dt, as_float(Q),
-        as_float(R), y, ~np.isnan(y), stretch.mean[0], stretch.cov, Yp, Ct, Rt, Xp, Xf, Pp, Pf, AT, Qt, L, x, P)  # fmt: skip
+        points.weights, int(points.about_first), points.excess, u, fun.p, stretch.start * model.dt, model.dt, Q,
+        R, y, ~np.isnan(y), stretch.mean[0], stretch.cov, Yp, Ct, Rt, Xp, Xf, Pp, Pf, AT, Qt, L, x, P)  # fmt: skip
     if bad >= 0:
         raise FloatingPointError(not_finite(stretch.start + bad, which, Xp, Xf, bad, u))
     keep = stretch.store == "all"
-    return Trace(Xp[None], Xf[None], Yp[None], Pp if keep else None, Pf if keep else None, np.arange(T), AT, Qt, Ct, Rt,
-                 L[None], x[None], P, share, form)  # fmt: skip
+    trace = Trace(Xp[None], Xf[None], Yp[None], Pp if keep else None, Pf if keep else None, np.arange(T), AT, Qt, Ct, Rt,
+                  L[None], x[None], P, share, name)  # fmt: skip
+    return sigma_on_factors(process, stretch, rule, name, not_finite) if wanted(form, trace) else trace
