@@ -89,7 +89,7 @@ def test_a_gap_of_fed_back_outputs_is_the_law_of_sampled_paths():
     chol_Q, chol_R = np.linalg.cholesky(process.Q), np.linalg.cholesky(process.R)
     fun = esn.functions()
     u = np.zeros((steps, 1))
-    for t in range(steps):
+    for _ in range(steps):
         y = x @ esn.C.T + esn.d + rng.standard_normal((n_paths, 2)) @ chol_R.T
         push = x @ np.asarray(esn.W).T + np.asarray(esn.bias) + y @ esn.W_fb.T
         x = (1 - esn.leak) * x + esn.leak * np.tanh(push) + rng.standard_normal(x.shape) @ chol_Q.T
