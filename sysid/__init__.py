@@ -61,6 +61,7 @@ _PUBLIC = {
     "inference.rts": ["RTS"],
     "inference.fixed_lag": ["BrysonFrazier", "FixedLag"],
     "inference.iterated": ["IteratedSmoother"],
+    "inference.robust": ["Huber", "RobustKalman", "RobustSmoother", "StudentT"],
     "inference.consistency": ["Consistency", "consistency"],
     "inference.posterior": ["sample_posterior"],
     "inference.laws": ["States"],

@@ -103,6 +103,10 @@ from .inference.rts import RTS as RTS
 from .inference.fixed_lag import BrysonFrazier as BrysonFrazier
 from .inference.fixed_lag import FixedLag as FixedLag
 from .inference.iterated import IteratedSmoother as IteratedSmoother
+from .inference.robust import Huber as Huber
+from .inference.robust import RobustKalman as RobustKalman
+from .inference.robust import RobustSmoother as RobustSmoother
+from .inference.robust import StudentT as StudentT
 from .inference.consistency import Consistency as Consistency
 from .inference.consistency import consistency as consistency
 from .inference.posterior import sample_posterior as sample_posterior

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import _check
 from ..core.data import Data
+from ..core.status import Status
 from ..models.ltv import LTV
 from ..models.process import Process
 from ..models.protocol import Functions
@@ -44,18 +45,22 @@ class IteratedSmoother:
         cost = _Cost(process, data, fun, u)
         x, back = first.x[0], first
         value = cost(x)
-        for _ in range(self.max_iterations):
+        status = Status(False, f"states still moved after {self.max_iterations} linearisations", self.max_iterations)
+        for turn in range(self.max_iterations):
             back = RTS().backward(run(_about(process, fun, u, x), Data(data.y, dt=data.dt), Kalman(), "all")[0])
             step, spread = back.x[0] - x, np.sqrt(np.diagonal(back.cov(), axis1=1, axis2=2))
             share = 1.0
             while share > 1e-4 and not (tried := cost(x + share * step)) <= value * (1 + 1e-12) + 1e-300:
                 share /= 2
             if share <= 1e-4:
+                at_rest = bool((np.abs(step) <= np.sqrt(self.tolerance) * spread).all())  # the cost is flat to rounding
+                status = Status(at_rest, "no share of the Gauss-Newton step made the path more probable", turn + 1)
                 break
             x, value = x + share * step, tried
             if (np.abs(share * step) <= self.tolerance * spread + 1e-300).all():
+                status = Status(True, f"no state moved by more than {self.tolerance:g} standard deviations", turn + 1)
                 break
-        return Backward(x[None], back.P, back.place, back.share, back.GT, back.index, back.cross, back.infinite)
+        return Backward(x[None], back.P, back.place, back.share, back.GT, back.index, back.cross, back.infinite, status=status)
 
 
 def _about(process: Process, fun: Functions, u: np.ndarray, x: np.ndarray) -> Process:

@@ -76,6 +76,13 @@ class Filtered(Banded):
         """Steps whose measurement has no density under a singular innovation covariance."""
         return np.unique(np.nonzero(np.isneginf(self.log_likelihoods))[-1])
 
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weights (T, p) that a robust method gave the measurements, NaN where missing; None from other methods."""
+        if "weights" not in self.traces[0].extra:
+            return None
+        return gather([t.extra["weights"] for t in self.traces], self.traces, self.data.is_batch)
+
     def _title(self) -> str:
         return f"Filtered by {type(self.method).__name__}"
 
@@ -88,6 +95,10 @@ class Filtered(Banded):
             out["never determined"] = f"{self.traces[0].end.shape[1]} directions of the state"
         if self.data.missing.any():
             out["missing"] = f"{100 * self.data.missing.mean():.3g} %"
+        if self.weights is not None:
+            out["measurements of weight below 0.5"] = int((self.weights < 0.5).sum())
+            if unsettled := sum(t.extra["unsettled"] for t in self.traces):
+                out["updates not settled"] = f"{unsettled}: raise max_iterations"
         if len(self.impossible):
             out["impossible at steps"] = (", ".join(map(str, self.impossible[:5])) + (", ..." if len(self.impossible) > 5 else "")
                                           + " (singular innovation covariance: the data contradict the model)")  # fmt: skip
@@ -99,13 +110,27 @@ class Smoothed(Shown):
     """The states given all data.
 
     smoothed: law of x[t] given y[0..T-1], mean (T, n). filter: the forward run. method: the smoother.
-    cross: gives cross_cov (T-1, n, n) on first access.
+    cross: gives cross_cov (T-1, n, n) on first access. passes: the arrays of the backward runs.
     """
 
     smoothed: States
     filter: Filtered
     cross: Callable[[], np.ndarray]
     method: Any
+    passes: list[Any] = field(default_factory=list, repr=False)
+
+    @property
+    def weights(self) -> np.ndarray | None:
+        """Weights (T, p) that a robust method gave the measurements, NaN where missing; None from other methods."""
+        if not self.passes or self.passes[0].weights is None:
+            return self.filter.weights
+        return self.passes[0].weights if not self.data.is_batch else np.stack([b.weights for b in self.passes])
+
+    @property
+    def status(self) -> Any:
+        """How an iterated smoother ended, a Status; None from other methods, a list for a batch."""
+        ends = [b.status for b in self.passes]
+        return ends if self.data.is_batch else (ends[0] if ends else None)
 
     @cached_property
     def cross_cov(self) -> np.ndarray:
@@ -152,7 +177,12 @@ class Smoothed(Shown):
         return f"Smoothed by {type(self.method).__name__}"
 
     def summary(self) -> dict[str, Any]:
-        return self.filter.summary()
+        out = self.filter.summary()
+        if self.passes and self.passes[0].weights is not None:
+            out["measurements of weight below 0.5"] = int((self.weights < 0.5).sum())
+        if self.passes and self.passes[0].status is not None:
+            out["iteration"] = "; ".join(str(b.status) for b in self.passes[:5])
+        return out
 
     def plot(self, ax: Any = None, level: float = 0.95) -> Any:
         """Draw the first states with their bands; return the axes."""

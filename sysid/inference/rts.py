@@ -25,7 +25,7 @@ class Backward:
 
     GT: (slots, n, n) transposed gains in slots `index` (T,), with Cov(x[t+1], x[t]) = P(t+1|T) G'; or None, and then
     cross: (T, n, n) holds Cov(x[t+1], x[t]), the last row unused. infinite: (k, n), variances that stay infinite after a
-    diffuse start.
+    diffuse start. weights: (T, p) of the measurements, and status: how the iteration ended, where a smoother has them.
     """
 
     x: np.ndarray
@@ -36,6 +36,8 @@ class Backward:
     index: np.ndarray | None = None
     cross: np.ndarray | None = None
     infinite: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    status: Any = None
 
     def cov(self) -> np.ndarray:
         """P(t|T): (T, n, n), with infinite variances of what the data never determine."""

@@ -38,7 +38,7 @@ def smooth(process: Process, data: Data | list[Data], method: Any = None) -> Any
     batch = data.is_batch
     states = States(x if batch else x[0], lambda: gather([b.cov() for b in passes], traces, batch))
     return Smoothed(states, wrap(process, data, forward, traces),
-                    lambda: gather([b.cross_cov() for b in passes], traces, batch), method)  # fmt: skip
+                    lambda: gather([b.cross_cov() for b in passes], traces, batch), method, passes)  # fmt: skip
 
 
 def _refined(process: Process, data: Data, method: Any, traces: list[Trace]) -> list[Backward]:

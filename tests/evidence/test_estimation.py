@@ -1,9 +1,13 @@
 """Estimation at full size: 2,000 hard problems, 200 of them against 50 digits, a million steps."""
 
+import time
+
+import numpy as np
 import pytest
 
 import sysid
 from tests.inference.hard import audit, hard_problem, innovation_condition
+from tests.inference.test_nonlinear import pendulum_process
 from tests.inference.test_reliability import fifty_digits
 
 pytestmark = pytest.mark.evidence
@@ -45,3 +49,46 @@ def test_two_hundred_against_fifty_digits(record):
     record("issue 3: of 200 problems, differ from the 50-digit reference by less than one rounding of the input does", len(excused),
            note="; ".join(excused))
     record("issue 3: largest difference from the 50-digit reference, the others", max(gaps), bar="<= 1e-6")
+
+
+@pytest.mark.parametrize("method", [sysid.ExtendedKalman(), sysid.UnscentedKalman(), sysid.UnscentedKalman(form="sqrt")],
+                         ids=["extended", "unscented", "unscented on factors"])  # fmt: skip
+def test_a_million_steps(record, request, method):
+    """The pendulum: the mean NIS of the last tenth beside that of the first shows drift, were there any."""
+    name = request.node.callspec.id
+    process = pendulum_process()
+    path = sysid.simulate(process, n_steps=1_000_000, rng=np.random.default_rng(1))
+    data = sysid.Data(path.y, dt=0.01)
+    started = time.process_time()
+    f = sysid.filter(process, data, method, store="mean" if name == "extended" else "last")
+    seconds = time.process_time() - started
+    L = f.log_likelihoods
+    record(f"issue 3: {name}, 1e6 steps, log-densities that are not finite", int((~np.isfinite(L)).sum()), bar="<= 0",
+           note=f"{1e6 * seconds / len(L):.2g} us a step")
+    record(f"issue 3: {name}, 1e6 steps, mean log-density of the last tenth less that of the first, in standard errors",
+           abs(L[-100_000:].mean() - L[:100_000].mean()) / (L.std() * np.sqrt(2 / 100_000)), bar="<= 4")
+    record(f"issue 3: {name}, smallest eigenvalue of the last covariance over the largest",
+           float(np.divide(*np.linalg.eigvalsh(f.final.cov)[[0, -1]])), bar="> 0")
+
+
+@pytest.mark.parametrize(("n", "T", "name"), [(100, 200, "extended"), (100, 60, "unscented"), (100, 60, "iterated smoother"), (500, 40, "extended"),
+                                              (500, 6, "unscented"), (500, 12, "iterated smoother")])  # fmt: skip
+def test_reservoirs_with_process_noise(record, n, T, name):
+    """Smoothed states against those of the reservoir run open loop from its mean start; the path has process noise."""
+    rng = np.random.default_rng(n)
+    esn = sysid.ESN.random(n, 1, spectral_radius=0.9, leak=0.5, input_scale=0.5, rng=rng).with_readout(rng.standard_normal((10, n)) / np.sqrt(n))
+    process = sysid.Process(esn, Q=1e-3, R=1e-2, initial=sysid.Gaussian(np.zeros(n), 1e-2 * np.eye(n)))
+    u = rng.uniform(-1, 1, (T, 1))
+    path = sysid.simulate(process, u, rng=rng)
+    data = sysid.Data(path.y, u)
+    method = {"extended": sysid.ExtendedKalman(), "unscented": sysid.UnscentedKalman(), "iterated smoother": sysid.IteratedSmoother(max_iterations=3)}[name]
+    sysid.smooth(process, data[:2], method)  # compile
+    started = time.process_time()
+    s = sysid.smooth(process, data, method)
+    seconds = time.process_time() - started
+    open_loop = sysid.simulate(esn, u, np.zeros(n)).x
+    error, free = (np.sqrt(np.mean((x - path.x) ** 2)) for x in (s.smoothed.mean, open_loop))
+    record(f"issue 3: ESN n = {n}, {name}: error of smoothed states over that of open-loop states", error / free, bar="< 1",
+           note=f"T = {T}, 10 outputs, filter and smoother {1e3 * seconds / T:.3g} ms a step")
+    inside = np.mean(np.abs(s.smoothed.mean - path.x) < 1.96 * s.smoothed.std)
+    record(f"issue 3: ESN n = {n}, {name}: share of true states within the 95 % band", float(inside), bar="0.9 .. 0.99")
