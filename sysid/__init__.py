@@ -46,6 +46,7 @@ _PUBLIC = {
     "models.continuous_esn": ["ContinuousESN"],
     "transforms.linearize": ["linearize"],
     "transforms.reduce": ["Reduction", "reduce", "reduce_sparse"],
+    "transforms.coloured": ["with_coloured_noise"],
     "transforms.discretize": ["discretize", "leak_from_time_constant", "to_continuous"],
     "transforms.lift": ["SurrogateError", "lift", "remainder_bound", "surrogate_error", "validity_radius"],
     "transforms.carleman": ["Carleman"],

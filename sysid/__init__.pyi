@@ -66,6 +66,7 @@ from .transforms.linearize import linearize as linearize
 from .transforms.reduce import Reduction as Reduction
 from .transforms.reduce import reduce as reduce
 from .transforms.reduce import reduce_sparse as reduce_sparse
+from .transforms.coloured import with_coloured_noise as with_coloured_noise
 from .transforms.discretize import discretize as discretize
 from .transforms.discretize import leak_from_time_constant as leak_from_time_constant
 from .transforms.discretize import to_continuous as to_continuous
