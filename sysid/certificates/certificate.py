@@ -85,6 +85,7 @@ class Certificate(Shown):
     rate_floor: the true contraction rate is not below it. method_floor: no certificate of this family can show less.
     Both are computed in floating point and are information, not proof.
     reason: one sentence, why it holds or does not. model: what was certified, in words.
+    exact : whether the inequality was also proved in rational arithmetic. details : what the method has to say besides
     """
 
     rate: float

@@ -24,6 +24,7 @@ def mackey_glass(n_steps: int, tau: float = 17.0, dt: float = 1.0, *, beta: floa
     n_steps : T. tau, dt : delay and sampling interval, in the same unit of time. x0 : constant history.
     transient : samples dropped at the start. substeps : RK4 steps a sample; the delay must be a whole number of them.
     Returns Data with y (T, 1). Fourth order in dt/substeps; O(T substeps).
+    power : the exponent p
     """
     T = _check.count(n_steps, "n_steps", "mackey_glass")
     skip, substeps = _counts("mackey_glass", transient, substeps)
@@ -45,13 +46,17 @@ def lorenz(n_steps: int, dt: float = 0.02, *, sigma: float = 10.0, rho: float = 
     .. math:: \dot x = \sigma (y - x), \quad \dot y = x (\rho - z) - y, \quad \dot z = x y - \beta z
 
     Returns Data with y (T, 3). RK4 with `substeps` steps a sample.
+    x0 : (3,) first state. transient : samples dropped at the start
     """
     return _flow("lorenz", kernels.LORENZ, (sigma, rho, beta), x0, 3, n_steps, dt, transient, substeps)
 
 
 def rossler(n_steps: int, dt: float = 0.1, *, a: float = 0.2, b: float = 0.2, c: float = 5.7,
             x0: Any = (1.0, 1.0, 1.0), transient: int = 1000, substeps: int = 10) -> Data:
-    r"""Sample the Rossler system: x' = -y - z, y' = x + a y, z' = b + z (x - c) [Rossler 1976]. Data with y (T, 3)."""
+    r"""Sample the Rossler system: x' = -y - z, y' = x + a y, z' = b + z (x - c) [Rossler 1976]. Data with y (T, 3).
+
+    x0 : (3,) first state. transient : samples dropped at the start. substeps : RK4 steps a sample
+    """
     return _flow("rossler", kernels.ROSSLER, (a, b, c), x0, 3, n_steps, dt, transient, substeps)
 
 
@@ -60,6 +65,7 @@ def lorenz96(n_steps: int, n_states: int = 40, dt: float = 0.05, *, forcing: flo
     r"""Sample the Lorenz 96 ring: x_i' = (x_{i+1} - x_{i-2}) x_{i-1} - x_i + F [Lorenz 1996]. Data with y (T, n).
 
     x0 : (n,), by default F everywhere and F + 0.01 in the first place.
+    forcing : F. transient : samples dropped at the start. substeps : RK4 steps a sample
     """
     n = _check.count(n_states, "n_states", "lorenz96", least=4)
     if x0 is None:
@@ -69,7 +75,10 @@ def lorenz96(n_steps: int, n_states: int = 40, dt: float = 0.05, *, forcing: flo
 
 
 def henon(n_steps: int, *, a: float = 1.4, b: float = 0.3, transient: int = 100) -> Data:
-    r"""Iterate the Henon map: x1+ = 1 - a x1^2 + x2, x2+ = b x1 [Henon 1976]. Data with y (T, 2)."""
+    r"""Iterate the Henon map: x1+ = 1 - a x1^2 + x2, x2+ = b x1 [Henon 1976]. Data with y (T, 2).
+
+    transient : steps dropped at the start
+    """
     T = _check.count(n_steps, "n_steps", "henon")
     out = np.empty((T, 2))
     kernels.henon(float(a), float(b), _check.count(transient, "transient", "henon", least=0), out)
@@ -83,6 +92,7 @@ def kuramoto_sivashinsky(n_steps: int, n_points: int = 64, length: float = 22.0,
     .. math:: v_t = -v v_x - v_{xx} - v_{xxxx}, \qquad v(x + L) = v(x)
 
     x0 : (n_points,) start, by default a smooth one without symmetry. Returns Data with y (T, n_points).
+    length : L. transient : samples dropped at the start. substeps : steps a sample
     """
     T, N = _check.count(n_steps, "n_steps", "kuramoto_sivashinsky"), _check.count(
         n_points, "n_points", "kuramoto_sivashinsky", least=8)

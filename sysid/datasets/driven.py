@@ -39,6 +39,8 @@ def duffing(u: Any, dt: float = 0.05, *, damping: float = 0.3, stiffness: float 
     .. math:: \ddot q + \delta \dot q + \alpha q + \beta q^3 = u
 
     u : (T,) force. Returns Data with y (T, 2) = (q, q'), u (T, 1).
+    damping, stiffness, cubic : delta, alpha and beta of the equation. x0 : (2,) first position and speed.
+    substeps : RK4 steps a sample
     """
     force = _check.signal(u, "u", "duffing", 1)
     return _flow("duffing", kernels.DUFFING, (damping, stiffness, cubic), x0, 2, len(force), dt, 0, substeps, force)
@@ -48,6 +50,7 @@ def van_der_pol(u: Any, dt: float = 0.05, *, mu: float = 1.0, x0: Any = (0.1, 0.
     r"""Simulate the forced van der Pol oscillator q'' - mu (1 - q^2) q' + q = u, with u held over each sample.
 
     u : (T,) force. Returns Data with y (T, 2) = (q, q'), u (T, 1).
+    x0 : (2,) first state. substeps : RK4 steps a sample
     """
     force = _check.signal(u, "u", "van_der_pol", 1)
     return _flow("van_der_pol", kernels.VAN_DER_POL, (mu,), x0, 2, len(force), dt, 0, substeps, force)
@@ -61,6 +64,7 @@ def slow_manifold(n_steps: int, dt: float = 0.1, *, mu: float = -0.05, decay: fl
               x_2 - b x_1^2 = c\, e^{\lambda t},\ b = \lambda/(\lambda - 2\mu)
 
     The generator of (x1, x2, x1^2) has the eigenvalues mu, lambda, 2 mu. Returns Data with y (T, 2).
+    decay : lambda. x0 : (2,) first state
     """
     T = _check.count(n_steps, "n_steps", "slow_manifold")
     a, b0 = _check.vector(x0, "x0", "slow_manifold", 2)
@@ -77,6 +81,7 @@ def forced_slow_manifold(u: Any, *, a: float = 0.9, b: float = 0.5, c: float = 0
 
     u : (T,). Returns Data with y (T, 2), u (T, 1). A lift without the bilinear and u^2 terms cannot be exact
     (corrections #32).
+    x0 : (2,) first state
     """
     from scipy.signal import lfilter
     drive = _check.signal(u, "u", "forced_slow_manifold", 1)

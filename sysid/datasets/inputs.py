@@ -74,6 +74,7 @@ def chirp(n_steps: int, low: float, high: float, dt: float = 1.0, amplitude: flo
 
     n_steps: samples. low, high: frequencies, scalars with 0 < low, high < pi / dt. dt: sampling interval.
     logarithmic: equal time an octave. Returns (n_steps,).
+    amplitude : of the sine
     """
     n_steps = _check.count(n_steps, "n_steps", "chirp", least=2)
     if not (0 < low < np.pi / dt and 0 < high < np.pi / dt):

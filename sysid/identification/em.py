@@ -53,7 +53,7 @@ class EM:
     prior: {"Q": (scale matrix, degrees), "R": ..., "A": (mean, precision)} for the posterior mode; inverse-Wishart and
     matrix-normal.
     acceleration: SQUAREM extrapolation [Varadhan & Roland 2008], kept only where it raises the likelihood.
-    tolerance: stop when a step gains less in log likelihood. n_jobs: of joblib for the E-step over experiments; a
+    tolerance: stop when a step gains less in log likelihood, or after max_iterations. n_jobs: of joblib for the E-step over experiments; a
     joblib.parallel_config with another backend carries it to a cluster.
     standard_errors: of every estimated element and of the poles, from the observed information at the end, which costs
     two E-steps a parameter: zero where an element is held, NaN with a reason in `notes` where the data do not determine

@@ -114,7 +114,7 @@ def impulse_response_estimate(data: Data | Iterable[Data], n_steps: int = 50, le
 
     s, a and the noise maximise the marginal likelihood, output by output; the band takes them as known, so it is too
     narrow where the response has decayed more slowly than the prior. data: y (T, p), u (T, m). n_steps: length of
-    the response. Returns a Band over time with mean (n_steps, p, m). Cost O(T (m n_steps)^2) and some small solves.
+    the response. level: of the band. Returns a Band over time with mean (n_steps, p, m). Cost O(T (m n_steps)^2) and some small solves.
     """
     records = experiments(data, "impulse_response_estimate")
     p, m = records[0].n_outputs, records[0].n_inputs

@@ -59,6 +59,7 @@ class PredictionError:
     Held entries keep the values of `start`.
     feedthrough: whether D is free where `free` is None.
     n_states: order of the subspace start where no start is given.
+    max_iterations, tolerance: stop after as many steps, or when a step would gain less in log likelihood.
     estimate_initial_states: else they stay zero (linear) or as the start has them.
     Missing outputs give no correction and no error; the gain after a gap is exact under "likelihood" only. Standard errors come from the information matrix, and under
     simulation focus, where errors are coloured, from sums of scores over blocks of samples.

@@ -16,7 +16,10 @@ from .structure import Predictor
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Band(Shown):
-    """An estimate with its pointwise interval: axis (k,), mean, low, high (k, p, m)."""
+    """An estimate with its pointwise interval: axis (k,), mean, low, high (k, p, m).
+
+    label : name of the curve in a legend
+    """
 
     axis: np.ndarray
     mean: np.ndarray

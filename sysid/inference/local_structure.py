@@ -54,6 +54,7 @@ def local_structure(model: Any, x: Any, u: Any = None, *, horizon: int | None = 
     u: (T, m). horizon: h, n unless given (at most T). tolerance: singular values below this share of the largest do not count.
     Returns a LocalStructure for the T - h + 1 windows. Cost O((T - h + 1) (h n^3 + h n^2 (m + p))).
     [Hermann & Krener 1977; Nijmeijer 1982]
+    feedback : (r,) constant outputs fed back, the model's own if None
     """
     x = _check.signal(x, "x", "local_structure", model.n_states, "the model has as many states")
     h = min(model.n_states, len(x)) if horizon is None else _check.count(horizon, "horizon", "local_structure")

@@ -55,6 +55,7 @@ def data_covariance_curves(t: Any, pole: float, teacher: LTI, inputs: Mapping[st
     """Show how the input's spectrum changes learning at one pole from a balanced start of gain s0.
 
     t (n,): training times. teacher: a stable LTI. inputs: shaping filters by label, each a stable LTI driven by unit white noise, or None for white input.
+    tau : time constant of the flow, in the unit of t
     """
     settings = {}
     for label, shaping in inputs.items():
@@ -91,6 +92,7 @@ def initialisation_curves(t: Any, sigma: float, eta: float, starts: Mapping[str,
     """Show what the start changes.
 
     t (n,): training times; sigma, eta: statistics of the data; starts: pairs (b0, c0), each (N,), by label.
+    tau : time constant of the flow, in the unit of t
     """
     return _curves(t, {label: (sigma, eta, pair) for label, pair in starts.items()}, tau, "initialisation_curves")
 

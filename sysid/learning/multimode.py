@@ -41,6 +41,7 @@ def aligned_gain(t: Any, sigma: float, cross_covariance: Any, s0: float, tau: fl
 
     cross_covariance: E y v' (p, m). Exact for gradient flow at A = a I with E v v' = sigma I; a mode with eta = 0 decays
     as 1 / t.
+    tau : time constant of the flow, in the unit of t
     """
     modes = aligned_modes(cross_covariance)
     gains = np.stack([balanced_gain(t, sigma, eta, s0, tau) for eta in modes.eta], axis=1)
@@ -51,6 +52,7 @@ def pole_flow(t: Any, G: Any, h: Any, b0: Any, c0: Any, tau: float = 1.0) -> tup
     """Integrate the flow of input and output weights at several fixed poles; returns b, c (n, k).
 
     t (n,) increasing, >= 0; G (k, k), h (k,) from `population_statistics`; b0, c0 (k,).
+    tau : time constant of the flow, in the unit of t
     """
     from scipy.integrate import solve_ivp
     call = "pole_flow"

@@ -27,6 +27,7 @@ def series_gain(t: Any, sigma: float, eta: float, weights0: Any, tau: float = 1.
     """Integrate the gain S(t) (n,) of a linear network of scalar layers; two layers are `mode_gain`.
 
     t (n,) increasing, >= 0; sigma, eta: statistics of the data at the poles in series; weights0 (N,), one a layer.
+    tau : time constant of the flow, in the unit of t
     """
     from scipy.integrate import solve_ivp
     call = "series_gain"

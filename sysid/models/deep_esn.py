@@ -30,6 +30,7 @@ class DeepESN(Flat, Shown):
     The linearisation is block lower triangular, so its poles are the layers' own [ESN-SSM, Eq. 83, 84]; that is a
     local statement, and layers with spectral radius below 1 do not make the stack contract (corrections #1, #30).
     Raises ValueError for shapes that do not fit and for joints that run upwards.
+    features : what the readout sees, as in `ESN`
     """
 
     layers: Sequence[ESN]

@@ -28,6 +28,7 @@ class ConvolutionalESN(Flat, Shown):
     `poles(slope)` is the spectrum of (1 - leak) I + leak slope W, frequency by frequency; it is that of the small-signal
     model only where all slopes are equal. Slopes that vary in space couple the frequencies, and the test
     max_w rho < 1 then says nothing (corrections #31): max_w |W(w)| = `W.norm()` is what a certificate may use.
+    activation : a built-in name or an Activation. features : what the readout sees, as in `ESN`
     """
 
     grid: tuple[int, int]

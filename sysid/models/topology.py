@@ -48,19 +48,28 @@ def uniform(n_states: int, *, spectral_radius: float | None = 1.0, density: floa
 
 def sparse(n_states: int, *, density: float = 0.1, spectral_radius: float | None = 1.0,
            rng: np.random.Generator) -> Any:
-    """Draw a sparse Gaussian W with exactly round(density n^2) edges, as a `csr_array`."""
+    """Draw a sparse Gaussian W with exactly round(density n^2) edges, as a `csr_array`.
+
+    spectral_radius : wanted of the result
+    """
     n, rng = _sizes("sparse", n_states, rng)
     return _scaled(_sparse(n, density, rng, rng.standard_normal, "sparse"), spectral_radius, "sparse")
 
 
 def orthogonal(n_states: int, *, spectral_radius: float = 1.0, rng: np.random.Generator) -> np.ndarray:
-    """Draw W = r Q with Q Haar-distributed orthogonal: all eigenvalues and singular values have modulus r."""
+    """Draw W = r Q with Q Haar-distributed orthogonal: all eigenvalues and singular values have modulus r.
+
+    spectral_radius : the factor of the orthogonal matrix
+    """
     n, rng = _sizes("orthogonal", n_states, rng)
     return _radius(spectral_radius, "orthogonal") * random_orthogonal(n, rng)
 
 
 def permutation(n_states: int, *, spectral_radius: float = 1.0, rng: np.random.Generator) -> Any:
-    """Draw W = r P with P a random permutation, as a `csr_array`; a product costs O(n)."""
+    """Draw W = r P with P a random permutation, as a `csr_array`; a product costs O(n).
+
+    spectral_radius : the factor of the permutation
+    """
     n, rng = _sizes("permutation", n_states, rng)
     from scipy.sparse import csr_array
     weights = np.full(n, _radius(spectral_radius, "permutation"))
@@ -72,6 +81,7 @@ def cycle(n_states: int, *, spectral_radius: float = 1.0, jump: int = 0, jump_we
 
     State i feeds state i + 1; with jumps the states 0, l, 2l, ... are also joined both ways with the weight
     `jump_weight` relative to the cycle's, and W is scaled afterwards [Rodan & Tino 2012]. No randomness.
+    spectral_radius : wanted of the result
     """
     n = _check.count(n_states, "n_states", "cycle")
     r = _radius(spectral_radius, "cycle")
@@ -151,6 +161,7 @@ def circulant(n_states: int | None = None, *, poles: Any = None, spectral_radius
         pairs and one real eigenvalue (n odd) or two (n even); further real poles must come in equal pairs.
     Without poles the column is Gaussian and W has the spectral radius 1 unless told.
     Raises ValueError where no real circulant matrix has these poles: `normal` takes any closed set.
+    spectral_radius : wanted of the result
     """
     if poles is None:
         n, rng = _sizes("circulant", 1 if n_states is None else n_states, rng)

@@ -22,6 +22,8 @@ class ESNRegressor:
     random_state is a whole number. After `fit`: `esn_` (trained; its y is delayed by one step), `final_state_`.
     `predict` starts from rest, or goes on from the end of the training data where `carry_state` is set.
     Needs scikit-learn only where scikit-learn itself calls it.
+    spectral_radius, leak, input_scale, bias_scale, density, topology, activation : as in `ESN.random`
+    washout : steps left out at the start of a sequence when the readout is trained
     """
 
     def __init__(self, n_states: int = 100, spectral_radius: float = 0.9, leak: float = 0.3, input_scale: float = 1.0,

@@ -67,6 +67,7 @@ def filters_needed(n_steps: int, tolerance: float, kind: str = "standard", most:
     """Return the least K for which the sequence of every unit mode with a pole in [-1, 1] is left with at most `tolerance`.
 
     Raises ValueError where `most` filters do not suffice.
+    kind : the Hankel matrix, 'standard' or 'alternating'
     """
     bank = spectral_filters(n_steps, min(most, n_steps), kind)
     # The residual varies on the scale 1 - |a| ~ 1/L near the ends.

@@ -125,6 +125,7 @@ class SpectralStatistics:
         statistics = SpectralStatistics(method, n_inputs, n_outputs, n_steps)
         for record in records: statistics.update(record)
         model = statistics.fit().model
+    n_filters : K
     """
 
     def __init__(self, method: SpectralFiltering, n_inputs: int, n_outputs: int, n_steps: int, dt: float = 1.0,

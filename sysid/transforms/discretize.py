@@ -170,6 +170,7 @@ def leak_from_time_constant(tau: Any, dt: float, method: str = "exact") -> Any:
     Held at s[t], the tustin leak is only first-order accurate; true second order needs (s[t] + s[t+1]) / 2, which is implicit
     in an ESN (corrections #18). At dt = tau the poles 1 - leak are 0 (euler), .333 (tustin) and .368 (exact)
     (corrections #19). Raises ValueError for dt > tau with euler (corrections #20), or a leak above 1. [ESN-SSM, Eq. 38, 41, 42]
+    method : 'exact', 'euler' or 'tustin', as in `ContinuousESN.leaks`
     """
     method = _check.choice(method, "method", "leak_from_time_constant", ("exact", "euler", "tustin"))
     step = _check.positive(dt, "dt", "leak_from_time_constant")

@@ -85,6 +85,7 @@ class RadialBasis:
     """Observe the state and Gaussian bumps exp(-|x - c|^2/(2 width^2)) at centres drawn from the data.
 
     n_centers : bumps. width : in units of the state, by default the median distance between centres.
+    centers : (k, n) points of the state space, drawn from the data if None
     """
 
     n_centers: int = 50
@@ -142,6 +143,7 @@ class RandomFourier:
     """Observe the state and random Fourier features sqrt(2/N) cos(w'x + b) of a Gaussian kernel [Rahimi & Recht 2007].
 
     n_features : N. width : of the kernel, in units of the state, by default the median distance between states.
+    weights : (k, n) and phases : (k,), drawn from the kernel's density if None
     """
 
     n_features: int = 100
@@ -228,7 +230,10 @@ class Observables:
 
 @dataclass(frozen=True)
 class Union:
-    """Observe what several dictionaries without delays observe; the state is kept once."""
+    """Observe what several dictionaries without delays observe; the state is kept once.
+
+    parts : the dictionaries to be joined
+    """
 
     parts: tuple = field(default_factory=tuple)
     memory = 0

@@ -28,13 +28,11 @@ def lookup(dotted):
 
 
 def parameters(obj):
-    """What a caller must give: name -> annotation."""
+    """What a caller may give: name -> annotation; what a dataclass inherits is documented by its parent."""
     if dataclasses.is_dataclass(obj):
-        missing = dataclasses.MISSING
-        return {f.name: f.type for f in dataclasses.fields(obj)
-                if f.init and f.default is missing and f.default_factory is missing}
+        return {f.name: f.type for f in dataclasses.fields(obj) if f.init and f.name in obj.__annotations__}
     given = inspect.signature(obj).parameters.items()
-    return {n: p.annotation for n, p in given if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+    return {n: p.annotation for n, p in given if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
 
 
 def complaints(dotted):
