@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from ..core.data import Data
-from ..core.gaussian import Gaussian
 from ..inference.simulate import simulate
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
@@ -15,11 +14,8 @@ from ..models.ltv import LTV
 from ..models.nonlinear import Nonlinear
 
 
-def initial_state(model: Any, data: Data, samples: int = 50, prior: Gaussian | None = None, noise: np.ndarray | None = None) -> np.ndarray:
+def initial_state(model: Any, data: Data, samples: int = 50) -> np.ndarray:
     """Least-squares state x[0] (n,) that makes a noise-free run fit the first `samples` outputs.
-
-    prior: law of x[0], and noise: (p, p) covariance of the outputs, where a process gives them: they settle what a few
-    samples leave open, such as a velocity seen over a hundredth of its time constant.
 
     Linear and bilinear models: the run is affine in x[0], so n + 1 runs and one least-squares solution of least norm
     do. Nonlinear models: Gauss-Newton from zero. Other models (reservoirs, whose state the input drives) start at
@@ -51,14 +47,9 @@ def initial_state(model: Any, data: Data, samples: int = 50, prior: Gaussian | N
         error = float(residual @ residual)
         if error < best_error:
             best, best_error = x0, error
-        rows, values = J[use], residual
-        if prior is not None and noise is not None and affine and np.diag(noise).min() > 0:
-            weight = np.broadcast_to(1 / np.sqrt(np.diag(noise)), y.shape)[use]
-            root = np.linalg.inv(np.linalg.cholesky(prior.cov + 1e-12 * np.trace(prior.cov) / n * np.eye(n) + 1e-300 * np.eye(n)))
-            rows = np.vstack([rows * weight[:, None], root])
-            values = np.concatenate([values * weight, root @ (prior.mean - x0)])
+        rows = J[use]
         size = np.maximum(np.linalg.norm(rows, axis=0), 1e-300)
-        delta = np.linalg.lstsq(rows / size, values, rcond=1e-8 if len(values) == len(residual) else 1e-14)[0] / size
+        delta = np.linalg.lstsq(rows / size, residual, rcond=1e-8)[0] / size
         x0 = x0 + delta
         if affine:
             return x0

@@ -33,27 +33,38 @@ class Regression:
 
 
 def joint_regression(A: np.ndarray, C: np.ndarray, records: Sequence[Record], gain: np.ndarray | None = None,
-                     feedthrough: bool = True, offset: bool = True) -> Regression:  # fmt: skip
+                     feedthrough: bool = True, offset: bool = True, starts: np.ndarray | None = None,
+                     free: np.ndarray | None = None) -> Regression:  # fmt: skip
     """Estimate B, D, d and the initial states by least squares on the simulation (gain None) or prediction error.
 
-    A: (n, n), C: (p, n), gain: (n, p). Missing outputs are left out; under a gain the filter bridges them linearly.
+    A: (n, n), C: (p, n), gain: (n, p). starts: (S, n) initial states where they are known. free: (n, m), which
+    entries of B are free; the others are zero. Missing outputs are left out; under a gain the filter bridges them linearly.
     Cost O(T m n^2 (n + p) + T p (m (n + p))^2), memory O((m (n + p))^2).
     """
     n, p, m = len(A), len(C), records[0][1].shape[1]
-    shared = m * n + feedthrough * m * p + offset * p
+    keep = np.ones(m * n + feedthrough * m * p + offset * p, bool)
+    if free is not None:
+        keep[: m * n] = free.T.ravel()
+    shared = int(keep.sum())
     K = np.zeros((n, p)) if gain is None else gain
     stack, heads = np.zeros((0, shared + 1)), []
-    for y, u in records:
+    for k, (y, u) in enumerate(records):
         R = np.zeros((0, n + shared + 1))
         for rows in _rows(A, C, K, y, u, feedthrough, offset):
-            R = triangle(np.vstack([R, rows]))
+            if free is not None:
+                rows = rows[:, np.r_[np.ones(n, bool), keep, True]]
+            if starts is not None:
+                rows = np.hstack([rows[:, n:-1], rows[:, -1:] - rows[:, :n] @ starts[k][:, None]])
+            R = triangle(np.vstack([R[:, -rows.shape[1] :], rows]))
         heads.append(R[:n])
-        stack = np.vstack([stack, R[n:, n:]])
-    theta = scaled_least_squares(stack[:, :-1], stack[:, -1])
-    x0 = np.stack([scaled_least_squares(h[:, :n], h[:, -1] - h[:, n:-1] @ theta) for h in heads])
+        stack = np.vstack([stack, R[n:, n:] if starts is None else R])
+    reduced = scaled_least_squares(stack[:, :-1], stack[:, -1])
+    x0 = starts if starts is not None else np.stack([scaled_least_squares(h[:, :n], h[:, -1] - h[:, n:-1] @ reduced) for h in heads])
+    theta = np.zeros(len(keep))
+    theta[keep] = reduced
     B = theta[: m * n].reshape(m, n).T
     D = theta[m * n : m * n + m * p].reshape(m, p).T if feedthrough else np.zeros((p, m))
-    d = theta[shared - p :] if offset else np.zeros(p)
+    d = theta[len(theta) - p :] if offset else np.zeros(p)
     errors = prediction_errors(A, B, C, D, d, K, x0, records)
     return Regression(B.copy(), D.copy(), d.copy(), x0, mean_square(errors))
 

@@ -12,6 +12,7 @@ from .. import _check
 from .._show import Shown
 from ..core.data import Data, experiments
 from ..core.gaussian import Gaussian
+from ..inference.filter import filter
 from ..inference.predict import predict
 from ..inference.simulate import simulate
 from ..models.lti import LTI
@@ -93,18 +94,20 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
 
     process: a Process, a model (then only simulation is judged), or a Fit. data: one experiment or a list of them,
     y (T, p). steps: horizon of the prediction. unscored: samples at the start of each experiment from which its initial
-    state is estimated by least squares and which are left out of every score (at most a third of the experiment).
+    state is estimated and which are left out of every score (at most half of the experiment): by least squares of the
+    simulation, and by the process's filter where a pole at one lets simulation errors accumulate.
     Returns a Validation. Raises ValueError where model and data do not fit in channels or dt.
     """
     model, process = _unwrap(process)
     records = experiments(data, "validate")
     _check_fit(model, records)
     steps = _check.count(steps, "steps", "validate")
-    unscored = min(_check.count(unscored, "unscored", "validate", least=0), min(len(d) for d in records) // 3)
-    prior = process.initial if process is not None and isinstance(process.initial, Gaussian) and process.R.ndim == 2 else None
-    noise = None if prior is None or process is None else process.R
-    starts = [initial_state(model, d, max(unscored, min(len(d), model.n_states + 1)), prior, noise) for d in records]
-    simulated = [_simulated(model, d, x0) for d, x0 in zip(records, starts)]
+    unscored = min(_check.count(unscored, "unscored", "validate", least=0), min(len(d) for d in records) // 2)
+    starts = [initial_state(model, d, max(unscored, min(len(d), model.n_states + 1))) for d in records]
+    if process is not None and _accumulates(model) and unscored:
+        simulated = [_continued(process, d, unscored) for d in records]
+    else:
+        simulated = [_simulated(model, d, x0) for d, x0 in zip(records, starts)]
     predicted = None if process is None else [_predicted(process, d, x0, steps) for d, x0 in zip(records, starts)]
     fit_s, rms_s = _scores(records, simulated, unscored)
     fit_p, rms_p = (None, None) if predicted is None else _scores(records, predicted, unscored)
@@ -145,6 +148,17 @@ def _simulated(model: Any, d: Data, x0: np.ndarray) -> np.ndarray:
         path = simulate(model, d.u, x0, n_steps=None if d.n_inputs else d.n_steps).y
     out[: len(path)] = path
     return out
+
+
+def _accumulates(model: Any) -> bool:
+    """Whether errors add up for ever: a pole at one, which a short stretch of least squares mistakes for an offset."""
+    return isinstance(model, LTI) and bool((np.abs(model.poles() - 1) < 1e-6).any())
+
+
+def _continued(process: Process, d: Data, unscored: int) -> np.ndarray:
+    """Outputs (T, p): one-step predictions over the unscored samples, then a run from the state that the filter has reached."""
+    head = filter(process, d[: unscored + 1])
+    return np.concatenate([head.y_mean[:unscored], _simulated(process.model, d[unscored:], head.predicted.mean[unscored])])
 
 
 def _predicted(process: Process, d: Data, x0: np.ndarray, steps: int) -> np.ndarray:
