@@ -103,6 +103,7 @@ _PUBLIC = {
     "identification.uncertainty": ["Band", "Uncertainty"],
     "identification.edmd": ["EDMD"],
     "identification.validate": ["Validation", "validate"],
+    "identification.order_scan": ["OrderScan", "order_scan"],
     "reservoirs.direct": ["ReservoirLikelihood"],
     "reservoirs.hyperparameters": ["ReservoirEM"],
     "reservoirs.profile": ["Profile", "profile_likelihood"],

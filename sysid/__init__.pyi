@@ -186,6 +186,8 @@ from .identification.uncertainty import Uncertainty as Uncertainty
 from .identification.edmd import EDMD as EDMD
 from .identification.validate import Validation as Validation
 from .identification.validate import validate as validate
+from .identification.order_scan import OrderScan as OrderScan
+from .identification.order_scan import order_scan as order_scan
 from .reservoirs.direct import ReservoirLikelihood as ReservoirLikelihood
 from .reservoirs.hyperparameters import ReservoirEM as ReservoirEM
 from .reservoirs.profile import Profile as Profile

@@ -12,7 +12,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from .csv import read_columns
-from .signals import moments, names_of, signal, without_trend
+from .signals import decimated, moments, names_of, signal, without_trend
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -202,6 +202,24 @@ class Data(Shown):
         if not self.is_batch:
             return [self]
         return [replace(self, y=y, u=None if self.u is None else self.u[s]) for s, y in enumerate(self.y)]
+
+    def resample(self, factor: int) -> Data:
+        """Keep every `factor`-th sample after an anti-aliasing filter; the sampling interval grows by the factor.
+
+        y and u pass the same linear-phase low-pass, centred on each kept sample, so a linear relation between them
+        stands and nothing is delayed. Entries with fewer than half of the filter's weight on measured samples become
+        missing. `data[::factor]` is the same without the filter, which folds fast motions onto slow ones.
+        """
+        factor = _check.count(factor, "factor", "Data.resample")
+        if factor == 1:
+            return self
+        if self.n_steps < 20 * factor:
+            raise ValueError(
+                f"Data.resample: expected at least {20 * factor} samples for factor {factor}, the length of its filter; "
+                f"received {self.n_steps}."
+            )
+        u = None if self.u is None else decimated(self.u, factor)
+        return replace(self, y=decimated(self.y, factor), u=u, dt=self.dt * factor)
 
     def detrend(self, degree: int = 0) -> Data:
         """Subtract a polynomial in time from every channel: its mean (degree 0), its straight line (1), ...

@@ -14,45 +14,63 @@ from ..models.ltv import LTV
 from ..models.nonlinear import Nonlinear
 
 
-def initial_state(model: Any, data: Data, samples: int = 50) -> np.ndarray:
+def initial_state(model: Any, data: Data, samples: int = 50, guess: np.ndarray | None = None) -> np.ndarray:
     """Least-squares state x[0] (n,) that makes a noise-free run fit the first `samples` outputs.
 
     Linear and bilinear models: the run is affine in x[0], so n + 1 runs and one least-squares solution of least norm
-    do. Nonlinear models: Gauss-Newton from zero. Other models (reservoirs, whose state the input drives) start at
-    zero and forget. Cost O(n) runs over `samples` steps.
+    do. Nonlinear models: damped Gauss-Newton from `guess` (n,) and from zero, the better of the two. Other models
+    (reservoirs, whose state the input drives) start at zero and forget. Cost O(n) runs over `samples` steps.
     """
     head = data[: min(samples, data.n_steps)]
     n = model.n_states
     if n == 0 or not isinstance(model, LTI | LTV | Bilinear | Nonlinear):
         return np.zeros(n)
-    y, seen = head.y, ~head.missing
+    if not isinstance(model, Nonlinear):
+        return _step(*_linearised(model, head, np.zeros(n), 1.0))
+    tries = [_descend(model, head, x0) for x0 in (np.zeros(n), guess) if x0 is not None]
+    return min(tries, key=lambda found: found[1])[0]
 
-    def run(x0: np.ndarray) -> np.ndarray:
-        out = np.full(y.shape, np.nan)
-        path = simulate(model, head.u, x0, n_steps=None if head.n_inputs else head.n_steps).y
-        out[: len(path)] = path
-        return out
 
-    x0 = np.zeros(n)
-    affine = not isinstance(model, Nonlinear)
-    best, best_error = x0, np.inf
-    for _ in range(1 if affine else 20):
-        base = run(x0)
-        step = 1.0 if affine else 1e-5 * max(1.0, np.abs(x0).max())
-        J = np.stack([(run(x0 + step * e) - base) / step for e in np.eye(n)], axis=-1)
-        use = seen & np.isfinite(base) & np.isfinite(J).all(-1)
-        if not use.any():
-            return best
-        residual = (y - base)[use]
-        error = float(residual @ residual)
-        if error < best_error:
-            best, best_error = x0, error
-        rows = J[use]
-        size = np.maximum(np.linalg.norm(rows, axis=0), 1e-300)
-        delta = np.linalg.lstsq(rows / size, residual, rcond=1e-8)[0] / size
-        x0 = x0 + delta
-        if affine:
-            return x0
-        if np.abs(delta).max() < 1e-9 * max(1.0, np.abs(x0).max()):
+def _run(model: Any, head: Data, x0: np.ndarray) -> np.ndarray:
+    """Outputs (T, p), NaN from a divergence on."""
+    out = np.full(head.y.shape, np.nan)
+    path = simulate(model, head.u, x0, n_steps=None if head.n_inputs else head.n_steps).y
+    out[: len(path)] = path
+    return out
+
+
+def _linearised(model: Any, head: Data, x0: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """Jacobian (N, n) of the run by x[0] and errors (N,), over measured and finite entries."""
+    base = _run(model, head, x0)
+    J = np.stack([(_run(model, head, x0 + step * e) - base) / step for e in np.eye(len(x0))], axis=-1)
+    use = ~head.missing & np.isfinite(base) & np.isfinite(J).all(-1)
+    return J[use], (head.y - base)[use]
+
+
+def _step(J: np.ndarray, e: np.ndarray) -> np.ndarray:
+    size = np.maximum(np.linalg.norm(J, axis=0), 1e-300)
+    return np.linalg.lstsq(J / size, e, rcond=1e-8)[0] / size
+
+
+def _error(model: Any, head: Data, x0: np.ndarray) -> float:
+    e = (head.y - _run(model, head, x0))[~head.missing]
+    return float(e @ e) if np.isfinite(e).all() else np.inf
+
+
+def _descend(model: Any, head: Data, x0: np.ndarray) -> tuple[np.ndarray, float]:
+    """Gauss-Newton steps, halved until the squared error falls."""
+    error = _error(model, head, x0)
+    for _ in range(20):
+        delta = _step(*_linearised(model, head, x0, 1e-5 * max(1.0, np.abs(x0).max())))
+        for _ in range(12):
+            trial = _error(model, head, x0 + delta)
+            if trial < error or (np.isinf(error) and np.isinf(trial)):
+                break
+            delta = delta / 2
+        else:
             break
-    return best
+        done = error - trial < 1e-10 * error
+        x0, error = x0 + delta, trial
+        if done:
+            break
+    return x0, error

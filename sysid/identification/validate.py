@@ -103,7 +103,8 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     _check_fit(model, records)
     steps = _check.count(steps, "steps", "validate")
     unscored = min(_check.count(unscored, "unscored", "validate", least=0), min(len(d) for d in records) // 2)
-    starts = [initial_state(model, d, max(unscored, min(len(d), model.n_states + 1))) for d in records]
+    guess = process.initial.mean if process is not None and isinstance(process.initial, Gaussian) else None
+    starts = [initial_state(model, d, max(unscored, min(len(d), model.n_states + 1)), guess) for d in records]
     if process is not None and _accumulates(model) and unscored:
         simulated = [_continued(process, d, unscored) for d in records]
     else:

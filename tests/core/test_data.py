@@ -134,3 +134,28 @@ def test_data_prints_as_text_and_html_and_plots():
     assert "level, flow" in repr(data) and "<table" in data._repr_html_()
     axes = data.plot()
     assert [a.get_ylabel() for a in axes] == ["level", "flow", "u"]
+
+
+def test_resampling_keeps_slow_motion_removes_fast_motion_and_delays_nothing():
+    t = np.arange(1200)
+    slow, fast = 2 + np.cos(2 * np.pi * t / 200), np.cos(2 * np.pi * t / 5.5)
+    data = sysid.Data(np.column_stack([slow + fast, slow]), fast, dt=0.1)
+    kept = data.resample(5)
+    assert kept.dt == pytest.approx(0.5) and kept.n_steps == 240 and kept.u.shape == (240, 1)
+    middle = slice(15, -15)
+    assert np.abs(kept.y[middle, 0] - slow[::5][middle]).max() < 0.01 and np.abs(kept.u[middle]).max() < 0.01
+    assert np.abs(data[::5].u[middle]).max() > 0.9  # without the filter the fast motion folds
+    assert np.abs(kept.y[:, 1] - slow[::5]).max() < 0.35  # the ends are filtered over what is there
+    assert data.resample(1) is data
+
+
+def test_resampling_bridges_single_gaps_and_marks_long_ones():
+    y = np.cos(2 * np.pi * np.arange(600) / 150)
+    y[100] = np.nan
+    y[300:360] = np.nan
+    kept = sysid.Data(y).resample(4)
+    gone = np.flatnonzero(kept.missing[:, 0])
+    assert gone.min() >= 74 and gone.max() <= 91 and len(gone) >= 12
+    assert abs(kept.y[25, 0] - np.cos(2 * np.pi * 100 / 150)) < 0.1
+    with pytest.raises(ValueError, match="at least 2000 samples for factor 100"):
+        sysid.Data(y).resample(100)

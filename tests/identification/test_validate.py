@@ -97,3 +97,20 @@ def test_models_that_do_not_fit_the_data_are_refused():
         sysid.validate(third_order(dt=0.1), data)
     with pytest.raises(TypeError, match="a Process, a model or a Fit"):
         sysid.validate("model", data)
+
+
+def test_an_order_scan_finds_the_order_and_draws_what_it_saw():
+    rng = np.random.default_rng(5)
+    data = record(third_order(), 900, rng, noise=0.3)
+    scan = sysid.order_scan(data, orders=range(1, 6))
+    assert scan.best == 3 and scan.fit_simulation.shape == (5, 2) and scan.fits[2].model.n_states == 3
+    assert scan.singular_values[2] > 2 * scan.singular_values[3] and len(scan.plot()) == 3
+    few = sysid.order_scan(data[:100], data[100:], orders=[1, 2, 400])
+    assert list(few.orders) == [1, 2]
+    polynomial = sysid.order_scan(data, orders=[2, 3], method=sysid.PredictionError(max_iterations=20))
+    assert polynomial.best == 3 and polynomial.singular_values is None
+    polynomial.plot()
+    with pytest.raises(TypeError, match="with n_states"):
+        sysid.order_scan(data, method=sysid.EM())
+    with pytest.raises(ValueError, match="expected at least one order"):
+        sysid.order_scan(data, orders=[])
