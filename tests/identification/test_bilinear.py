@@ -30,7 +30,9 @@ def test_kernels_are_recovered_and_linear_models_beaten():
     truth = kernels(plant())
     truth[:8] *= 600
     truth[8:] *= 1200
+    refined = sysid.fit(train, sysid.EM(max_iterations=10), start=fit)
     assert np.linalg.norm(kernels(fit.model) - truth) < 0.08 * np.linalg.norm(truth)
+    assert np.linalg.norm(kernels(refined.model) - truth) < 0.03 * np.linalg.norm(truth)
     assert not fit.model.c.any()
     bilinear = sysid.validate(fit.model, test).fit_simulation[0]
     linear = max(sysid.validate(sysid.fit(train, sysid.Subspace(n)).model, test).fit_simulation[0] for n in (1, 2, 3))
