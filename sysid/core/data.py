@@ -213,11 +213,6 @@ class Data(Shown):
         factor = _check.count(factor, "factor", "Data.resample")
         if factor == 1:
             return self
-        if self.n_steps < 20 * factor:
-            raise ValueError(
-                f"Data.resample: expected at least {20 * factor} samples for factor {factor}, the length of its filter; "
-                f"received {self.n_steps}."
-            )
         u = None if self.u is None else decimated(self.u, factor)
         return replace(self, y=decimated(self.y, factor), u=u, dt=self.dt * factor)
 

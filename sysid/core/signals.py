@@ -65,6 +65,11 @@ def decimated(array: np.ndarray, factor: int) -> np.ndarray:
 
     taps = firwin(20 * factor + 1, 0.8 / factor)
     stack = array if array.ndim == 3 else array[None]
+    if stack.shape[1] < 20 * factor:
+        raise ValueError(
+            f"Data.resample: expected at least {20 * factor} samples for factor {factor}, the length of its filter; "
+            f"received {stack.shape[1]}."
+        )
     seen = ~np.isnan(stack)
     level = np.nansum(stack, axis=1, keepdims=True) / np.maximum(seen.sum(1, keepdims=True), 1)
     kernel = taps[None, :, None]
