@@ -13,7 +13,7 @@ from ..kernels._jit import as_float
 from ..models.ltv import LTV
 from ..models.process import Process
 from ..models.protocol import Model, wide_input
-from .filter import chosen_method, filter
+from .filter import check_data, chosen_method, filter
 from .free_run import free_run
 from .laws import States
 from .results import Forecast, gather
@@ -64,7 +64,9 @@ def forecast(process: Any, data: Data, horizon: int, u: Any = None, method: Any 
 def _run_on(process: Process, data: Data, horizon: int, u: Any) -> Forecast:
     """A reservoir without noise: taught along the data, then on its own."""
     model = process.model
-    model.require_readout("forecast") if hasattr(model, "require_readout") else None
+    if hasattr(model, "require_readout"):
+        model.require_readout("forecast")
+    check_data(process, data, "forecast")
     S = len(data.y) if data.is_batch else 1
     mean, x, diverged = free_run(model, data, horizon, _future(process, u, horizon, S, data.is_batch))
     n, p = model.n_states, model.n_outputs

@@ -10,13 +10,17 @@ import numpy as np
 from ..kernels.reservoir import CODES
 
 
+BUILT_IN: dict[str, Activation] = {}
+
+
 @dataclass(frozen=True)
 class Activation:
     """A scalar activation s, its derivative, and the range [low, high] that the derivative never leaves.
 
     function, derivative: NumPy functions applied entry by entry to arrays (n,); under numba.njit they run compiled.
     slope: (low, high); a certificate holds for every slope in it, so it must be true on all reals.
-    curvature: a bound on the absolute second derivative, None where there is none. name: shown in print.
+    curvature: a bound on the absolute second derivative, None where there is none. name: shown in print; kernels and
+    certificates know the built-in activations by theirs, so those names are taken.
     """
 
     function: Callable
@@ -26,9 +30,17 @@ class Activation:
     curvature: float | None = None
 
     def __post_init__(self) -> None:
-        low, high = (float(s) for s in self.slope)
-        if not (np.isfinite(low) and np.isfinite(high) and low <= high):
-            raise ValueError(f"Activation: expected slope=(low, high) finite with low <= high; received {self.slope}.")
+        for name in ("function", "derivative"):
+            if not callable(getattr(self, name)):
+                raise TypeError(f"Activation: expected {name} as a function of an array; received {getattr(self, name)!r}.")
+        pair = np.asarray(self.slope).tolist()
+        low, high = pair if isinstance(pair, list) and len(pair) == 2 else (np.nan, np.nan)
+        if not (isinstance(low, int | float) and isinstance(high, int | float) and -np.inf < low <= high < np.inf):
+            raise ValueError(f"Activation: expected slope=(low, high), two finite numbers with low <= high; received {self.slope!r}.")
+        low, high = float(low), float(high)
+        if self.name in BUILT_IN and self.function is not BUILT_IN[self.name].function:
+            raise ValueError(f"Activation: expected a name of its own; received {self.name!r}, which is built in and compiled "
+                             f"under that name. Pass activation={self.name!r} for the built-in one.")
         object.__setattr__(self, "slope", (low, high))
 
     @property
@@ -47,7 +59,7 @@ def _sigmoid(v: np.ndarray) -> np.ndarray:
 
 
 # The last number bounds the second derivative: 4/(3 sqrt 3) for tanh, 1/(6 sqrt 3) for the logistic function.
-BUILT_IN = {
+BUILT_IN |= {
     "identity": Activation(lambda v: v * 1.0, np.ones_like, (1.0, 1.0), "identity", 0.0),
     "tanh": Activation(np.tanh, lambda v: 1.0 - np.tanh(v) ** 2, (0.0, 1.0), "tanh", 4 / (3 * np.sqrt(3))),
     "relu": Activation(lambda v: np.maximum(v, 0.0), lambda v: (v > 0) * 1.0, (0.0, 1.0), "relu", None),

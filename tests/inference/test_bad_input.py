@@ -59,3 +59,12 @@ def test_a_function_that_leaves_the_numbers_is_named_with_its_time():
     process = sysid.Process(model, 1.0, 1.0, initial=sysid.Gaussian([1.0], [[1.0]]))
     with pytest.raises(FloatingPointError, match="time step"):
         sysid.filter(process, sysid.Data(np.ones(50)))
+
+
+def test_a_forecast_of_a_bare_reservoir_names_what_is_missing_or_misshaped():
+    rng = np.random.default_rng(0)
+    esn = sysid.ESN.random(5, 0, 1, rng=rng)
+    with pytest.raises(ValueError, match="expected an ESN with a readout"):
+        sysid.forecast(sysid.ESN.random(5, 1, rng=rng), sysid.Data(np.ones((10, 1)), np.ones((10, 1))), 5)
+    with pytest.raises(ValueError, match=r"forecast: expected y with shape \(T, 1\)"):
+        sysid.forecast(esn.with_readout(np.ones((1, 5))), sysid.Data(np.ones((10, 2))), 5)

@@ -143,3 +143,10 @@ def test_a_reservoir_without_readout_still_simulates_its_states():
     assert sim.x.shape == (4, 3) and sim.final.shape == (3,)
     with pytest.raises(ValueError, match="no readout"):
         _ = sim.y
+
+
+def test_a_users_activation_cannot_take_the_name_of_a_built_in_one():
+    with pytest.raises(ValueError, match="which is built in"):
+        sysid.Activation(np.sin, np.cos, (-1, 1), name="tanh")
+    with pytest.raises(ValueError, match=r"expected slope=\(low, high\)"):
+        sysid.Activation(np.sin, np.cos, 1.0)
