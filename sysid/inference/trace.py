@@ -108,13 +108,18 @@ class Trace:
 
 
 def unfolded(P: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """P[index], a new array (T, ., .); for small matrices many times faster than indexing."""
-    return np.take(P, index, axis=0, mode="clip")
+    """P[index], (T, ., .): P itself, read-only, where every step has a slot of its own."""
+    if len(P) == len(index) > 0 and index[-1] == len(P) - 1:
+        whole = P.view()
+        whole.setflags(write=False)
+        return whole
+    return np.take(P, index, axis=0, mode="clip")  # for small matrices many times faster than indexing
 
 
 def with_infinite(cov: np.ndarray, where: np.ndarray | None) -> np.ndarray:
     """Set the variances marked in `where` (k, n), the first k steps, to infinity."""
     if where is not None:
+        cov = cov if cov.flags.writeable else cov.copy()
         step, i = np.nonzero(where)
         cov[step, i, i] = np.inf
     return cov

@@ -17,13 +17,14 @@ from ._jit import helper, kernel, mask_row, mat, out_mat, out_vec, real
 EPS = 2.220446049250313e-16
 LOG_2PI = 1.8378770664093453
 SMALLEST = 1e-280  # variances below it have left double precision
+HANDFUL = 6  # up to so many states plain loops are faster than BLAS
 AMPLE = 1e-3  # where this share of every variance is left, P - V V' has lost no more than three digits to cancellation
 
 
 @helper
 def multiply(A, B, out):
     """out = A B, by rows so that the inner loop runs along memory; zeros of A cost nothing."""
-    if A.shape[0] * A.shape[1] * B.shape[1] > 3000:
+    if A.shape[0] * A.shape[1] * B.shape[1] > 200:
         np.dot(A, B, out)
         return
     for i in range(A.shape[0]):
@@ -242,7 +243,7 @@ def gain(P, C, R, seen, K, W, M, S, V, root):
 def plain(P, V, out):
     """out = P - V V'; returns the smallest share of a variance left, or -1 where one is not ample."""
     n, p = V.shape
-    large = n * n * p > 3000
+    large = n * n * p > 400
     if large:
         np.dot(V, V.T, out)
     share = 1.0
@@ -324,16 +325,72 @@ def joseph(P, K, C, R, seen, M, T, V, out):
     return share
 
 
-@kernel(mat, mat, mat, mask_row, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_vec,
-        returns=real)  # fmt: skip
-def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
-    """Condition P (n, n) on the outputs seen: out (n, n), gain K (n, p), whitening W (p, p) with W S W' = I.
+@helper
+def swift(P, C, R, seen, K, W, out, M, S, info):
+    """As `condition` for a handful of states: whether ample shares are left of all variances, else nothing is to be used."""
+    n, p = P.shape[0], C.shape[0]
+    missing, det = 0, 1.0
+    for j in range(p):
+        here = seen[j]
+        gross = 0.0
+        for i in range(n):
+            total = 0.0
+            for k in range(n if here else 0):
+                total += C[j, k] * P[k, i]
+            M[j, i] = total
+            gross += C[j, i] * C[j, i] * P[i, i]
+        for i in range(j + 1):
+            both = here and seen[i]
+            total = R[j, i] if both else 0.0
+            for k in range(n if both else 0):
+                total += M[j, k] * C[i, k]
+            for k in range(i):
+                total -= S[j, k] * S[i, k]
+            if i < j:
+                S[j, i] = total * S[i, i]
+            elif not here:
+                missing += 1
+                S[j, j] = 1.0
+            elif total > max(AMPLE * (n * gross + R[j, j]), SMALLEST):  # n gross bounds (sum |c| sqrt(P))^2
+                det *= total
+                S[j, j] = 1.0 / np.sqrt(total)  # L in S, with inverses on the diagonal
+            else:
+                return False
+        for i in range(j):  # W = L^-1, row by row
+            total = 0.0
+            for k in range(i, j):
+                total -= S[j, k] * W[k, i]
+            W[j, i] = total * S[j, j]
+            W[i, j] = 0.0
+        W[j, j] = S[j, j]
+    if not 1e-250 < det < 1e250:
+        return False
+    for i in range(n):
+        for j in range(p - 1, -1, -1):  # column i of M becomes that of V' = W C P
+            total = 0.0
+            for k in range(j + 1):
+                total += W[j, k] * M[k, i]
+            M[j, i] = total
+        for j in range(p):
+            total = 0.0
+            for k in range(j, p):
+                total += M[k, i] * W[k, j]
+            K[i, j] = total
+        for j in range(i + 1):
+            total = P[i, j]
+            for k in range(p):
+                total -= M[k, i] * M[k, j]
+            out[i, j] = total
+            out[j, i] = total
+        if not out[i, i] > max(AMPLE * P[i, i], SMALLEST):
+            return False
+    info[0], info[1] = p, -0.5 * ((p - missing) * LOG_2PI + np.log(det))
+    return True
 
-    Rows and columns of missing outputs are zero. M: (p, n), S: (p, p), T: (n, n), V: (n, p), root: (2, max(n, p)) are
-    workspace. info leaves as [rank of S, constant of the log-density]. Where S is singular the gain is by pseudo-inverse
-    and the last rows of W span its null space.
-    Returns the smallest share that cancellation left of any variance.
-    """
+
+@helper(_nrt=True)
+def careful(P, C, R, seen, K, W, out, M, S, T, V, root, info):
+    """`condition` at any size and condition."""
     regular, rank, const, left = gain(P, C, R, seen, K, W, M, S, V, root)  # [ESN-SSM, Eq. 65]
     info[0], info[1] = rank, const
     if regular and left > AMPLE:
@@ -341,3 +398,18 @@ def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
         if share > 0.0:
             return min(left, share)
     return min(left, joseph(P, K, C, R, seen, M, T, V, out))
+
+
+@kernel(mat, mat, mat, mask_row, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_vec,
+        returns=real, _nrt=False)  # fmt: skip
+def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
+    """Condition P (n, n) on the outputs seen: out (n, n), gain K (n, p), whitening W (p, p) with W S W' = I.
+
+    Rows and columns of missing outputs are zero. M: (p, n), S: (p, p), T: (n, n), V: (n, p), root: (2, max(n, p)) are
+    workspace. info leaves as [rank of S, constant of the log-density]. Where S is singular the gain is by pseudo-inverse
+    and the last rows of W span its null space.
+    Returns the smallest share that cancellation left of any variance, 1 if ample.
+    """
+    if P.shape[0] <= HANDFUL and swift(P, C, R, seen, K, W, out, M, S, info):
+        return 1.0
+    return careful(P, C, R, seen, K, W, out, M, S, T, V, root, info)

@@ -11,12 +11,14 @@ from ._jit import helper, kernel, mat, out_mat, real
 
 EPS = 2.220446049250313e-16
 SMALLEST = 1e-280  # variances below it have left double precision
+AMPLE = 1e-3  # where this share of every variance is left, cancellation has cost no more than three digits
+HANDFUL = 6  # up to so many states plain loops are faster than BLAS
 
 
 @helper
 def multiply(A, B, out):
     """out = A B, by rows so that the inner loop runs along memory; zeros of A cost nothing."""
-    if A.shape[0] * A.shape[1] * B.shape[1] > 3000:
+    if A.shape[0] * A.shape[1] * B.shape[1] > 200:
         np.dot(A, B, out)
         return
     for i in range(A.shape[0]):
@@ -31,36 +33,57 @@ def multiply(A, B, out):
 
 @helper
 def sandwich(B, P, work, out):
-    """out += B' P B for a symmetric P: the lower triangle, mirrored."""
+    """out = B' P B for a symmetric P: the lower triangle, whatever lies above."""
     n = B.shape[1]
     multiply(P, B, work)
-    if n > 14:
-        product = np.dot(B.T, work)
-        for i in range(n):
-            for j in range(i + 1):
-                out[i, j] += product[i, j]
-    else:
-        for k in range(B.shape[0]):
-            for i in range(n):
-                b = B[k, i]
-                if b != 0.0:
-                    for j in range(i + 1):
-                        out[i, j] += b * work[k, j]
+    if n > HANDFUL:
+        np.dot(B.T, work, out)
+        return
     for i in range(n):
-        for j in range(i):
-            out[j, i] = out[i, j]
+        for j in range(i + 1):
+            out[i, j] = 0.0
+            for k in range(B.shape[0]):
+                out[i, j] += B[k, i] * work[k, j]
 
 
-@kernel(mat, mat, mat, out_mat, out_mat, out_mat, returns=real)
-def propagate(AT, P, Q, work, root, out):
-    """out = A P A' + Q from AT = A'; work: (n, n), root: (2, n). Returns the smallest share of a variance left."""
+@helper
+def swift(AT, P, Q, work, out):
+    """out = A P A' + Q for a handful of states; whether ample shares are left of all variances, else it is not to be used."""
+    n = P.shape[0]
+    for i in range(n):
+        for j in range(n):
+            total = 0.0
+            for k in range(n):
+                total += P[i, k] * AT[k, j]
+            work[i, j] = total
+    for i in range(n):
+        gross = 0.0
+        for k in range(n):
+            gross += AT[k, i] * AT[k, i] * P[k, k]
+        for j in range(i + 1):
+            total = Q[i, j]
+            for k in range(n):
+                total += AT[k, i] * work[k, j]
+            out[i, j] = total
+            out[j, i] = total
+        # n sum a^2 P bounds (sum |a| sqrt(P))^2, what the variance was summed from
+        if not out[i, i] > max(AMPLE * (n * gross + Q[i, i]), SMALLEST):
+            return False
+    return True
+
+
+@helper(_nrt=True)
+def careful(AT, P, Q, work, root, out):
+    """out = A P A' + Q; variances that vanish to rounding are zero. Returns the smallest share of a variance left."""
     n = P.shape[0]
     for i in range(n):
         root[0, i] = np.sqrt(P[i, i])
         root[1, i] = 0.0
-        for j in range(n):
-            out[i, j] = Q[i, j]
     sandwich(AT, P, work, out)  # [ESN-SSM, Eq. 64]
+    for i in range(n):
+        for j in range(i + 1):
+            out[i, j] += Q[i, j]
+            out[j, i] = out[i, j]
     for k in range(n):
         for i in range(n):
             root[1, i] += abs(AT[k, i]) * root[0, k]
@@ -75,3 +98,11 @@ def propagate(AT, P, Q, work, root, out):
         else:
             share = min(share, out[i, i] / gross)
     return share
+
+
+@kernel(mat, mat, mat, out_mat, out_mat, out_mat, returns=real, _nrt=False)  # counting references would cost as much again
+def propagate(AT, P, Q, work, root, out):
+    """out = A P A' + Q from AT = A'; work: (n, n), root: (2, n). Returns the smallest share of a variance left, 1 if ample."""
+    if P.shape[0] <= HANDFUL and swift(AT, P, Q, work, out):
+        return 1.0
+    return careful(AT, P, Q, work, root, out)

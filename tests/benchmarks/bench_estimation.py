@@ -146,19 +146,31 @@ def nonlinear():
 
     @numba.njit
     def f(x, u, p, t):
-        return np.dot(p[:16].reshape((4, 4)), x)
+        out = np.empty(4)
+        for i in range(4):
+            out[i] = p[4 * i] * x[0] + p[4 * i + 1] * x[1] + p[4 * i + 2] * x[2] + p[4 * i + 3] * x[3]
+        return out
 
     @numba.njit
     def g(x, u, p, t):
-        return np.dot(p[16:].reshape((2, 4)), x)
+        out = np.empty(2)
+        for i in range(2):
+            out[i] = p[16 + 4 * i] * x[0] + p[17 + 4 * i] * x[1] + p[18 + 4 * i] * x[2] + p[19 + 4 * i] * x[3]
+        return out
 
     @numba.njit
     def fx(x, u, p, t):
-        return p[:16].reshape((4, 4)).copy()
+        out = np.empty((4, 4))
+        for i in range(16):
+            out.flat[i] = p[i]
+        return out
 
     @numba.njit
     def gx(x, u, p, t):
-        return p[16:].reshape((2, 4)).copy()
+        out = np.empty((2, 4))
+        for i in range(8):
+            out.flat[i] = p[16 + i]
+        return out
 
     model = sysid.Nonlinear(f, g, 4, 0, 2, p=packed, jacobians={"fx": fx, "gx": gx})
     ours = sysid.Process(model, process.Q, process.R, initial=process.initial)
