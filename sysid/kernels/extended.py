@@ -104,6 +104,55 @@ def squared(W, e, rank, seen, y, y_hat):
     return total
 
 
+@helper(_nrt=False)  # counting the references of its views would cost as much as the update
+def update(condition, turn, t, s, k, r, P, R, Y, seen, y_hat, C, K, W, M, S, V, work, root, info, e, about, Yp, Ct, Xp, Pp, Pf):
+    """One linearisation of the update: about moves to the filtered mean. Returns by how many deviations, and the share left."""
+    n, q = P.shape[0], len(e)
+    if turn == 0:
+        copy(P, Pp[k])
+        copy(C, Ct[t if len(Ct) > 1 else 0])
+        for i in range(n):
+            Xp[s, i] = about[i]
+        for j in range(q):
+            Yp[t, j] = y_hat[j]
+    left = condition(Pp[k], C, R[r], seen[t], K, W, Pf[k], M, S, work, V, root, info)
+    for j in range(q):
+        e[j] = 0.0
+        if seen[t, j]:
+            e[j] = Y[t, j] - y_hat[j]
+            for i in range(n):
+                e[j] -= C[j, i] * (Xp[s, i] - about[i])
+    moved = 0.0
+    for i in range(n):
+        new = Xp[s, i]
+        for j in range(q):
+            new += K[i, j] * e[j]
+        moved = max(moved, abs(new - about[i]) / (np.sqrt(P[i, i]) + 1e-300))
+        about[i] = new
+    return moved, left
+
+
+@helper(_nrt=False)
+def turned(A, Q, t, a, k, AT, Qt):
+    """AT[a] = A', Qt[k] = Q of step t."""
+    q = t if len(Q) > 1 else 0
+    for i in range(A.shape[0]):
+        for j in range(A.shape[0]):
+            AT[a, j, i] = A[i, j]
+            Qt[k, i, j] = Q[q, i, j]
+
+
+@helper(_nrt=False)
+def predict(propagate, a, k, b, AT, Pf, Qt, work, root, P):
+    return propagate(AT[a], Pf[k], Qt[b], work, root, P)
+
+
+@helper(_nrt=False)
+def density(W, e, info, t, seen, Y, Yp):
+    """log p(y[t] | past)."""
+    return info[1] - 0.5 * squared(W, e, int(info[0]), seen[t], Y[t], Yp[t])
+
+
 @kernel(condition_step, propagate_step, state_function, state_function, state_jacobian, state_jacobian, state_jacobian, mat, integer, vec, real, real,
         cube, cube, mat, mask_type, integer, vec, mat, out_mat, out_cube, out_mat, out_mat, out_cube, out_cube, out_cube, out_cube, out_vec,
         out_vec, out_mat, nogil=True)  # fmt: skip
@@ -128,48 +177,32 @@ def extended(condition, propagate, f, g, fx, gx, fu, U, m, p, t0, dt, Q, R, Y, s
         mean_slot, keep = t if len(Xp) > 1 else 0, t if len(Pp) > 1 else 0
         line, noise = t if len(AT) > 1 else 0, t if len(Qt) > 1 else 0
         r = t if len(R) > 1 else 0
-        copy(P, Pp[keep])
+        ut = U[t]
         for i in range(n):
-            Xp[mean_slot, i] = x[i]
             about[i] = x[i]
         left = 1.0
         for turn in range(iterations):
-            y_hat, C = g(about, U[t], p, time), gx(about, U[t], p, time)
+            y_hat, C = g(about, ut, p, time), gx(about, ut, p, time)
             if not finite(y_hat, C):
+                for i in range(n):
+                    Xp[mean_slot, i] = x[i]
                 return t, 0, share
-            if turn == 0:
-                copy(C, Ct[t if len(Ct) > 1 else 0])
-                for j in range(q):
-                    Yp[t, j] = y_hat[j]
-            left = condition(Pp[keep], C, R[r], seen[t], K, W, Pf[keep], M, S, work, V, root, info)
-            moved = 0.0
-            for j in range(q):
-                e[j] = 0.0
-                if seen[t, j]:
-                    e[j] = Y[t, j] - y_hat[j]
-                    for i in range(n):
-                        e[j] -= C[j, i] * (Xp[mean_slot, i] - about[i])
-            for i in range(n):
-                new = Xp[mean_slot, i]
-                for j in range(q):
-                    new += K[i, j] * e[j]
-                moved = max(moved, abs(new - about[i]) / (np.sqrt(P[i, i]) + 1e-300))
-                about[i] = new
+            moved, left = update(condition, turn, t, mean_slot, keep, r, P, R, Y, seen, y_hat, C, K, W, M, S, V, work, root, info, e, about,
+                                 Yp, Ct, Xp, Pp, Pf)  # fmt: skip
             if moved < 1e-10:
                 break
         share = min(share, left)
-        L[t] = info[1] - 0.5 * squared(W, e, int(info[0]), seen[t], Y[t], Yp[t])
-        following = f(about, U[t], p, time)
+        L[t] = density(W, e, info, t, seen, Y, Yp)
+        following = f(about, ut, p, time)
         for i in range(n):
             Xf[mean_slot, i] = about[i]
             x[i] = following[i]
-        A = fx(about, U[t], p, time)
+        A = fx(about, ut, p, time)
         if not finite(x, A):
             return t, 1, share
-        copy(A.T, AT[line])
-        copy(Q[t if len(Q) > 1 else 0], Qt[noise])
+        turned(A, Q, t, line, noise, AT, Qt)
         if U.shape[1] > m and not seen[t].all():
-            y_hat, slopes = g(about, U[t], p, time), fu(about, U[t], p, time)
+            y_hat, slopes = g(about, ut, p, time), fu(about, ut, p, time)
             fed_back(slopes, m, R[r], seen[t], Y[t], y_hat, C, x, AT[line], Qt[noise])
-        share = min(share, propagate(AT[line], Pf[keep], Qt[noise], work, root, P))
+        share = min(share, predict(propagate, line, keep, noise, AT, Pf, Qt, work, root, P))
     return -1, 0, share

@@ -63,21 +63,10 @@ def indefinite(P, L):
     return False
 
 
-@kernel(condition_step, propagate_step, cube, cube, cube, cube, mask_type, mat, flag, out_cube, out_cube, out_cube, out_cube, out_vec, out_index,
-        out_index, out_mat, nogil=True)  # fmt: skip
-def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K, W, const, rank, index, P):
-    """Covariances and gains of T steps: Pp, Pf (slots, n, n), K (slots, n, p), W (slots, p, p), const, rank (slots,).
-
-    AT (A transposed), C, Q, R: one matrix, or one a step. seen: (T, p). P0: (n, n) at the first step.
-    Pp and Pf may have a single slot where they are not to be kept. P (n, n) leaves as the covariance of step T.
-    May stop (a time-invariant model): the recursion is frozen once STRIDE steps leave it unchanged to rounding.
-    Returns the number of slots, and the smallest share that cancellation left of any variance, -1 where a covariance lost
-    its sign: cancellation of several steps adds up.
-    """
-    T, n, p = len(seen), P.shape[0], C.shape[1]
-    M, S, V, root, info = np.empty((p, n)), np.empty((p, p)), np.empty((n, p)), np.empty((2, max(n, p))), np.empty(2)
-    work, before = np.empty((n, n)), np.empty((n, n))
-    copy(P0, P)
+@helper(_nrt=False)  # counting the references of its views would cost as much as a step of two states
+def recursion(condition, propagate, AT, C, Q, R, seen, may_stop, Pp, Pf, K, W, const, rank, index, P, M, S, V, root, info, work, before):
+    """`covariances` from P = P0, its workspace given."""
+    T, p = len(seen), C.shape[1]
     slot, streak, frozen, share = -1, 0, False, 1.0
     for t in range(T):
         complete = True
@@ -107,3 +96,21 @@ def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K
         if t == T - 1 or frozen:
             copy(following, P)
     return slot + 1, share
+
+
+@kernel(condition_step, propagate_step, cube, cube, cube, cube, mask_type, mat, flag, out_cube, out_cube, out_cube, out_cube, out_vec, out_index,
+        out_index, out_mat, nogil=True)  # fmt: skip
+def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K, W, const, rank, index, P):
+    """Covariances and gains of T steps: Pp, Pf (slots, n, n), K (slots, n, p), W (slots, p, p), const, rank (slots,).
+
+    AT (A transposed), C, Q, R: one matrix, or one a step. seen: (T, p). P0: (n, n) at the first step.
+    Pp and Pf may have a single slot where they are not to be kept. P (n, n) leaves as the covariance of step T.
+    May stop (a time-invariant model): the recursion is frozen once STRIDE steps leave it unchanged to rounding.
+    Returns the number of slots, and the smallest share that cancellation left of any variance, -1 where a covariance lost
+    its sign: cancellation of several steps adds up.
+    """
+    n, p = P.shape[0], C.shape[1]
+    M, S, V, root, info = np.empty((p, n)), np.empty((p, p)), np.empty((n, p)), np.empty((2, max(n, p))), np.empty(2)
+    work, before = np.empty((n, n)), np.empty((n, n))
+    copy(P0, P)
+    return recursion(condition, propagate, AT, C, Q, R, seen, may_stop, Pp, Pf, K, W, const, rank, index, P, M, S, V, root, info, work, before)

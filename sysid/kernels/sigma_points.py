@@ -32,7 +32,7 @@ mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 EPS = 2.220446049250313e-16
 
 
-@helper
+@helper(_nrt=False)
 def factor(P, L):
     """Lower-triangular L with L L' = P; a direction that has vanished to rounding has a zero column."""
     n = P.shape[0]
@@ -54,16 +54,17 @@ def factor(P, L):
             L[i, j] = total / L[j, j]
 
 
-@helper
-def place(x, L, xi, point):
-    """point = x + L xi."""
+@helper(_nrt=False)  # here and below: counting the references of views would cost as much as the work
+def place(x, L, xi, r, point):
+    """point = x + L xi[r]."""
     for i in range(len(x)):
-        point[i] = x[i]
+        total = x[i]
         for k in range(i + 1):
-            point[i] += L[i, k] * xi[k]
+            total += L[i, k] * xi[r, k]
+        point[i] = total
 
 
-@helper
+@helper(_nrt=False)
 def regress(F, xi, w, about_first, excess, L, mean, slope, spread):
     """Mean (m,), slope A (m, n) and Omega added to spread (m, m) from values F (k, m) at unit points xi (k, n).
 
@@ -73,13 +74,16 @@ def regress(F, xi, w, about_first, excess, L, mean, slope, spread):
     k, m = F.shape
     n = xi.shape[1]
     for a in range(m):
-        mean[a] = 0.0
+        total = 0.0
         for i in range(k):
-            mean[a] += w[i] * F[i, a]
+            total += w[i] * F[i, a]
+        mean[a] = total
         for j in range(n):
-            slope[a, j] = 0.0
+            total = 0.0
             for i in range(k):
-                slope[a, j] += w[i] * (F[i, a] - F[0, a]) * xi[i, j]
+                if xi[i, j] != 0.0:
+                    total += w[i] * (F[i, a] - F[0, a]) * xi[i, j]
+            slope[a, j] = total
     for i in range(1 if about_first else 0, k):
         for a in range(m):  # F is no longer needed: it becomes the residuals
             F[i, a] -= F[0, a] if about_first else mean[a]
@@ -107,12 +111,12 @@ def copy(source, target):
             target[i, j] = source[i, j]
 
 
-@helper
-def stored(value, row):
-    """row = value; whether all of it is finite."""
+@helper(_nrt=False)
+def stored(value, F, r):
+    """F[r] = value; whether all of it is finite."""
     finite = True
-    for a in range(len(row)):
-        row[a] = value[a]
+    for a in range(F.shape[1]):
+        F[r, a] = value[a]
         finite = finite and abs(value[a]) <= 1.7e308
     return finite
 
@@ -130,19 +134,20 @@ def sigma_filter(condition, propagate, f, g, xi, w, about_first, excess, U, p, t
     T, n, q = len(Y), len(x0), Y.shape[1]
     M, S, V, root, info = np.empty((q, n)), np.empty((q, q)), np.empty((n, q)), np.empty((2, max(n, q))), np.empty(2)
     K, W, e, chol, work = np.empty((n, q)), np.empty((q, q)), np.empty(q), np.empty((n, n)), np.empty((n, n))
-    point, G, F, A, share = np.empty(n), np.empty((len(xi), q)), np.empty((len(xi), n)), np.empty((n, n)), 1.0
+    point, xf, share = np.empty(n), np.empty(n), 1.0
+    G, F, A = np.empty((len(xi), q)), np.empty((len(xi), n)), np.empty((n, n))
     copy(P0, P)
     for i in range(n):
         x[i] = x0[i]
     for t in range(T):
-        time = t0 + t * dt
+        time, ut = t0 + t * dt, U[t]
         s, k = t if len(Xp) > 1 else 0, t if len(Pp) > 1 else 0
         copy(P, Pp[k])
         copy(R[t if len(R) > 1 else 0], Rt[k])
         factor(Pp[k], chol)
         for i in range(len(xi)):
-            place(x, chol, xi[i], point)
-            if not stored(g(point, U[t], p, time), G[i]):
+            place(x, chol, xi, i, point)
+            if not stored(g(point, ut, p, time), G, i):
                 return t, 0, share
         regress(G, xi, w, about_first > 0, excess, chol, Yp[t], Ct[k], Rt[k])
         share = min(share, condition(Pp[k], Ct[k], Rt[k], seen[t], K, W, Pf[k], M, S, work, V, root, info))
@@ -161,14 +166,15 @@ def sigma_filter(condition, propagate, f, g, xi, w, about_first, excess, U, p, t
         L[t] = info[1] - 0.5 * square
         for i in range(n):
             Xp[s, i] = x[i]
-            Xf[s, i] = x[i]
+            xf[i] = x[i]
             for j in range(q):
-                Xf[s, i] += K[i, j] * e[j]
+                xf[i] += K[i, j] * e[j]
+            Xf[s, i] = xf[i]
         copy(Q[t if len(Q) > 1 else 0], Qt[k])
         factor(Pf[k], chol)
         for i in range(len(xi)):
-            place(Xf[s], chol, xi[i], point)
-            if not stored(f(point, U[t], p, time), F[i]):
+            place(xf, chol, xi, i, point)
+            if not stored(f(point, ut, p, time), F, i):
                 return t, 1, share
         regress(F, xi, w, about_first > 0, excess, chol, x, A, Qt[k])
         copy(A.T, AT[k])
