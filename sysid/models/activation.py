@@ -9,7 +9,6 @@ import numpy as np
 
 from ..kernels.reservoir import CODES
 
-
 BUILT_IN: dict[str, Activation] = {}
 
 
