@@ -154,6 +154,21 @@ class PrefixBackward:
     X: list[np.ndarray]
 
 
+def reverse_step(prefix: Prefix, t: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """x[t] given x[t+1] and y[..t]: its gain on x[t+1] (n, n), covariance (n, n), and directions still infinite (n, d).
+
+    x[t] is conditioned on the n measurements x[t+1] = A x[t] + w one at a time.
+    """
+    n = prefix.xf.shape[2]
+    D, rows, unit = decorrelated(prefix.Q[t], prefix.A[t], np.eye(n))
+    G, C, X = np.zeros((n, n)), prefix.Pf[t], prefix.X[t]
+    for i in range(n):
+        K, C, X, _, _ = condition(C, X, rows[i], D[i])
+        G = G - np.outer(K, rows[i] @ G)
+        G[:, i] += K
+    return G @ unit, C, X
+
+
 def smooth_prefix(prefix: Prefix, x: np.ndarray, P: np.ndarray, X: np.ndarray) -> PrefixBackward:
     """Back through the diffuse steps from the smoothed law (x (S, n), P, X) of the step after them.
 
@@ -162,15 +177,8 @@ def smooth_prefix(prefix: Prefix, x: np.ndarray, P: np.ndarray, X: np.ndarray) -
     k, S, n = prefix.xf.shape
     xs, Ps, GT, Xs = np.empty((k, S, n)), np.empty((k, n, n)), np.empty((k, n, n)), [X] * k
     for t in range(k - 1, -1, -1):
-        A = prefix.A[t]
-        D, rows, unit = decorrelated(prefix.Q[t], A, np.eye(n))
-        G, C, Xc = np.zeros((n, n)), prefix.Pf[t], prefix.X[t]
-        for i in range(n):
-            K, C, Xc, _, _ = condition(C, Xc, rows[i], D[i])
-            G = G - np.outer(K, rows[i] @ G)
-            G[:, i] += K
-        G = G @ unit
-        x = prefix.xf[t] + (x - prefix.xf[t] @ A.T - prefix.b[t]) @ G.T
+        G, C, Xc = reverse_step(prefix, t)
+        x = prefix.xf[t] + (x - prefix.xf[t] @ prefix.A[t].T - prefix.b[t]) @ G.T
         P = symmetric(C + G @ P @ G.T)
         X = moved(np.eye(n), np.hstack([Xc, G @ X]))
         xs[t], Ps[t], GT[t], Xs[t] = x, P, G.T, X

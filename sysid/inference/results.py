@@ -152,6 +152,22 @@ class Smoothed(Shown):
         x, dt = self.smoothed.mean, self.process.model.dt
         return x[1:] - np.array([fun.f(x[t], u[t], fun.p, t * dt) for t in range(len(x) - 1)]).reshape(len(x) - 1, -1)
 
+    @property
+    def state_disturbance_cov(self) -> np.ndarray:
+        """Cov(w[t] | y): (T-1, n, n), to judge `state_disturbances` by; of the linearisation for nonlinear models. One sequence."""
+        from .disturbances import state_disturbance_covariances
+
+        self._functions()
+        return state_disturbance_covariances(self.process, self.data, self.filter.traces[0], self.passes[0])
+
+    @property
+    def output_disturbance_cov(self) -> np.ndarray:
+        """Cov(v[t] | y): (T, p, p) of the measured entries, NaN elsewhere. One sequence."""
+        from .disturbances import output_disturbance_covariances
+
+        self._functions()
+        return output_disturbance_covariances(self.filter.traces[0], self.passes[0], ~self.data.missing)
+
     def _functions(self) -> tuple[Any, np.ndarray]:
         if self.data.is_batch:
             raise ValueError("disturbances: expected one sequence; received a batch. Smooth each of data.sequences().")

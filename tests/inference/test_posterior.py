@@ -7,6 +7,7 @@ import pytest
 import sysid
 from tests.inference.test_kalman import problem
 from tests.inference.test_nonlinear import pendulum_process
+from tests.reference.kalman import dense_posterior
 
 
 @pytest.mark.parametrize("diffuse", [False, True])
@@ -24,14 +25,39 @@ def test_posterior_paths_have_the_smoothed_moments(diffuse):
     np.testing.assert_allclose(lagged, s.cross_cov, atol=0.12 * s.smoothed.cov.max())
 
 
-@pytest.mark.parametrize("lag", [0, 1, 4, 100])
-def test_fixed_lag_is_the_smoother_of_a_shorter_record(lag):
+def lag_cases():
     process, data = problem(2, T=15)
-    lagged = sysid.smooth(process, data, sysid.FixedLag(lag))
+    model, Q, R = process.model, process.Q, process.R
+    shared = sysid.Data(np.random.default_rng(0).standard_normal((15, data.n_outputs)), data.u)
+    y = data.y.copy()
+    y[:3], y[1, 0] = np.nan, 1.0
+    half = sysid.Blocks(([0, 1], sysid.Diffuse()), ([2], sysid.Gaussian([1.0], [[2.0]])))
+    return {
+        "proper": (process, data, sysid.Kalman()),
+        "factors": (process, data, sysid.Kalman("sqrt")),
+        "no gaps": (process, shared, sysid.Kalman("sqrt")),
+        "diffuse": (sysid.Process(model, Q, R, initial=sysid.Diffuse()), data, sysid.Kalman()),
+        "diffuse, late": (sysid.Process(model, Q, R, initial=sysid.Diffuse()), sysid.Data(y, data.u), sysid.Kalman()),
+        "half diffuse, factors": (sysid.Process(model, Q, R, initial=half), data, sysid.Kalman("sqrt")),
+        "singular": (sysid.Process(model, np.diag([1.0, 0.0, 0.0]), R, initial=sysid.Diffuse()), data, sysid.Kalman()),
+        "extended on factors": (process, data, sysid.ExtendedKalman(form="sqrt")),
+    }
+
+
+@pytest.mark.parametrize("lag", [0, 1, 4, 100])
+@pytest.mark.parametrize("case", lag_cases())
+def test_fixed_lag_is_the_smoother_of_a_shorter_record(lag, case):
+    process, data, method = lag_cases()[case]
+    lagged = sysid.smooth(process, data, sysid.FixedLag(lag, method))
     for t in range(data.n_steps):
-        short = sysid.smooth(process, data[: min(t + lag + 1, data.n_steps)])
-        np.testing.assert_allclose(lagged.smoothed.mean[t], short.smoothed.mean[t], atol=1e-10)
-        np.testing.assert_allclose(lagged.smoothed.cov[t], short.smoothed.cov[t], atol=1e-10)
+        short = sysid.smooth(process, data[: min(t + lag + 1, data.n_steps)], sysid.RTS(method))
+        finite = np.isfinite(np.diag(short.smoothed.cov[t]))
+        np.testing.assert_array_equal(np.isfinite(np.diag(lagged.smoothed.cov[t])), finite)
+        if finite.all():
+            np.testing.assert_allclose(lagged.smoothed.mean[t], short.smoothed.mean[t], atol=1e-9)
+            np.testing.assert_allclose(lagged.smoothed.cov[t], short.smoothed.cov[t], atol=1e-9)
+            if 0 < lag and t < data.n_steps - 1:
+                np.testing.assert_allclose(lagged.cross_cov[t], short.cross_cov[t], atol=1e-9)
 
 
 def test_bryson_frazier_equals_rauch_tung_striebel_also_where_covariances_are_singular():
@@ -73,6 +99,32 @@ def test_disturbances_are_what_moves_the_smoothed_states():
     model, x, u = process.model, s.smoothed.mean, data.inputs
     np.testing.assert_allclose(s.state_disturbances, x[1:] - x[:-1] @ model.A.T - u[:-1] @ model.B.T - model.c, atol=1e-12)
     np.testing.assert_allclose(s.output_disturbances, data.y - x @ model.C.T - u @ model.D.T - model.d, atol=1e-12)
+
+
+@pytest.mark.parametrize("case", ["proper", "correlated", "missing", "factors", "singular"])
+def test_disturbances_have_the_covariance_of_the_dense_joint_gaussian(case):
+    """w and v are linear in the states given all data, so their covariance follows from that of all states together."""
+    process, data = problem(4, T=8, missing=0.3 if case == "missing" else 0.0)
+    model, Q, R, law = process.model, process.Q, process.R, process.initial
+    n, p = model.n_states, model.n_outputs
+    S = 0.3 * np.linalg.cholesky(Q) @ np.ones((n, p)) @ np.linalg.cholesky(R).T / np.sqrt(n * p) if case == "correlated" else None
+    if case == "singular":
+        Q = np.diag([1.0, 0.0, 0.0])[:n, :n]
+    whole = sysid.Process(model, Q, R, S=S, initial=law)
+    s = sysid.smooth(whole, data, sysid.Kalman("sqrt" if case == "factors" else "auto"))
+    u = data.inputs
+    bx, by = u @ model.B.T + model.c, u @ model.D.T + model.d
+    mean, cov, _ = dense_posterior(model.A, model.C, Q, R, bx, by, data.y, law.mean, law.cov, S)
+    for t in range(7):
+        joint = np.block([[cov[t + 1, :, t + 1], cov[t + 1, :, t]], [cov[t, :, t + 1], cov[t, :, t]]])
+        M = np.hstack([np.eye(n), -model.A])
+        np.testing.assert_allclose(s.state_disturbance_cov[t], M @ joint @ M.T, atol=1e-9)
+    seen = ~data.missing
+    for t in range(8):
+        rows = np.flatnonzero(seen[t])
+        np.testing.assert_allclose(s.output_disturbance_cov[t][np.ix_(rows, rows)], (model.C @ cov[t, :, t] @ model.C.T)[np.ix_(rows, rows)], atol=1e-9)
+    assert np.isnan(s.output_disturbance_cov[~seen]).all()
+    assert np.linalg.eigvalsh(s.state_disturbance_cov).min() > -1e-12
 
 
 def test_consistency_accepts_the_true_model_and_names_what_is_wrong():
