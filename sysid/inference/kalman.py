@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,15 +52,25 @@ class Kalman:
         seen = ~np.isnan(stretch.y)
         alike = len(stretch.y) == 1 or bool((seen == seen[:1]).all())
         own_model = isinstance(process.model, Bilinear) or (process.S is not None and process.S.any())
+        common = None if own_model else linear_arrays(process, stretch.u, stretch.start)
         if len(stretch.y) > 1 and (own_model or not alike):
-            parts = [stretch.sequence(s) for s in range(len(stretch.y))]
-            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-                return list(pool.map(lambda part: self._shared(process, part), parts))
-        return [self._shared(process, stretch)]
+            workers = os.cpu_count() or 1
+            with ThreadPoolExecutor(workers) as pool:  # one task a thread: a task a sequence would cost as much as its filter
+                chunks = pool.map(lambda first: [self._sequence(process, stretch, s, common) for s in range(*first)],
+                                  pairwise(np.linspace(0, len(stretch.y), workers + 1).astype(int).tolist()))  # fmt: skip
+                return [trace for chunk in chunks for trace in chunk]
+        return [self._shared(common or self._arrays(process, stretch), stretch)]
 
-    def _shared(self, process: Process, stretch: Stretch) -> Trace:
-        arrays = linear_arrays(process, stretch.u, stretch.start)
-        arrays = decorrelate(arrays, process.S, stretch.y[0])
+    def _sequence(self, process: Process, stretch: Stretch, s: int, common: LinearArrays | None) -> Trace:
+        """Sequence s alone."""
+        part = stretch.sequence(s)
+        return self._shared(self._arrays(process, part) if common is None else common.sequence(s), part)
+
+    @staticmethod
+    def _arrays(process: Process, stretch: Stretch) -> LinearArrays:
+        return decorrelate(linear_arrays(process, stretch.u, stretch.start), process.S, stretch.y[0])
+
+    def _shared(self, arrays: LinearArrays, stretch: Stretch) -> Trace:
         if not stretch.is_diffuse:
             return self._proper(arrays, stretch)
         prefix = run_prefix(arrays, stretch, stretch.diffuse)

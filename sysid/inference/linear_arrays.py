@@ -28,6 +28,11 @@ class LinearArrays:
         """Whether matrices and covariances are constant in time."""
         return max(len(a) for a in (self.AT, self.C, self.Q, self.R)) == 1
 
+    def sequence(self, s: int) -> LinearArrays:
+        """The arrays of sequence s alone."""
+        bx, by = (b if len(b) == 1 else b[s : s + 1] for b in (self.bx, self.by))
+        return LinearArrays(self.AT, self.C, self.Q, self.R, bx, by)
+
 
 def linear_arrays(process: Process, u: np.ndarray, start: int = 0) -> LinearArrays:
     """The arrays of steps start..start+T-1 along inputs u (S or 1, T, m).

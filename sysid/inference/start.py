@@ -28,6 +28,8 @@ class Start:
 def starting_law(process: Process, call: str) -> Start:
     """The law of x[0], all blocks together. Estimated blocks count as diffuse: see `estimated_start`."""
     n, initial = process.n_states, process.initial
+    if isinstance(initial, Gaussian):
+        return Start(initial.mean, initial.cov, np.zeros((n, 0)))
     blocks = initial.blocks if isinstance(initial, Blocks) else ((np.arange(n), initial),)
     named = np.concatenate([states for states, _ in blocks]) if blocks else np.zeros(0, int)
     if sorted(named.tolist()) != list(range(n)):

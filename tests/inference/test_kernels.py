@@ -1,0 +1,136 @@
+"""Fast paths equal the general ones: small steps, blocked gains, difference forms, frozen recursions, batches."""
+
+import numpy as np
+import pytest
+
+import sysid
+from sysid.kernels import conditioning, propagation, smoothing
+
+
+def covariance(rng, n):
+    L = rng.standard_normal((n, n))
+    return L @ L.T + 0.1 * np.eye(n)
+
+
+def workspace(n, p):
+    return [np.empty(shape) for shape in ((n, p), (p, p), (n, n), (p, n), (p, p), (n, n), (n, p), (2, max(n, p)), (2,))]
+
+
+@pytest.mark.parametrize(("n", "p"), [(1, 1), (2, 1), (4, 2), (5, 3), (6, 4), (3, 8)])
+def test_the_update_of_a_handful_of_states_is_the_general_one(n, p):
+    rng = np.random.default_rng([n, p])
+    for _ in range(20):
+        P, C, R = covariance(rng, n), rng.standard_normal((p, n)), covariance(rng, p)
+        seen = rng.random(p) < 0.7
+        small, general = workspace(n, p), workspace(n, p)
+        K, W, out, M, S, _T, _V, _root, info = small
+        assert conditioning.swift(P, C, R, seen, K, W, out, M, S, info)
+        conditioning.careful(P, C, R, seen, *general)
+        for ours, theirs in zip((K, W, out, info), (general[0], general[1], general[2], general[8])):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12 * np.abs(theirs).max(initial=1e-300))
+        assert (out == out.T).all()
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 6])
+def test_the_prediction_of_a_handful_of_states_is_the_general_one(n):
+    rng = np.random.default_rng(n)
+    for _ in range(20):
+        A, P, Q = rng.standard_normal((n, n)), covariance(rng, n), covariance(rng, n)
+        AT, small, general, work, root = np.ascontiguousarray(A.T), *(np.empty((n, n)) for _ in range(3)), np.empty((2, n))
+        assert propagation.swift(AT, P, Q, work, small)
+        propagation.careful(AT, P, Q, work, root, general)
+        np.testing.assert_allclose(small, general, rtol=0, atol=1e-13 * np.abs(general).max())
+        np.testing.assert_allclose(small, A @ P @ A.T + Q, rtol=0, atol=1e-13 * np.abs(general).max())
+
+
+def test_small_steps_leave_to_the_general_form_what_cancels():
+    n = 2
+    P, C, R = np.eye(n), np.array([[1.0, 0.0]]), np.array([[1e-9]])  # a share of 1e-9 is left
+    K, W, out, M, S, _T, _V, _root, info = workspace(n, 1)
+    assert not conditioning.swift(P, C, R, np.ones(1, bool), K, W, out, M, S, info)
+    A = np.array([[1.0, -1.0], [0.0, 1.0]])
+    close = np.array([[1.0, 1.0 - 1e-7], [1.0 - 1e-7, 1.0]])
+    assert not propagation.swift(np.ascontiguousarray(A.T), close, np.zeros((n, n)), np.empty((n, n)), np.empty((n, n)))
+
+
+@pytest.mark.parametrize("n", [3, smoothing.BLOCK, smoothing.BLOCK + 1, 60])
+def test_the_blocked_solve_solves(n):
+    rng = np.random.default_rng(n)
+    P, X = covariance(rng, n), rng.standard_normal((n, n))
+    solved = X.copy()
+    smoothing.solve(P, np.diag(P).copy(), np.empty((n, n)), solved)
+    np.testing.assert_allclose(P @ solved, X, rtol=0, atol=1e-10)
+
+
+def test_the_blocked_solve_leaves_out_vanished_directions():
+    n = 40
+    rng = np.random.default_rng(0)
+    L = rng.standard_normal((n, n - 5))
+    P = L @ L.T
+    X = P @ rng.standard_normal((n, 3))
+    solved = X.copy()
+    assert smoothing.solve(P, np.diag(P).copy(), np.empty((n, n)), solved) == 0.0
+    np.testing.assert_allclose(P @ solved, X, rtol=0, atol=1e-7)
+
+
+def problem(n, p, T, missing=0.0, seed=0):
+    rng = np.random.default_rng([n, p, seed])
+    A = rng.standard_normal((n, n))
+    A *= 0.9 / np.abs(np.linalg.eigvals(A)).max()
+    C = rng.standard_normal((p, n))
+    y = rng.standard_normal((T, p))
+    y[rng.random((T, p)) < missing] = np.nan
+    return A, C, 0.1 * covariance(rng, n), covariance(rng, p), sysid.Gaussian(rng.standard_normal(n), covariance(rng, n)), y
+
+
+@pytest.mark.parametrize(("n", "p"), [(2, 1), (4, 2), (10, 2), (30, 5)])
+def test_a_frozen_recursion_and_its_restart_at_a_gap_equal_the_one_that_never_stops(n, p):
+    T = 300
+    A, C, Q, R, start, y = problem(n, p, T)
+    y[150, 0], y[220:224] = np.nan, np.nan
+    stops = sysid.smooth(sysid.Process(sysid.LTI(A, None, C), Q, R, initial=start), sysid.Data(y))
+    assert len(stops.filter.traces[0].Pf) < 280, "the recursion did not stop: the test shows nothing"
+    every = sysid.LTV(np.broadcast_to(A, (T, n, n)), None, C)
+    runs_on = sysid.smooth(sysid.Process(every, Q, R, initial=start), sysid.Data(y))
+    for ours, theirs in ((stops.filter.predicted, runs_on.filter.predicted), (stops.filter.filtered, runs_on.filter.filtered),
+                         (stops.smoothed, runs_on.smoothed)):  # fmt: skip
+        scale = np.abs(theirs.cov).max()
+        np.testing.assert_allclose(ours.cov, theirs.cov, rtol=0, atol=1e-12 * scale)
+        np.testing.assert_allclose(ours.mean, theirs.mean, rtol=0, atol=1e-11 * np.sqrt(scale))
+    np.testing.assert_allclose(stops.filter.log_likelihoods, runs_on.filter.log_likelihoods, rtol=1e-11)
+
+
+def test_the_frozen_likelihood_of_a_slow_model_is_exact():
+    n, p, T = 4, 2, 20000
+    A, C, Q, R, start, y = problem(n, p, T)
+    A *= 0.9999 / 0.9
+    frozen = sysid.filter(sysid.Process(sysid.LTI(A, None, C), Q, R, initial=start), sysid.Data(y), store="last")
+    every = sysid.LTV(np.broadcast_to(A, (T, n, n)), None, C)
+    exact = sysid.filter(sysid.Process(every, Q, R, initial=start), sysid.Data(y), store="last")
+    assert abs(frozen.log_likelihood / exact.log_likelihood - 1) < 1e-12
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.1])
+def test_a_batch_is_a_loop(missing):
+    A, C, Q, R, start, _ = problem(4, 2, 1)
+    rng = np.random.default_rng(3)
+    u, y = rng.standard_normal((7, 80, 1)), rng.standard_normal((7, 80, 2))
+    y[rng.random(y.shape) < missing] = np.nan
+    process = sysid.Process(sysid.LTI(A, rng.standard_normal((4, 1)), C), Q, R, initial=start)
+    batch = sysid.smooth(process, sysid.Data(y, u))
+    for s in range(len(y)):
+        alone = sysid.smooth(process, sysid.Data(y[s], u[s]))
+        for ours, theirs in ((batch.filter.filtered, alone.filter.filtered), (batch.smoothed, alone.smoothed)):
+            np.testing.assert_allclose(ours.mean[s], theirs.mean, rtol=0, atol=1e-13)
+            np.testing.assert_allclose(ours.cov[s], theirs.cov, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(batch.filter.y_mean[s], alone.filter.y_mean, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(batch.filter.log_likelihoods[s], alone.filter.log_likelihoods, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(batch.filter.final[s].mean, alone.filter.final.mean, rtol=0, atol=1e-13)
+
+
+def test_covariances_shown_cannot_be_changed_behind_the_smoother():
+    A, C, Q, R, start, y = problem(2, 1, 30, missing=0.5)
+    f = sysid.filter(sysid.Process(sysid.LTI(A, None, C), Q, R, initial=start), sysid.Data(y))
+    if np.shares_memory(f.filtered.cov, f.traces[0].Pf):
+        with pytest.raises(ValueError, match="read-only"):
+            f.filtered.cov[0] = 0.0
