@@ -20,6 +20,7 @@ from ..models.esn import ESN
 from ..models.lti import LTI
 from ..models.process import Process
 from ..reservoirs.hyperparameters import ReservoirEM
+from ..reservoirs.profile import Profile, profile_likelihood
 from ..reservoirs.readout import Readout
 from ..transforms.linearize import linearize
 
@@ -27,7 +28,8 @@ FIRST_UNSEEN = 1921
 FREE_FROM = 1987
 HORIZON = 44
 SEED = 0
-STARTS = (0.6, 1.0)
+STARTS = (0.3, 1.0)
+PROFILED = (0.4, 0.55, 0.7, 0.85, 1.0)
 PRIOR = 1.4  # precision of the readout's Gaussian prior, where the evidence of the learnt years is largest
 
 
@@ -54,6 +56,7 @@ class Study:
 
     series: Data
     starts: dict[str, Any]
+    method: ReservoirEM
 
     @classmethod
     def of(cls, n_states: int) -> Study:
@@ -61,14 +64,20 @@ class Study:
         series = sunspots().map(np.sqrt, inverse=np.square)
         train = series[: FIRST_UNSEEN - 1700]
         method = ReservoirEM(estimate=("leak", "R", "readout"), readout_prior=PRIOR, max_iterations=40, tolerance=1e-6,
-                             standard_errors=False)
+                             leak_scan=5, covariance_rank=24, standard_errors=False)
         return cls(series, {f"start {leak:g}": fit(train, method, start=_start(train, n_states, leak))
-                            for leak in STARTS})
+                            for leak in STARTS}, method)
 
     @cached_property
     def best(self) -> Any:
         """The fit of the highest likelihood."""
         return max(self.starts.values(), key=lambda f: f.objective)
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The log posterior over the leak, everything else that is free maximised."""
+        train = self.series[: FIRST_UNSEEN - 1700]
+        return profile_likelihood(train, replace(self.method, max_iterations=8, leak_scan=0), self.best, "leak", PROFILED)
 
     @cached_property
     def esn(self) -> ESN:

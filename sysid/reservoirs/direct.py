@@ -31,7 +31,7 @@ class ReservoirLikelihood(ReservoirEM):
         if self.covariance_rank is not None:
             super()._require(target, p, call)
 
-    def _search(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int], progress: Progress,
+    def _search(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int], progress: Progress, limit: int,
                 ) -> tuple[bool, str]:
         climb.start(p, type(self).__name__)
-        return polish_rounds(climb, self.max_iterations - progress.iteration, self.tolerance, steps, progress)
+        return polish_rounds(climb, limit - progress.iteration, self.tolerance, steps, progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -97,13 +98,15 @@ class ReservoirEM:
         exact, climb = target, Climb(target)
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
         with Progress(call, self.max_iterations) as progress:
-            steps = iter(progress)
-            for again in range(1 if self.covariance_rank is None else 2):
+            steps, rounds = iter(progress), 1 if self.covariance_rank is None else 2
+            for again in range(rounds):
+                limit = self.max_iterations * (again + 1) // rounds
                 target = self._prepared(exact, p if climb.best is None else climb.best, start, data)
                 p, climb = p if climb.best is None else climb.best, Climb(target)
                 if self.leak_scan and "leak" in target.coordinates.names and not again:
                     p = scanned(target, p, self.leak_scan, climb)
-                status = Status(*self._search(target, p, climb, steps, progress), progress.iteration)
+                status = Status(*self._search(target, p, climb, islice(steps, limit - progress.iteration), progress, limit),
+                                progress.iteration)
         if progress.interrupted is not None:
             status = progress.interrupted
         return reservoir_fit(climb, start, status, self.standard_errors)
@@ -126,12 +129,12 @@ class ReservoirEM:
             return replace(exact, reservoir=SmoothedReservoir.of_kind(exact.reservoir, start, data, self.e_step))
         return exact
 
-    def _search(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int], progress: Progress,
+    def _search(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int], progress: Progress, limit: int,
                 ) -> tuple[bool, str]:
-        """EM and its polish from p."""
+        """EM and its polish from p, up to iteration `limit`."""
         done = self._expectation_maximization(target, p, climb, steps, progress)
         if self.polish and self.e_step == "extended":
-            done = polish_rounds(climb, self.max_iterations - progress.iteration, self.tolerance, steps, progress)
+            done = polish_rounds(climb, limit - progress.iteration, self.tolerance, steps, progress)
         return done
 
     def _expectation_maximization(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int],
