@@ -114,6 +114,7 @@ _PUBLIC = {
     "reservoirs.bayesian": ["BayesianReadout"],
     "reservoirs.streaming": ["StreamingReadout"],
     "reservoirs.recursive": ["RecursiveReadout"],
+    "reservoirs.online": ["OnlineReadout", "switch_reservoirs"],
     "reservoirs.estimator": ["ESNRegressor"],
     "spectral.ar_stu": ["ARSTU"],
     "spectral.filters": ["FilterBank", "spectral_filters"],

@@ -12,11 +12,15 @@ from .. import _check
 from ..certificates.project import CertifiedSet
 from ..certificates.scaling import scale_to_certified
 from ..core.data import Data
+from ..core.gaussian import Gaussian
 from ..identification.fit import Fit
 from ..identification.subspace import Subspace
+from ..models.deep_esn import DeepESN
 from ..models.esn import ESN
 from ..models.topology import normal
+from .hyperparameters import ReservoirEM
 from .readout import Readout
+from .reservoir_fit import ReservoirFit
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -25,13 +29,15 @@ class ShapedFit(Fit):
 
     model: the reservoir with readout C (p, n). target: the identified LTI whose poles were the aim.
     before, after: mean distance from every target pole to the nearest pole of the driven reservoir's linearisation at rest,
-    before and after shaping. rate: the certified one.
+    before and after shaping. rate: the certified one. refined: the fit by inference that followed, where one was asked for;
+    model and process are then its.
     """
 
     target: Any
     before: float
     after: float
     rate: float
+    refined: ReservoirFit | None = None
 
     def summary(self) -> dict[str, Any]:
         return super().summary() | {"distance to target poles before": self.before, "after": self.after, "rate": self.rate}
@@ -47,10 +53,14 @@ class SubspaceShaping:
     design: "scale" moves leak and scale of the start's W only; "normal" draws W anew, normal, with poles spread around the
     target's (`spread`, in the plane of poles), so that the linearisation at rest carries them.
     rng: for the "normal" design. readout: the method that teaches the readout afterwards.
+    target: another method that identifies the task, such as EDMD(DelayEmbedding(8)), whose eigenvalues are then the aim:
+    shaping after a lifted state. Subspace(n_states) if None.
+    refine: a ReservoirEM that fits leak, scale, noises and readout afterwards, under contraction at `rate`.
 
+    A DeepESN is shaped layer by layer ("normal" only): poles in the order of their time constants are dealt to the layers,
+    fastest first, and every layer gets a leak of its time scale (multi-rate).
     Frobenius distance between an n x n reservoir and a k x k model has no meaning for n > k, so poles are compared.
-    Poles outside the certified disc are pulled to its edge. Follow with `ReservoirEM(contraction=rate)` to refine leak,
-    scale, noises and readout under the same certificate. O(n^3) a candidate.
+    Poles outside the certified disc are pulled to its edge. O(n^3) a candidate.
     """
 
     n_states: int | None = None
@@ -59,19 +69,50 @@ class SubspaceShaping:
     spread: float = 0.05
     rng: np.random.Generator | None = None
     readout: Any = None
+    target: Any = None
+    refine: ReservoirEM | None = None
 
     def fit(self, data: Sequence[Data], start: Any) -> ShapedFit:
         """Identify the target from inputs (and outputs fed back) to outputs, shape the ESN `start`, teach its readout."""
         _check.choice(self.design, "design", "SubspaceShaping", ("scale", "normal"))
         esn = getattr(start, "model", start)
-        if not isinstance(esn, ESN):
-            raise TypeError(f"SubspaceShaping: expected start=an ESN; received {type(esn).__name__}.")
-        target = Subspace(n_states=self.n_states).fit(list(data), None).model
-        poles = target.poles()
-        shaped = self._scaled(esn, poles) if self.design == "scale" else self._normal(esn, poles)
+        if not isinstance(esn, ESN | DeepESN):
+            raise TypeError(f"SubspaceShaping: expected start=an ESN or a DeepESN; received {type(esn).__name__}.")
+        if isinstance(esn, DeepESN) and (self.design != "normal" or self.refine is not None):
+            raise ValueError("SubspaceShaping: expected design='normal' and no refine for a DeepESN; a stack is shaped layer by "
+                             "layer, and ReservoirEM fits single reservoirs.")
+        method = self.target if self.target is not None else Subspace(n_states=self.n_states)
+        target = method.fit(list(data), None).model
+        poles = _poles(target, self.rate)
+        if isinstance(esn, DeepESN):
+            shaped: Any = self._deep(esn, poles)
+        else:
+            shaped = self._scaled(esn, poles) if self.design == "scale" else self._normal(esn, poles)
         taught: Any = (self.readout or Readout(ridge=1e-6, washout=min(100, data[0].n_steps // 5))).fit(list(data), shaped)
-        return ShapedFit(model=taught.model, process=taught.process, target=target, notes=taught.notes, rate=self.rate,
-                         before=_distance(esn, poles), after=_distance(taught.model, poles))
+        refined = None if self.refine is None else self._refined(list(data), taught)
+        last = taught if refined is None else refined
+        return ShapedFit(model=last.model, process=last.process, target=target, notes=last.notes, rate=self.rate, refined=refined,
+                         before=_distance(esn, poles), after=_distance(last.model, poles))
+
+    def _refined(self, data: list[Data], taught: Fit) -> ReservoirFit:
+        """Fit by inference from the shaped reservoir, under its certificate."""
+        assert self.refine is not None
+        n, law = taught.model.n_states, taught.process.initial
+        start = replace(taught.process, Q=np.full(n, 1e-6), initial=Gaussian(law.mean, law.cov + 1e-6 * np.eye(n)))
+        return replace(self.refine, contraction=self.rate).fit(data, start)
+
+    def _deep(self, stack: DeepESN, poles: np.ndarray) -> DeepESN:
+        """Every layer its share of the poles, fastest first, and a leak of its time scale."""
+        upper = poles[poles.imag >= -1e-12]
+        upper = upper[np.argsort(np.abs(upper))]
+        layers = []
+        for layer, i in zip(stack.layers, range(len(stack.layers))):
+            share = np.array_split(upper, len(stack.layers))[i]
+            share = share if len(share) else upper[-1:]
+            leak = float(np.clip(4 * (1 - np.abs(share).mean()), 0.05, 1.0))
+            both = np.concatenate([share, share[share.imag > 1e-12].conj()])
+            layers.append(self._normal(replace(layer, leak=leak), both))
+        return replace(stack, layers=tuple(layers), C=None, d=None)
 
     def _scaled(self, esn: ESN, poles: np.ndarray) -> ESN:
         """Leak and scale from a grid over the certified set."""
@@ -105,14 +146,26 @@ class SubspaceShaping:
         return scale_to_certified(replace(esn, W=W, leak=leak), rate=self.rate)
 
 
+def _poles(target: Any, rate: float) -> np.ndarray:
+    """Poles of an identified model, or a lift's eigenvalues without the constant's; those outside the disc pulled to its edge."""
+    z = np.asarray(target.poles() if hasattr(target, "poles") else target.eigenvalues(), complex)
+    z = z[np.abs(z - 1.0) > 1e-9]
+    z = z[np.abs(z) > 1e-6]
+    if not len(z):
+        raise ValueError("SubspaceShaping: expected a target with poles away from 0 and 1; the task shows no memory to shape for.")
+    return z * np.minimum(1.0, rate / np.abs(z))
+
+
 def _slopes(esn: ESN) -> np.ndarray:
     """Activation slopes at rest, measured outputs fed back at zero."""
     x = esn.equilibrium(feedback=np.zeros(esn.n_feedback) if esn.n_feedback else None)
     return esn.act.derivative(esn.dense_W @ x + esn.bias)
 
 
-def _distance(esn: ESN, poles: np.ndarray) -> float:
-    """Mean distance of the target's poles to those of the driven reservoir at rest."""
+def _distance(esn: Any, poles: np.ndarray) -> float:
+    """Mean distance of the target's poles to those of the driven reservoir at rest; of a stack, to those of its layers."""
+    if isinstance(esn, DeepESN):
+        return float(np.mean([min(_distance(layer, poles[i:i + 1]) for layer in esn.layers) for i in range(len(poles))]))
     A = np.diag(1 - esn.leaks) + (esn.leaks * _slopes(esn))[:, None] * esn.dense_W
     return _gap(poles, np.linalg.eigvals(A))
 
