@@ -1,0 +1,158 @@
+"""Options of reservoir EM: time constants, grouped noise, full R, other E-steps, readout posterior, settings by evidence."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import sysid
+from sysid.reservoirs.e_steps import SmoothedReservoir
+from sysid.reservoirs.forced import ForcedReservoir, Parameters
+from sysid.reservoirs.likelihood import objective
+from sysid.reservoirs.m_step import smoothed_moments
+from tests.reservoirs.problems import moved, simulated
+
+
+def test_tau_is_the_leak_in_other_coordinates():
+    process, data = simulated(n=6, p=2, T=300, seed=1)
+    data, start = replace(data, dt=0.5), moved(replace(process, model=replace(process.model, dt=0.5)), leak=0.7, scale=0.8)
+    leak = sysid.fit(data, sysid.ReservoirEM(("leak", "scale", "R")), start=start)
+    tau = sysid.fit(data, sysid.ReservoirEM(("tau", "scale", "R")), start=start)
+    assert abs(tau.log_likelihood - leak.log_likelihood) < 1e-5
+    assert np.isclose(tau.estimates["tau"], leak.tau, rtol=1e-3)
+    slope = 0.5 / ((1 - leak.model.leak) * np.log1p(-leak.model.leak) ** 2)     # d tau / d leak
+    assert np.isclose(tau.standard_errors["tau"], slope * leak.standard_errors["leak"], rtol=0.05)
+    with pytest.raises(ValueError, match="tau in place of leak"):
+        sysid.fit(data, sysid.ReservoirEM(("tau", "leak")), start=start)
+
+
+@pytest.mark.parametrize("options", [dict(Q=np.repeat([0, 1], 3)), dict(R="full"), dict(Q="diagonal")])
+def test_gradient_in_structured_noises_equals_differences(options):
+    process, data = simulated(n=6, p=2, T=60, seed=2)
+    process = replace(process, R=np.array([[0.02, 0.005], [0.005, 0.01]]))
+    target, p = objective(process, [data], ("tau", "scale", "Q", "R"), readout_prior=1.0, noise_floor=1e-8, leak_groups=None,
+                          call="test", **{"Q": "scaled", "R": "diagonal", **options})
+    v = target.coordinates.pack(p)
+    assert np.allclose(target.coordinates.pack(target.coordinates.unpack(v)), v)
+    _, g = target.value_and_gradient(v)
+    for i, e in enumerate(np.eye(len(v)) * 1e-5):
+        up, down = (target.value(target.coordinates.unpack(v + s * e)) for s in (1, -1))
+        assert abs(g[i] - (up - down) / 2e-5) < 1e-5 * (1 + np.abs(g).max())
+
+
+def test_grouped_process_noise_and_full_measurement_noise_are_recovered():
+    process, data = simulated(n=6, p=4, T=1500, seed=3, activation="identity")
+    rng = np.random.default_rng(3)
+    q, R = np.repeat([1e-3, 1e-2], 3), np.diag([0.01, 0.02, 0.01, 0.02]) + 0.005
+    truth = replace(process, Q=q, R=R)
+    data = sysid.Data(sysid.simulate(truth, data.u, rng=rng).y, data.u)
+    start = replace(process, Q=4e-3, R=0.03 * np.eye(4))
+    fit = sysid.fit(data, sysid.ReservoirEM(("Q", "R"), Q=np.repeat([0, 1], 3), R="full"), start=start)
+    assert np.allclose(fit.process.R, R, atol=0.2 * np.abs(R).max())
+    for name, value in (("Q[0]", 1e-3), ("Q[1]", 1e-2)):
+        assert abs(fit.estimates[name] - value) < 4 * fit.standard_errors[name]
+    assert np.all(np.diff(fit.history["objective"]) >= 0)
+
+
+def test_full_noise_refuses_outputs_measured_in_part():
+    process, data = simulated(n=6, p=2, T=60, seed=2, missing=0.2)
+    with pytest.raises(ValueError, match="measured together"):
+        sysid.fit(data, sysid.ReservoirEM(("R",), R="full"), start=process)
+    with pytest.raises(ValueError, match="one factor a group"):
+        sysid.fit(data, sysid.ReservoirEM(("Q",), Q=np.array([0, 2])), start=process)
+
+
+@pytest.mark.parametrize("kind", ["iterated", "unscented", "linear"])
+def test_other_e_steps_agree_with_the_extended_one_on_a_linear_reservoir(kind):
+    process, data = simulated(n=5, p=2, T=40, seed=4, activation="identity", missing=0.1)
+    extended, p = ForcedReservoir.of(process.model, [data]), Parameters.of(process, "test")
+    other = SmoothedReservoir.of_kind(extended, process, [data], kind)
+    assert abs(other.log_likelihood(p) - extended.log_likelihood(p)) < 1e-6
+    a, b = smoothed_moments(extended, p), smoothed_moments(other, p)
+    assert np.allclose(a.rows, b.rows, rtol=1e-6, atol=1e-9) and np.allclose(a.states, b.states, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["iterated", "unscented", "linear"])
+def test_other_e_steps_climb_on_a_nonlinear_reservoir(kind):
+    process, data = simulated(n=5, p=2, T=120, seed=5, q=1e-2)
+    fit = sysid.fit(data, sysid.ReservoirEM(e_step=kind, max_iterations=6), start=moved(process, leak=0.7, scale=0.8, noise=2.0))
+    assert len(fit.history["objective"]) > 2 and np.all(np.diff(fit.history["objective"]) >= 0)
+    assert abs(fit.model.leak - 0.6) < 0.15
+
+
+def test_bands_with_an_uncertain_readout_cover_and_are_those_of_bayesian_regression_on_known_states():
+    process, data = simulated(n=20, p=1, T=120, seed=6, q=1e-12, r=0.05)
+    esn = process.model
+    start = sysid.Process(esn, Q=np.zeros(20), R=0.05, initial=sysid.Gaussian(np.zeros(20), np.zeros(20)))
+    train, test = data.split(60)
+    fit = sysid.fit(train, sysid.ReservoirEM(("readout",), standard_errors=False, tolerance=1e-13), start=start)
+    whole = fit.predict(data)
+    X = np.column_stack([sysid.simulate(esn, data.u).x, np.ones(120)])
+    prior = np.append(np.full(20, 1 / train.y.var()), 0.0)
+    cov = np.linalg.inv(X[:60].T @ X[:60] / 0.05 + np.diag(prior))
+    expected = 0.05 + np.einsum("ti,ij,tj->t", X, cov, X)
+    assert np.allclose(whole.y_cov[:, 0, 0], expected, rtol=1e-6)
+    assert np.allclose(fit.readout.cov, cov, rtol=1e-6, atol=1e-12)
+    assert fit.readout.parameters[0] == pytest.approx(21 - (prior * np.diag(cov)).sum(), rel=1e-6)
+    assert np.all(whole.readout[60:].mean() > whole.readout[:60].mean())
+    assert "share of the variance" in repr(whole) and "effective weights" in repr(fit.readout)
+    with pytest.raises(ValueError, match="outputs"):
+        fit.predict(sysid.Data(np.zeros((5, 2)), np.zeros((5, 1))))
+    assert test.n_steps == 60
+
+
+def test_settings_by_evidence_find_the_scale_that_made_the_series():
+    rng = np.random.default_rng(7)
+    t = np.arange(160)
+    y = np.sin(2 * np.pi * t / 11) + 0.4 * np.sin(2 * np.pi * t / 5.3) + 0.1 * rng.standard_normal(160)
+    data, _ = sysid.Data(y).standardize()
+    start = sysid.reservoirs.evidence_start(data, rng, n_states=20, radius=(0.9,), leak=(0.3, 1.0), bias_scale=(0.3,))
+    assert start.evidence[0] == start.evidence.max() and len(start.evidence) == 10
+    assert start.settings["radius"] == 0.9 and start.readout_prior > 0
+    method = sysid.ReservoirEM(("leak", "R", "readout"), readout_prior=start.readout_prior, max_iterations=10, standard_errors=False)
+    fit = sysid.fit(data, method, start=start.process)
+    assert np.std(data.y - fit.predict(data).y_mean) < 0.4
+
+
+def test_selection_runs_on_dask():
+    pytest.importorskip("distributed")
+    import joblib
+    from distributed import Client
+
+    process, data = simulated(n=4, p=1, T=80, seed=8)
+    other, _ = simulated(n=4, p=1, T=80, seed=9)
+    method = sysid.ReservoirEM(("R", "readout"), max_iterations=5, standard_errors=False)
+    candidates = {"a": process, "b": other}
+    here = sysid.select_reservoir(data, method, candidates)
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None), joblib.parallel_config(backend="dask"):
+        there = sysid.select_reservoir(data, method, candidates, n_jobs=2)
+    assert there.names == here.names and np.allclose(there.evidence, here.evidence)
+
+
+def test_shaping_then_inference_in_one_call_keeps_the_certificate():
+    rng = np.random.default_rng(11)
+    A = 0.95 * np.array([[np.cos(0.3), -np.sin(0.3)], [np.sin(0.3), np.cos(0.3)]])
+    u = rng.standard_normal((300, 1))
+    y = sysid.simulate(sysid.LTI(A, [[1.0], [0.5]], [[1.0, 0.0]]), u).y + 0.05 * rng.standard_normal((300, 1))
+    data, esn = sysid.Data(y, u), sysid.ESN.random(16, 1, leak=1.0, input_scale=0.05, rng=rng)
+    method = sysid.SubspaceShaping(n_states=2, rng=rng, refine=sysid.ReservoirEM(("leak", "scale", "R", "readout"), max_iterations=15))
+    fit = sysid.fit(data, method, start=esn)
+    assert fit.refined is not None and fit.refined.model is fit.model
+    certificate = sysid.certify(fit.model)
+    assert certificate.verified and certificate.rate <= 0.98 + 1e-6
+    assert fit.after < fit.before
+
+
+def test_shaping_after_a_lifted_target_and_of_a_stack():
+    rng = np.random.default_rng(12)
+    poles = (0.5, 0.97)
+    u = rng.standard_normal((500, 1))
+    y = sysid.simulate(sysid.LTI(np.diag(poles), np.ones((2, 1)), [[1.0, 0.3]]), u).y + 0.02 * rng.standard_normal((500, 1))
+    stack = sysid.DeepESN.random([10, 10], 1, leaks=[1.0, 0.3], every_layer_hears=True, rng=rng)
+    fit = sysid.fit(sysid.Data(y, u), sysid.SubspaceShaping(n_states=2, rng=rng, rate=0.99), start=stack)
+    assert fit.after < fit.before and fit.model.layers[0].leak > fit.model.layers[1].leak
+    lifted = sysid.EDMD(sysid.DelayEmbedding(n_delays=4))
+    fit = sysid.fit(sysid.Data(y, u), sysid.SubspaceShaping(target=lifted, rng=rng), start=sysid.ESN.random(20, 1, rng=rng))
+    assert fit.after < fit.before and sysid.certify(fit.model).holds
+    with pytest.raises(ValueError, match="stack"):
+        sysid.fit(sysid.Data(y, u), sysid.SubspaceShaping(design="scale"), start=stack)
