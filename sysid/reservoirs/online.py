@@ -123,7 +123,8 @@ def switch_reservoirs(data: Data, processes: Mapping[str, Process], *, stay: flo
 
         w[t, k] ~ (M' w[t-1, .] p(y[t-1] | past, .))_k,   M = stay on the diagonal, the rest shared     [Herbster & Warmuth 1998]
 
-    Each process filters the whole stream on its own. processes: name -> Process. O(K) filters.
+    data: one sequence. processes: name -> Process, two or more; each filters the whole stream on its own.
+    stay: probability of not switching at a step. Returns a Switched. O(K) filters.
     """
     if not isinstance(data, Data) or data.is_batch:
         raise TypeError("switch_reservoirs: expected one sequence as sysid.Data.")
