@@ -19,7 +19,7 @@ def test_it_writes_one_page_and_one_model(written):
     folder, said = written
     assert sorted(p.name for p in folder.iterdir()) == ["index.html", "sunspots.npz"]
     text = (folder / "index.html").read_text()
-    assert text.count("<figure>") == 8 and not re.findall(r'(?:src|href)="(?!data:)', text)
+    assert text.count("<figure>") == 9 and not re.findall(r'(?:src|href)="(?!data:)', text)
     assert "contraction certified" in said and "AR(9)" in said
 
 
