@@ -49,6 +49,34 @@ honest
 sure
 
 # %% [markdown]
+# ## A slip of the pen
+# One year is entered as 5000. The Gaussian smoother follows it; a robust one gives it next to no weight.
+
+# %%
+y = nile.y.copy()
+y[60] = 5000.0
+followed = sysid.smooth(process, sysid.Data(y))
+robust = sysid.smooth(process, sysid.Data(y), sysid.RobustSmoother(sysid.StudentT(4.0)))
+robust
+
+# %%
+robust.plot()
+
+# %% [markdown]
+# ## Noise with a memory
+# A gauge whose error wanders: with white noise assumed, the innovations give it away; with the error's own state, nothing does.
+
+# %%
+gauge = sysid.Process(sysid.LTI([[0.9]], None, [[1.0]]), Q=0.19 * 4.0, R=0.0)
+signal = sysid.Process(sysid.LTI([[0.5]], None, [[1.0]]), Q=1.0, R=0.01)
+true = sysid.with_coloured_noise(signal, measurement_noise=gauge)
+recorded = sysid.simulate(true, n_steps=2000, rng=np.random.default_rng(0))
+white = sysid.Process(signal.model, Q=1.0, R=4.01)
+taken_for_white = sysid.consistency(sysid.filter(white, sysid.Data(recorded.y)))
+with_memory = sysid.consistency(sysid.filter(true, sysid.Data(recorded.y)))
+taken_for_white
+
+# %% [markdown]
 # ## A pendulum
 # The sine of the angle is measured, with gross noise.
 
@@ -86,6 +114,9 @@ assert abs(s.log_likelihood + 633.4645636488787) < 1e-9
 assert abs(gaps.smoothed.mean[30, 0] - 893.7919448454977) < 1e-8
 middle, edge = gaps.smoothed.cov[30, 0, 0], gaps.smoothed.cov[20, 0, 0]
 assert middle > edge
+assert abs(followed.smoothed.mean[60, 0] - s.smoothed.mean[60, 0]) > 500 > 20 * robust.weights[60, 0]
+assert abs(robust.smoothed.mean[60, 0] - s.smoothed.mean[60, 0]) < 50 and robust.status.converged
+assert taken_for_white.findings != [] and with_memory.findings == []
 assert honest.findings == [] and sure.findings != []
 assert all(smoothed < filtered < 0.3 for filtered, smoothed in errors.values())
 width = np.diff(ahead.interval(0.95), axis=0)[0, :, 0]

@@ -20,6 +20,7 @@ from ..kernels import sequential as sequential_kernels
 from ..models.bilinear import Bilinear
 from ..models.process import Process
 from .collapse import collapse
+from .decoupled import components, decoupled_pass
 from .diffuse import after, joined, run_prefix
 from .linear_arrays import LinearArrays, decorrelate, linear_arrays
 from .means import mean_pass, outputs
@@ -37,7 +38,8 @@ class Kalman:
     form: "covariance" updates P in Joseph's symmetric form, all outputs at once; "sequential" one output at a time;
     "sqrt" carries factors P = L L'; "information" first collapses p > n outputs onto n combinations.
     "auto" takes "information" for p > n with a regular constant R, else "covariance", and turns to "sqrt" where
-    cancellation has left less than 1e-6 of a variance. The result names the form used.
+    cancellation has left less than 1e-6 of a variance. It also filters apart what nothing ties together. The result names the
+    form used.
     The covariance recursion of a time-invariant process stops once it has converged to rounding and starts again,
     exactly, at a missing entry. Cost O(T (n^2 p + n^3)) before convergence, O(T n (n + p)) after.
     """
@@ -81,6 +83,8 @@ class Kalman:
     def _proper(self, arrays: LinearArrays, stretch: Stretch) -> Trace:
         """From a proper start, in the form wanted."""
         p, n = arrays.C.shape[1:]
+        if self.form == "auto" and len(parts := components(arrays, stretch.cov)) > 1:
+            return decoupled_pass(arrays, stretch, parts, self._proper, lambda: square_root_pass(arrays, stretch))
         if self.form in ("information", "auto") and p > n > 0:
             collapsed = collapse(arrays, stretch)
             if collapsed is not None:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from ..kernels import propagation, smoothing
+from .decoupled import blocks, shared_slots
 from .diffuse import Prefix, smooth_prefix, unresolved
 from .square_root import square_root_backward
 from .trace import Trace, unfolded, with_infinite
@@ -68,6 +69,8 @@ class RTS:
             raise ValueError('smooth: expected the filter run with store="all".')
         if "prefix" in trace.extra:
             return self._from_diffuse(trace, trace.extra["prefix"], trace.extra["rest"])
+        if "parts" in trace.extra:
+            return self._apart(trace, *trace.extra["parts"])
         if "Lf" in trace.extra:
             x, Ps, cross, place = square_root_backward(trace)
             return Backward(x, Ps, place, 1.0, cross=cross[place])
@@ -82,6 +85,21 @@ class RTS:
         x = np.empty_like(trace.xf)
         smoothing.means(GT, trace.index, trace.xf, trace.xp, np.ascontiguousarray(trace.xf[:, -1]), x)
         return Backward(x, Ps[:slots], place, min(share, trace.share), GT, trace.index)
+
+    def _apart(self, trace: Trace, states: list[np.ndarray], traces: list[Trace]) -> Backward:
+        """Smooth by themselves the parts of a decoupled process."""
+        passes, n = [self.backward(t) for t in traces], trace.xf.shape[2]
+        x = np.empty_like(trace.xf)
+        for rows, b in zip(states, passes):
+            x[..., rows] = b.x
+        place, chosen = shared_slots([b.place for b in passes])
+        back = Backward(x, blocks(n, states, [b.P[c] for b, c in zip(passes, chosen)]), place, min(b.share for b in passes))
+        gains = [(b.GT, b.index) for b in passes if b.GT is not None and b.index is not None]
+        if len(gains) < len(passes):
+            pairs = [np.concatenate([b.cross_cov(), np.zeros((1, len(rows), len(rows)))]) for rows, b in zip(states, passes)]
+            return replace(back, cross=blocks(n, states, pairs))
+        index, chosen = shared_slots([index for _, index in gains])
+        return replace(back, GT=blocks(n, states, [GT[c] for (GT, _), c in zip(gains, chosen)]), index=index)
 
     def _from_diffuse(self, trace: Trace, prefix: Prefix, rest: Trace | None) -> Backward:
         """The proper steps, then back through the diffuse ones."""

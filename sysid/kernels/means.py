@@ -8,9 +8,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import cube, kernel, mat, out_cube, out_mat, types, vec
+from ._jit import cube, helper, kernel, mat, out_cube, out_mat, types, vec
 
 index_type = types.Array(types.int64, 1, "C", readonly=True)
+
+
+@helper
+def is_diagonal(A):
+    for i in range(A.shape[0]):
+        for j in range(A.shape[1]):
+            if i != j and A[i, j] != 0.0:
+                return False
+    return True
 
 
 @kernel(cube, cube, cube, cube, cube, cube, vec, index_type, index_type, cube, mat, out_cube, out_cube, out_cube,
@@ -20,11 +29,11 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, 
 
     bx: (S or 1, T or 1, n), by: (S or 1, T or 1, p): what inputs and offsets add to states and outputs. Y: (S, T, p), NaN where missing.
     M0: (S, n). Xp, Xf: (S, T, n) means before and after the measurement, Yp: (S, T, p) of the outputs; or one step where they
-    are not to be kept.
+    are not to be kept. A constant diagonal A costs O(n) a step, so that all of it is O(n p).
     L: (S, T) log-density of each measurement given the past, -inf where it is impossible. final: (S, n), the mean at T.
     """
     T, p, n = Y.shape[1], Y.shape[2], final.shape[1]
-    e, x = np.empty(p), np.empty(n)
+    e, x, diagonal = np.empty(p), np.empty(n), len(AT) == 1 and is_diagonal(AT[0])
     for s in range(len(Y)):
         b, d = s if len(bx) > 1 else 0, s if len(by) > 1 else 0
         for i in range(n):
@@ -65,6 +74,10 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, 
                     x[i] += K[slot, i, j] * e[j]
                 Xf[s, keep, i] = x[i]
                 final[s, i] = bx[b, u, i]
+            if diagonal:
+                for i in range(n):
+                    final[s, i] += AT[a, i, i] * x[i]
+                continue
             for k in range(n):
                 for i in range(n):
                     final[s, i] += AT[a, k, i] * x[k]

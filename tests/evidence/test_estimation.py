@@ -98,3 +98,35 @@ def test_reservoirs_with_process_noise(record, n, T, name):
            note=f"T = {T}, {n // 10} outputs, filter and smoother {1e3 * seconds / T:.3g} ms a step")
     inside = np.mean(np.abs(s.smoothed.mean - path.x) < 1.96 * s.smoothed.std)
     record(f"issue 3: ESN n = {n}, {name}: share of true states within the 95 % band", float(inside), bar="0.9 .. 0.99")
+
+
+def test_structure_costs_what_it_should(record):
+    """Decoupled models by the step, and the mean pass of a diagonal model along converged gains."""
+    rng = np.random.default_rng(0)
+
+    def cost(process, y, method=None):
+        data, best = sysid.Data(y), np.inf
+        for _ in range(4):
+            started = time.process_time()
+            sysid.filter(process, data, method, store="last")
+            best = min(best, time.process_time() - started)
+        return best
+
+    def apart(n):
+        A = np.diag(rng.uniform(0.3, 0.9, n))
+        y = rng.standard_normal((1000, n))
+        y[rng.random(y.shape) < 0.1] = np.nan
+        process = sysid.Process(sysid.LTI(A, None, np.eye(n)), Q=0.1, R=1.0, initial=sysid.Gaussian(np.zeros(n), np.ones(n)))
+        return cost(process, y) / 1000, cost(process, y[:50], sysid.Kalman("covariance")) / 50
+
+    (small, _), (large, dense) = apart(100), apart(400)
+    record("issue 3: decoupled model, time a step at n = 400 over n = 100 (n p log-linear: 4)", large / small, bar="<= 6",
+           note=f"{1e6 * large:.3g} us at n = 400")
+    record("issue 3: decoupled model, dense filter over filter in parts, n = 400", dense / large, bar=">= 20")
+    n, T = 200, 40_000
+    C, y = rng.standard_normal((2, n)), rng.standard_normal((T, 2))
+    A = np.diag(rng.uniform(0.3, 0.9, n))
+    full = A.copy()
+    full[0, 1] = 1e-6
+    times = [cost(sysid.Process(sysid.LTI(M, None, C), Q=0.1, R=1.0), y) for M in (A, full)]
+    record("issue 3: filter of 4e4 steps, n = 200, p = 2, dense A over diagonal A", times[1] / times[0], bar=">= 2")
