@@ -11,10 +11,10 @@ from ..linear.riccati import filter_riccati
 from .innovations import Noise, noise_model
 from .joint_regression import Record, Regression, joint_regression
 from .realization import Decomposition, decompose, noise_covariances, predictor_form, shift_invariance, state_rows
+from .records import excerpt
 from .stable_shift import stable_shift
 from .windows import Windows
 
-_RANKING_SAMPLES = 20_000
 _MAX_ORDER = 12
 UNSTABLE = 1.0 + 1e-3  # beyond it a simulation over the record is dominated by rounding
 
@@ -54,8 +54,8 @@ class Search:
         if len(tries) == 1:
             only = self.realise(windows, records, *tries[0], noise=True)
             return only, [(tries[0][0], tries[0][1], only.loss)]
-        excerpt = _excerpt(records)
-        ranked = [(self.realise(windows, excerpt, *t), t) for t in tries]
+        part = excerpt(records)
+        ranked = [(self.realise(windows, part, *t), t) for t in tries]
         table = [(t[0], t[1], c.loss) for c, t in ranked]
         # A stable model is preferred to an unstable one whatever their errors over the record.
         _, chosen = min(ranked, key=lambda pair: (pair[0].radius > UNSTABLE, pair[0].loss))
@@ -64,11 +64,11 @@ class Search:
     def order(self, windows: Windows, records: Sequence[Record], pair: tuple[int, int], weightings: Sequence[str],
               supported: int) -> int:  # fmt: skip
         """The order of the smallest p N log(error) + n (2 p + m) log N, stable models before unstable ones."""
-        excerpt = _excerpt(records)
-        N, p, m = sum(len(y) for y, _ in excerpt), windows.n_outputs, windows.n_inputs
+        part = excerpt(records)
+        N, p, m = sum(len(y) for y, _ in part), windows.n_outputs, windows.n_inputs
         scores = []
         for n in range(1, min(supported, _MAX_ORDER) + 1):
-            tries = [replace(self, n_states=n).realise(windows, excerpt, w, *pair) for w in weightings]
+            tries = [replace(self, n_states=n).realise(windows, part, w, *pair) for w in weightings]
             best = min(tries, key=lambda c: (c.radius > UNSTABLE, c.loss))
             scores.append((best.radius > UNSTABLE, p * N * np.log(best.loss) + n * (2 * p + m) * np.log(N), n))
         return min(scores)[2]
@@ -109,14 +109,3 @@ def regression_of_states(windows: Windows, part: Decomposition, A, C, feedthroug
     B = np.linalg.lstsq(u, x_next - x @ A.T, rcond=1e-12)[0].T
     D = np.linalg.lstsq(u, y - x @ C.T, rcond=1e-12)[0].T if feedthrough else np.zeros((len(C), u.shape[1]))
     return Regression(B, D, np.zeros(len(C)), np.zeros((1, len(A))), np.full(len(C), np.inf))
-
-
-def _excerpt(records: Sequence[Record]) -> list[Record]:
-    """Experiments from the first on until enough samples are together to rank candidates."""
-    out, left = [], _RANKING_SAMPLES
-    for y, u in records:
-        if left <= 0:
-            break
-        out.append((y[:left], u[:left]))
-        left -= len(y)
-    return out

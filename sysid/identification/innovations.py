@@ -3,7 +3,8 @@
 The residuals of the state sequence give jointly PSD covariances and through the Riccati equation a gain. That
 sequence is built from a finite past, which costs accuracy; so a second gain is found from the innovations e of a long
 autoregression, by least squares on what the simulation leaves, s[t] = C (zI - A)^-1 K e + e. The gain with the
-smaller one-step error on the estimation data is kept.
+smaller one-step error on the estimation data is kept, and a few Gauss-Newton steps on K alone lower that error to its
+minimum, for the model that stands.
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ import numpy as np
 
 from ..linear.riccati import filter_riccati
 from .joint_regression import Record, Regression, joint_regression, mean_square, prediction_errors
+from .linear_pem import LinearProblem
 from .realization import Decomposition, noise_covariances
+from .records import excerpt
+from .robust_loss import ErrorLaw
+from .structure import Predictor, Structure
 from .windows import Windows
 
 
@@ -45,13 +50,30 @@ def noise_model(windows: Windows, part: Decomposition, A: np.ndarray, C: np.ndar
     errors = [prediction_errors(A, rest.B, C, rest.D, rest.d, K, rest.initial_states, records) for K in tries]
     losses = [np.log(np.maximum(mean_square(e), 1e-300)).sum() for e in errors]
     best = int(np.argmin(losses))
-    if solution.converged and best == 0:
-        return Noise(Q, R, S, tries[0], C @ solution.X @ C.T + R)
-    stacked = np.concatenate(errors[best])
+    K = _refined_gain(tries[best], A, C, rest, records)
+    after = prediction_errors(A, rest.B, C, rest.D, rest.d, K, rest.initial_states, records)
+    if not np.log(np.maximum(mean_square(after), 1e-300)).sum() < losses[best]:
+        K, after = tries[best], errors[best]
+        if solution.converged and best == 0:
+            return Noise(Q, R, S, K, C @ solution.X @ C.T + R)
+    stacked = np.concatenate(after)
     stacked = stacked[~np.isnan(stacked).any(1)]
     cov = stacked.T @ stacked / max(len(stacked), 1)
-    K = tries[best]
     return Noise(K @ cov @ K.T, cov, K @ cov, K, cov)
+
+
+def _refined_gain(K: np.ndarray, A, C, rest: Regression, records: Sequence[Record]) -> np.ndarray:
+    """K at the minimum of the one-step error over (an excerpt of) the records, all else held."""
+    if np.abs(np.linalg.eigvals(A - K @ C)).max(initial=0.0) >= 1.0 or not len(A):
+        return K
+    part = excerpt(records)
+    start = Predictor(A, rest.B, np.zeros(len(A)), K, C, rest.D, rest.d)
+    problem = LinearProblem(part, start, Structure.of_free(start, {"K": True}), ErrorLaw(), estimate_x0=False)
+    x0 = rest.initial_states[: len(part)]
+    theta = problem.structure.theta(start.vector())
+    if not np.isfinite(problem.evaluate(theta, x0).value):
+        return K
+    return problem.minimise(theta, x0, 15, 1e-2, "fit(Subspace)").point.predictor.K
 
 
 def _regressed_gain(windows: Windows, past: int, A, C, rest: Regression, records: Sequence[Record]) -> np.ndarray | None:

@@ -10,6 +10,8 @@ import numpy as np
 from ..core.data import Data
 from .joint_regression import Record
 
+_RANKING_SAMPLES = 20_000
+
 
 @dataclass(frozen=True)
 class Scales:
@@ -43,3 +45,13 @@ def common_scales(data: Sequence[Data], call: str) -> Scales:
                              "Nothing can be learnt about it: leave the channel out, or check the sensor.")
     u_scale = np.where(u_scale > 1e-12 * np.maximum(np.abs(u_mean), 1e-300), u_scale, 1.0)
     return Scales(y_mean, y_scale, u_mean, u_scale)
+
+def excerpt(records: Sequence[Record]) -> list[Record]:
+    """Experiments from the first on until enough samples are together to rank candidates."""
+    out, left = [], _RANKING_SAMPLES
+    for y, u in records:
+        if left <= 0:
+            break
+        out.append((y[:left], u[:left]))
+        left -= len(y)
+    return out

@@ -66,11 +66,11 @@ class SubspaceFit(Fit):
 
 @dataclass(frozen=True)
 class Subspace:
-    """Estimate a linear process from windows of the data, without iteration [Van Overschee & De Moor 1996].
+    """Estimate a linear process from windows of the data by projections and least squares [Van Overschee & De Moor 1996].
 
         Y_f = Gamma x + H U_f + E_f;   Gamma from a weighted projection of the future on the past;   A, C from Gamma
         B, D, offset and initial states jointly by least squares on the simulation error (prediction error without inputs)
-        Q, R, S from the residuals of the state sequence, K from a Riccati equation
+        Q, R, S from the residuals of the state sequence, K from a Riccati equation or an autoregression, then refined
 
     n_states: order, or None to choose it: the Bayesian criterion on the error over the estimation data, among the
     orders up to the one that the canonical correlations support [Bauer 2001] and at most 12.
