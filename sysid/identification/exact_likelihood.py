@@ -42,7 +42,8 @@ class CovarianceCoordinates:
             return cls(cov, np.arange(n) if spec == "diagonal" else np.zeros(n, int), none)
         if isinstance(spec, str) or isinstance(spec, np.ndarray):
             mask = np.ones((n, n), bool) if isinstance(spec, str) else spec
-            return cls(cov, None, np.nonzero(np.tril(mask)))
+            rows, columns = np.nonzero(np.tril(mask))
+            return cls(cov, None, (rows, columns))
         names = list(dict.fromkeys(entry for entry in spec if isinstance(entry, str)))
         return cls(cov, np.array([names.index(entry) if isinstance(entry, str) else -1 for entry in spec]), none)
 

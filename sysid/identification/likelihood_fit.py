@@ -134,22 +134,21 @@ class _Search:
 
     def _round(self, iterations: int, tolerance: float, progress: Progress) -> tuple[float, int]:
         """One search with fresh curvature; the gain that its last gradient still promises, and the steps taken."""
-        from scipy.optimize import minimize
+        from scipy import optimize
+        minimize: Any = optimize.minimize  # its stubs know no callback beside jac=True
         origin = self.best
         T = self.section @ _preconditioner(self.section.T @ information(self.coordinates, origin, self.expectation) @ self.section)
-        last = {"gradient": np.zeros(len(origin))}
 
         def negative(z: np.ndarray) -> tuple[float, np.ndarray]:
             value, gradient = self._negative(origin + T @ z)
-            last["gradient"] = T.T @ gradient
-            return value, last["gradient"]
+            return value, T.T @ gradient
 
-        def record(z: np.ndarray) -> None:
+        def record(_: Any) -> None:
             self.history.append(self.value)
             progress.show(log_likelihood=self.value)
 
-        found = minimize(negative, np.zeros(T.shape[1]), jac=True, method="BFGS", callback=record,
-                         options={"maxiter": max(iterations, 1), "gtol": 0.1 * np.sqrt(tolerance), "norm": 2})  # fmt: skip
+        options = {"maxiter": max(iterations, 1), "gtol": 0.1 * np.sqrt(tolerance), "norm": 2}
+        found = minimize(negative, np.zeros(T.shape[1]), jac=True, method="BFGS", callback=record, options=options)
         return 0.5 * float(np.dot(found.jac, found.jac)), int(found.nit)
 
 

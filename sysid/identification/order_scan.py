@@ -81,7 +81,8 @@ def order_scan(train: Data | Iterable[Data], held_out: Data | Iterable[Data] | N
         records, judges = [a for a, _ in pairs], [b for _, b in pairs]
     else:
         judges = experiments(held_out, "order_scan")
-    fits, simulated, predicted, tried = [], [], [], []
+    fits: list[Fit] = []
+    simulated, predicted, tried = [], [], []
     for n in sorted({_check.count(n, "orders", "order_scan") for n in orders}):
         try:
             found = fit(records, replace(method, n_states=n))

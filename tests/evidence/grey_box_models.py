@@ -8,27 +8,35 @@ import sysid
 
 @numba.njit(cache=True)
 def tanks_f(x, u, p, t):
-    """Two tanks in cascade: pump with offset, square-root and linear outflow, overflow of the upper tank into the lower."""
+    """Two tanks in cascade: pump with offset, square-root and linear outflow; what overflows the upper partly falls into the lower.
+
+    A tank at its rim holds there: what would raise it runs over. Chosen among five structures (with and without
+    overflow, a valve above a level, free exponents) by the simulation error on the part of the training record that a
+    structure was not fitted to, the first and the last third in turn: 0.22 V against 0.40 to 0.87 V of the others.
+    """
     upper, lower = max(x[0], 1e-9), max(x[1], 1e-9)
     through = p[0] * np.sqrt(upper) + p[1] * upper
-    spill = p[6] * max(upper - p[7], 0.0)
+    inflow = p[2] * (u[0] + p[3])
+    spill = max(inflow - through, 0.0) + 0.5 * (upper - p[6]) if upper > p[6] else 0.0
     out = np.empty(2)
-    out[0] = p[2] * (u[0] + p[3]) - through - spill
-    out[1] = p[8] * through + p[9] * spill - p[4] * np.sqrt(lower) - p[5] * lower
+    out[0] = inflow - through - spill
+    out[1] = p[8] * through + p[7] * spill - p[4] * np.sqrt(lower) - p[5] * lower
+    if lower > p[9] and out[1] > 0:
+        out[1] = -0.5 * (lower - p[9])
     return out
 
 
 @numba.njit(cache=True)
 def tanks_g(x, u, p, t):
-    """The level, at which the lower tank overflows being the end of the scale."""
+    """The level, the end of the scale at p[10]."""
     out = np.empty(1)
     out[0] = min(x[1], p[10])
     return out
 
 
-TANKS_START = np.array([0.05, 0.001, 0.05, 0.1, 0.05, 0.001, 0.1, 9.0, 1.0, 0.3, 10.0])
-TANKS_BOUNDS = [(0.0, 0.3), (0.0, 0.1), (0.005, 0.3), (-1.5, 1.0), (0.005, 0.3), (0.0, 0.05), (0.0, 2.0), (3.0, 15.0), (0.1, 5.0),
-                (0.0, 1.5), (9.5, 10.5)]  # fmt: skip
+TANKS_START = np.array([0.05, 0.001, 0.05, 0.1, 0.05, 0.001, 10.0, 0.3, 1.0, 10.0, 10.0])
+TANKS_BOUNDS = [(0.0, 0.3), (-0.02, 0.1), (0.005, 0.3), (-1.5, 1.0), (0.0, 0.3), (-0.02, 0.05), (8.0, 12.0), (0.0, 1.5), (0.1, 5.0),
+                (9.5, 11.0), (9.5, 10.5)]  # fmt: skip
 
 
 def tanks(dt=4.0):

@@ -188,3 +188,27 @@ def test_scattered_gaps_are_bridged_for_a_start_and_said():
     assert any("bridged" in note for note in fit.notes)
     refined = sysid.fit(gappy, sysid.PredictionError(focus="simulation"), start=fit)
     assert pole_distance(refined.model, model.poles()) < 0.01
+
+
+def test_the_gain_stands_at_the_minimum_of_the_one_step_error():
+    data = record(third_order(), 800, np.random.default_rng(13), noise=0.3, process_noise=0.4)
+    fit = sysid.fit(data, sysid.Subspace(3))
+    best = sysid.fit(data, sysid.PredictionError(free={"K": True}, estimate_initial_states=False), start=fit)
+    ratio = np.linalg.det(fit.innovation_cov) / np.linalg.det(best.innovation_cov)
+    assert 0.99 < ratio < 1.005
+
+
+def test_a_run_of_an_integrated_plant_starts_where_the_filter_is():
+    # A disturbance at the start adds up; left free, the initial state would absorb it and no other run could be started alike.
+    rng = np.random.default_rng(14)
+    plant = sysid.LTI([[0.9, 0.0], [1.0, 1.0]], [[0.1], [0.0]], [[0.0, 1.0]])
+    runs = []
+    for _ in range(2):
+        u = np.repeat(rng.standard_normal((60, 1)), 20, axis=0)
+        noisy = sysid.Process(plant, np.diag([1e-4, 0.0]), 1e-8, initial=sysid.Gaussian([0.3, 5.0], 0.01))
+        runs.append(sysid.Data(sysid.simulate(noisy, u, rng=rng).y, u))
+    fit = sysid.fit(runs[0], sysid.Subspace(2, integrators=1))
+    val = sysid.validate(fit, runs[1])
+    assert val.simulation_is_meaningful and val.fit_simulation[0] > 90 and val.fit_prediction[0] > 99.5
+    assert np.abs(fit.initial_states[0] @ fit.model.C[0] + fit.model.d - runs[0].y[0]) < 0.05
+    assert (fit.model.C @ fit.process.Q @ fit.model.C.T)[0, 0] > 1e3 * fit.process.R[0, 0]
