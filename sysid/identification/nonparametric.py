@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -112,8 +113,8 @@ def impulse_response_estimate(data: Data | Iterable[Data], n_steps: int = 50, le
 
         y[t] = sum_k h_k u[t-k] + offset + e[t],    Cov(h_i, h_j) = s a^max(i, j)   ("tuned/correlated" kernel)
 
-    s, a and the noise maximise the marginal likelihood, output by output; the band takes them as known, so it is too
-    narrow where the response has decayed more slowly than the prior. data: y (T, p), u (T, m). n_steps: length of
+    s, a and the noise are found from the marginal likelihood, output by output: mean and band average over their law
+    around its top, without which the band of a decayed response is far too narrow. data: y (T, p), u (T, m). n_steps: length of
     the response. level: of the band. Returns a Band over time with mean (n_steps, p, m). Cost O(T (m n_steps)^2) and some small solves.
     """
     records = experiments(data, "impulse_response_estimate")
@@ -178,14 +179,35 @@ def _regularised(X: np.ndarray, y: np.ndarray, n: int, m: int) -> tuple[np.ndarr
 
     first = min((np.array([s, a, e]) for s in (-3.0, 0.0) for a in (0.0, 2.0) for e in (-4.0, -1.0)), key=negative)
     best = minimize(negative, first, method="Nelder-Mead", options={"maxiter": 150, "xatol": 1e-2, "fatol": 1e-3}).x
-    s, a, noise = np.exp(best[0]), 0.999 / (1 + np.exp(-best[1])), np.exp(best[2])
-    L = kernel(s, a)
-    FL = F @ L
-    Q = FL.T @ FL / noise + np.eye(m * n)
-    h = L @ np.linalg.solve(Q, FL.T @ g / noise)
-    cov = L @ np.linalg.solve(Q, L.T)
+    mean, second, total = np.zeros(m * n), np.zeros(m * n), 0.0
+    for v, weight in _around(negative, best):
+        s, a, noise = np.exp(v[0]), 0.999 / (1 + np.exp(-v[1])), np.exp(v[2])
+        L = kernel(s, a)
+        FL = F @ L
+        Q = FL.T @ FL / noise + np.eye(m * n)
+        h = L @ np.linalg.solve(Q, FL.T @ g / noise)
+        mean += weight * h
+        second += weight * (h**2 + np.einsum("ij,ji->i", L, np.linalg.solve(Q, L.T)))
+        total += weight
+    mean, second = mean / total, second / total
     units = sigma_y / np.repeat(scale, n)
-    return h * units, np.sqrt(np.maximum(np.diag(cov), 0.0)) * units
+    return mean * units, np.sqrt(np.maximum(second - mean**2, 0.0)) * units
+
+
+def _around(negative: Callable[[np.ndarray], float], best: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+    """Points and weights that average over exp(-negative) near its top: three a direction by Gauss-Hermite, reweighted."""
+    k, step = len(best), 0.1
+    unit = step * np.eye(k)
+    H = np.array([[negative(best + a + b) - negative(best + a - b) - negative(best - a + b) + negative(best - a - b)
+                   for a in unit] for b in unit]) / (4 * step**2)  # fmt: skip
+    values, vectors = np.linalg.eigh((H + H.T) / 2)
+    root = vectors / np.sqrt(np.maximum(values, 0.25))
+    top = negative(best)
+    for corner in product((-1.0, 0.0, 1.0), repeat=k):
+        z = np.sqrt(3.0) * np.array(corner)
+        point = best + root @ z
+        weight = np.prod(np.where(z == 0, 2 / 3, 1 / 6)) * np.exp(np.minimum(top - negative(point) + 0.5 * z @ z, 3.0))
+        yield point, float(weight)
 
 
 def _complete(data: Data | Iterable[Data], call: str) -> list[Data]:

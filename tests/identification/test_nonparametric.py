@@ -34,15 +34,18 @@ def test_the_empirical_transfer_function_is_exact_for_periodic_signals():
 
 
 def test_the_regularised_impulse_response_and_its_band():
-    rng = np.random.default_rng(2)
     model = third_order()
-    data = record(model, 400, rng, noise=1.0)
-    band = sysid.impulse_response_estimate(data, n_steps=30)
     truth = model.markov_parameters(30)
-    assert np.mean(((truth > band.low) & (truth < band.high))[:8]) > 0.85
-    X = np.stack([np.concatenate([data.u[t - np.arange(30)].T.ravel(), [1.0]]) for t in range(29, 400)])
-    plain = np.linalg.lstsq(X, data.y[29:], rcond=None)[0][:60].reshape(2, 30, 2).transpose(1, 2, 0)
-    assert np.linalg.norm(band.mean - truth) < 0.8 * np.linalg.norm(plain - truth)
+    inside, gain = [], []
+    for seed in range(6):
+        data = record(model, 400, np.random.default_rng(seed), noise=1.0)
+        band = sysid.impulse_response_estimate(data, n_steps=30)
+        inside.append((truth > band.low) & (truth < band.high))
+        X = np.stack([np.concatenate([data.u[t - np.arange(30)].T.ravel(), [1.0]]) for t in range(29, 400)])
+        plain = np.linalg.lstsq(X, data.y[29:], rcond=None)[0][:60].reshape(2, 30, 2).transpose(1, 2, 0)
+        gain.append(np.linalg.norm(band.mean - truth) / np.linalg.norm(plain - truth))
+    # A prior that decays faster than the response leaves the far tail, a hundredth of the peak, short of its level.
+    assert np.mean(inside) > 0.8 and np.mean([i[:12] for i in inside]) > 0.92 and np.max(gain) < 0.8
     band.plot()
 
 
