@@ -54,19 +54,15 @@ class Kalman:
         seen = ~np.isnan(stretch.y)
         alike = len(stretch.y) == 1 or bool((seen == seen[:1]).all())
         own_model = isinstance(process.model, Bilinear) or (process.S is not None and process.S.any())
-        common = None if own_model else linear_arrays(process, stretch.u, stretch.start)
-        if len(stretch.y) > 1 and (own_model or not alike):
-            workers = os.cpu_count() or 1
-            with ThreadPoolExecutor(workers) as pool:  # one task a thread: a task a sequence would cost as much as its filter
-                chunks = pool.map(lambda first: [self._sequence(process, stretch, s, common) for s in range(*first)],
-                                  pairwise(np.linspace(0, len(stretch.y), workers + 1).astype(int).tolist()))  # fmt: skip
-                return [trace for chunk in chunks for trace in chunk]
-        return [self._shared(common or self._arrays(process, stretch), stretch)]
-
-    def _sequence(self, process: Process, stretch: Stretch, s: int, common: LinearArrays | None) -> Trace:
-        """Sequence s alone."""
-        part = stretch.sequence(s)
-        return self._shared(self._arrays(process, part) if common is None else common.sequence(s), part)
+        if (alike and not own_model) or len(stretch.y) == 1:
+            return [self._shared(self._arrays(process, stretch), stretch)]
+        parts = [stretch.sequence(s) for s in range(len(stretch.y))]
+        p, n = process.n_outputs, process.n_states
+        if own_model or stretch.is_diffuse or self.form not in ("auto", "covariance") or (self.form == "auto" and p > n):
+            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+                return list(pool.map(lambda part: self._shared(self._arrays(process, part), part), parts))
+        arrays = linear_arrays(process, stretch.u, stretch.start)
+        return [self._safe(trace, arrays.sequences(slice(s, s + 1)), parts[s]) for s, trace in enumerate(separate_passes(arrays, stretch))]
 
     @staticmethod
     def _arrays(process: Process, stretch: Stretch) -> LinearArrays:
@@ -92,6 +88,10 @@ class Kalman:
         if self.form == "sqrt":
             return square_root_pass(arrays, stretch)
         trace = covariance_pass(arrays, stretch, sequential=self.form == "sequential")
+        return self._safe(trace, arrays, stretch)
+
+    def _safe(self, trace: Trace, arrays: LinearArrays, stretch: Stretch) -> Trace:
+        """The trace, or that of the square-root form where cancellation took too many digits."""
         if self.form == "covariance":
             return trace
         if trace.share < LOSS:  # -1 from the sequential step: an output without variance
@@ -107,18 +107,43 @@ class Kalman:
 
 
 def covariance_pass(arrays: LinearArrays, stretch: Stretch, sequential: bool = False) -> Trace:
-    """Covariances and gains in covariance form, all outputs at once or one at a time, then the means."""
+    """Covariances and gains in covariance form, all outputs at once or one at a time, then the means of all sequences."""
+    return _passes(arrays, stretch, ~np.isnan(stretch.y[:1]), sequential)[0]
+
+
+def separate_passes(arrays: LinearArrays, stretch: Stretch) -> list[Trace]:
+    """`covariance_pass` for every sequence of one model, each with gaps of its own: one task a thread, not one a sequence."""
+    S, T, _ = stretch.y.shape
+    workers = os.cpu_count() or 1
+    most = max(1, int(4e6 / max(1, T * stretch.cov.size)))  # sequences in one task, by memory
+    edges = np.linspace(0, S, max(workers, -(-S // most)) + 1).astype(int).tolist()
+
+    def task(span: tuple[int, int]) -> list[Trace]:
+        part = stretch.sequences(slice(*span))
+        return _passes(arrays.sequences(slice(*span)), part, ~np.isnan(part.y), False)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return [trace for traces in pool.map(task, [e for e in pairwise(edges) if e[0] < e[1]]) for trace in traces]
+
+
+def _passes(arrays: LinearArrays, stretch: Stretch, seen: np.ndarray, sequential: bool) -> list[Trace]:
+    """One trace a pattern of gaps, seen (S, T, p), or one of all sequences where seen is (1, T, p)."""
     step = sequential_kernels.condition if sequential else conditioning.condition
-    S, T, p = stretch.y.shape
-    n = len(stretch.cov)
-    kept = T if stretch.store == "all" else 1
-    Pp, Pf, K, W = np.empty((kept, n, n)), np.empty((kept, n, n)), np.empty((T, n, p)), np.empty((T, p, p))
-    const, rank, index, P = np.empty(T), np.empty(T, dtype=np.int64), np.empty(T, dtype=np.int64), np.empty((n, n))
-    slots, share = filtering.covariances(
-        step.as_argument(), propagation.propagate.as_argument(), arrays.AT, arrays.C, arrays.Q, arrays.R,
-        ~np.isnan(stretch.y[0]), stretch.cov, arrays.is_invariant, Pp, Pf, K, W, const, rank, index, P)  # fmt: skip
-    gains = (K[:slots], W[:slots], const[:slots], rank[:slots], index)
-    xp, xf, yp, log_density, mean = mean_pass(arrays, stretch, gains)
-    keep = stretch.store == "all"
-    return Trace(xp, xf, yp, Pp[:slots] if keep else None, Pf[:slots] if keep else None, index, arrays.AT, arrays.Q,
-                 arrays.C, arrays.R, log_density, mean, P, share, "sequential" if sequential else "covariance")  # fmt: skip
+    (S, T, p), n, store = seen.shape, len(stretch.cov), stretch.store
+    kept = S * T if store == "all" else 1
+    Pp, Pf, K, W = np.empty((kept, n, n)), np.empty((kept, n, n)), np.empty((S * T, n, p)), np.empty((S * T, p, p))
+    const, rank, index, P = np.empty(S * T), np.empty(S * T, dtype=np.int64), np.empty((S, T), dtype=np.int64), np.empty((S, n, n))
+    slots, share = np.empty(S, dtype=np.int64), np.empty(S)
+    filtering.covariances(
+        step.as_argument(), propagation.propagate.as_argument(), arrays.AT, arrays.C, arrays.Q, arrays.R, seen, stretch.cov,
+        arrays.is_invariant, Pp, Pf, K, W, const, rank, index, P, slots, share)  # fmt: skip
+    xp, xf, yp, log_density, mean = mean_pass(arrays, stretch, (K, W, const, rank, index))
+    form = "sequential" if sequential else "covariance"
+    traces = []
+    for s in range(S):
+        of = slice(None) if S == 1 else slice(s, s + 1)
+        place = slice(s * T, s * T + slots[s])
+        traces.append(Trace(xp[of], xf[of], None if yp is None else yp[of], Pp[place] if store == "all" else None,
+                            Pf[place] if store == "all" else None, index[s] - s * T if s else index[0], arrays.AT, arrays.Q,
+                            arrays.C, arrays.R, log_density[of], mean[of], P[s], float(share[s]), form))  # fmt: skip
+    return traces

@@ -28,9 +28,9 @@ class LinearArrays:
         """Whether matrices and covariances are constant in time."""
         return max(len(a) for a in (self.AT, self.C, self.Q, self.R)) == 1
 
-    def sequence(self, s: int) -> LinearArrays:
-        """The arrays of sequence s alone."""
-        bx, by = (b if len(b) == 1 else b[s : s + 1] for b in (self.bx, self.by))
+    def sequences(self, which: slice) -> LinearArrays:
+        """The arrays of some sequences alone."""
+        bx, by = (b if len(b) == 1 else b[which] for b in (self.bx, self.by))
         return LinearArrays(self.AT, self.C, self.Q, self.R, bx, by)
 
 

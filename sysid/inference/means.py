@@ -20,9 +20,12 @@ def mean_pass(arrays: LinearArrays, stretch: Stretch, gains: tuple) -> tuple[np.
     xp, xf, yp = np.empty((S, kept, n)), np.empty((S, kept, n)), np.empty((S, kept, p))
     log_density, mean = np.empty((S, T)), np.empty((S, n))
 
+    *slots, index = gains
+
     def run(a: int, b: int) -> None:
         bx, by = (v if len(v) == 1 else v[a:b] for v in (arrays.bx, arrays.by))
-        mean_kernels.linear_means(arrays.AT, arrays.C, bx, by, *gains, stretch.y[a:b], stretch.mean[a:b], xp[a:b],
+        own = index if len(index) == 1 else index[a:b]
+        mean_kernels.linear_means(arrays.AT, arrays.C, bx, by, *slots, own, stretch.y[a:b], stretch.mean[a:b], xp[a:b],
                                   xf[a:b], yp[a:b], log_density[a:b], mean[a:b])  # fmt: skip
 
     workers = min(os.cpu_count() or 1, S) if S * T > 20000 else 1

@@ -40,7 +40,7 @@ def square_root_pass(arrays: LinearArrays, stretch: Stretch) -> Trace:
     slots = square_root.covariances(
         conditioning.condition.as_argument(), *steps(), A, arrays.C, FQ, arrays.R, ~np.isnan(stretch.y[0]), start,
         arrays.is_invariant, Pp, Pf, Lf, K, W, kappa, turn, const, rank, index, L)  # fmt: skip
-    xp, xf, yp, log_density, mean = mean_pass(arrays, stretch, (K[:slots], W[:slots], const[:slots], rank[:slots], index))
+    xp, xf, yp, log_density, mean = mean_pass(arrays, stretch, (K[:slots], W[:slots], const[:slots], rank[:slots], index[None]))
     P = L @ L.T
     extra: dict[str, np.ndarray] = {}
     if keep:

@@ -37,8 +37,12 @@ class Stretch:
 
     def sequence(self, s: int) -> Stretch:
         """The stretch of sequence s alone."""
-        u = self.u if len(self.u) == 1 else self.u[s : s + 1]
-        return Stretch(u, self.y[s : s + 1], self.mean[s : s + 1], self.cov, self.start, self.store, self.diffuse)
+        return self.sequences(slice(s, s + 1))
+
+    def sequences(self, which: slice) -> Stretch:
+        """The stretch of some sequences alone."""
+        u = self.u if len(self.u) == 1 else self.u[which]
+        return Stretch(u, self.y[which], self.mean[which], self.cov, self.start, self.store, self.diffuse)
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import condition_step, cube, flag, helper, kernel, mat, out_cube, out_mat, out_vec, propagate_step, types
+from ._jit import condition_step, cube, flag, helper, kernel, mat, out_cube, out_vec, propagate_step, types
 
-mask_type = types.Array(types.boolean, 2, "C", readonly=True)
-out_index = types.Array(types.int64, 1, "C")
+mask_type = types.Array(types.boolean, 3, "C", readonly=True)
+out_counts = types.Array(types.int64, 1, "C")
+out_index = types.Array(types.int64, 2, "C")
 
 EPS = 2.220446049250313e-16
 STRIDE = 4  # steps between the covariances compared
@@ -64,27 +65,27 @@ def indefinite(P, L):
 
 
 @helper(_nrt=False)  # counting the references of its views would cost as much as a step of two states
-def recursion(condition, propagate, AT, C, Q, R, seen, may_stop, Pp, Pf, K, W, const, rank, index, P, M, S, V, root, info, work, before):
-    """`covariances` from P = P0, its workspace given."""
-    T, p = len(seen), C.shape[1]
-    slot, streak, frozen, share = -1, 0, False, 1.0
+def recursion(condition, propagate, AT, C, Q, R, seen, s, may_stop, Pp, Pf, K, W, const, rank, index, P, M, S, V, root, info, work, before):
+    """`covariances` of sequence s from P[s] = P0, its workspace given: slots from s T on."""
+    T, p = seen.shape[1], C.shape[1]
+    slot, streak, frozen, share = s * T - 1, 0, False, 1.0
     for t in range(T):
         complete = True
         for j in range(p):
-            complete &= seen[t, j]
+            complete &= seen[s, t, j]
         if frozen and complete:
-            index[t] = slot
+            index[s, t] = slot
             continue
         frozen = False
         slot += 1
         a, c = t if len(AT) > 1 else 0, t if len(C) > 1 else 0
         q, r = t if len(Q) > 1 else 0, t if len(R) > 1 else 0
         keep, kept = slot if len(Pp) > 1 else 0, slot if len(Pf) > 1 else 0
-        index[t] = slot
-        if keep == 0:
-            copy(P, Pp[0])
-        following = Pp[keep + 1] if keep + 1 < len(Pp) else P
-        left = condition(Pp[keep], C[c], R[r], seen[t], K[slot], W[slot], Pf[kept], M, S, work, V, root, info)
+        index[s, t] = slot
+        if slot == s * T or len(Pp) == 1:
+            copy(P[s], Pp[keep])
+        following = Pp[keep + 1] if len(Pp) > 1 and slot + 1 < (s + 1) * T else P[s]
+        left = condition(Pp[keep], C[c], R[r], seen[s, t], K[slot], W[slot], Pf[kept], M, S, work, V, root, info)
         rank[slot], const[slot] = int(info[0]), info[1]
         share = min(share, left, propagate(AT[a], Pf[kept], Q[q], work, root, following))
         if 0.0 < share < DOUBTFUL and (indefinite(Pf[kept], work) or indefinite(following, work)):
@@ -94,23 +95,26 @@ def recursion(condition, propagate, AT, C, Q, R, seen, may_stop, Pp, Pf, K, W, c
             frozen = streak > 1 and unchanged(following, before)
             copy(following, before)
         if t == T - 1 or frozen:
-            copy(following, P)
-    return slot + 1, share
+            copy(following, P[s])
+    return slot + 1 - s * T, share
 
 
-@kernel(condition_step, propagate_step, cube, cube, cube, cube, mask_type, mat, flag, out_cube, out_cube, out_cube, out_cube, out_vec, out_index,
-        out_index, out_mat, nogil=True)  # fmt: skip
-def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K, W, const, rank, index, P):
-    """Covariances and gains of T steps: Pp, Pf (slots, n, n), K (slots, n, p), W (slots, p, p), const, rank (slots,).
+@kernel(condition_step, propagate_step, cube, cube, cube, cube, mask_type, mat, flag, out_cube, out_cube, out_cube, out_cube, out_vec, out_counts,
+        out_index, out_cube, out_counts, out_vec, nogil=True)  # fmt: skip
+def covariances(condition, propagate, AT, C, Q, R, seen, P0, may_stop, Pp, Pf, K, W, const, rank, index, P, slots, share):
+    """Covariances and gains of T steps along S patterns of gaps: slots s T, s T + 1, ... of each array are those of pattern s.
 
-    AT (A transposed), C, Q, R: one matrix, or one a step. seen: (T, p). P0: (n, n) at the first step.
-    Pp and Pf may have a single slot where they are not to be kept. P (n, n) leaves as the covariance of step T.
-    May stop (a time-invariant model): the recursion is frozen once STRIDE steps leave it unchanged to rounding.
-    Returns the number of slots, and the smallest share that cancellation left of any variance, -1 where a covariance lost
-    its sign: cancellation of several steps adds up.
+    AT (A transposed), C, Q, R: one matrix, or one a step. seen: (S, T, p). P0: (n, n) at the first step.
+    Pp, Pf: (S T, n, n), or a single slot where they are not to be kept. K: (S T, n, p), W: (S T, p, p), const, rank: (S T,).
+    index: (S, T) slots of the steps. P: (S, n, n) leaves as the covariances of step T, slots: (S,) as how many each took,
+    share: (S,) as the smallest share that cancellation left of any variance, -1 where a covariance lost its sign:
+    cancellation of several steps adds up. May stop (a time-invariant model): the recursion is frozen once STRIDE steps
+    leave it unchanged to rounding.
     """
-    n, p = P.shape[0], C.shape[1]
+    n, p = P.shape[1], C.shape[1]
     M, S, V, root, info = np.empty((p, n)), np.empty((p, p)), np.empty((n, p)), np.empty((2, max(n, p))), np.empty(2)
     work, before = np.empty((n, n)), np.empty((n, n))
-    copy(P0, P)
-    return recursion(condition, propagate, AT, C, Q, R, seen, may_stop, Pp, Pf, K, W, const, rank, index, P, M, S, V, root, info, work, before)
+    for s in range(len(seen)):
+        copy(P0, P[s])
+        slots[s], share[s] = recursion(condition, propagate, AT, C, Q, R, seen, s, may_stop, Pp, Pf, K, W, const, rank, index, P, M, S, V, root,
+                                       info, work, before)  # fmt: skip

@@ -10,7 +10,7 @@ import numpy as np
 
 from ._jit import cube, helper, kernel, mat, out_cube, out_mat, types, vec
 
-index_type = types.Array(types.int64, 1, "C", readonly=True)
+rank_type, index_type = (types.Array(types.int64, d, "C", readonly=True) for d in (1, 2))
 
 
 @helper
@@ -22,10 +22,10 @@ def is_diagonal(A):
     return True
 
 
-@kernel(cube, cube, cube, cube, cube, cube, vec, index_type, index_type, cube, mat, out_cube, out_cube, out_cube,
+@kernel(cube, cube, cube, cube, cube, cube, vec, rank_type, index_type, cube, mat, out_cube, out_cube, out_cube,
         out_mat, out_mat, nogil=True)  # fmt: skip
 def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, final):
-    """Means and log-densities of S sequences that share their gains.
+    """Means and log-densities of S sequences along gains in slots: index (1, T) where they share them, else (S, T).
 
     bx: (S or 1, T or 1, n), by: (S or 1, T or 1, p): what inputs and offsets add to states and outputs. Y: (S, T, p), NaN where missing.
     M0: (S, n). Xp, Xf: (S, T, n) means before and after the measurement, Yp: (S, T, p) of the outputs; or one step where they
@@ -40,7 +40,7 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, 
             final[s, i] = M0[s, i]
         for t in range(T):
             keep = t if Xp.shape[1] > 1 else 0
-            slot = index[t]
+            slot = index[s if len(index) > 1 else 0, t]
             a, c = t if len(AT) > 1 else 0, t if len(C) > 1 else 0
             u, v = t if bx.shape[1] > 1 else 0, t if by.shape[1] > 1 else 0
             for j in range(p):
