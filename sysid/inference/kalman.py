@@ -96,7 +96,8 @@ class Kalman:
             return trace
         if trace.share < LOSS:  # -1 from the sequential step: an output without variance
             return square_root_pass(arrays, stretch)
-        return replace(trace, extra={"square root": lambda: square_root_pass(arrays, stretch)})
+        trace.extra["square root"] = lambda: square_root_pass(arrays, stretch)
+        return trace
 
     def _collapsed(self, whole: LinearArrays, stretch: Stretch, arrays: LinearArrays, short: Stretch, left: np.ndarray) -> Trace:
         """Filter the collapsed problem and put back what was left out."""
