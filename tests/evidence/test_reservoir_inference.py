@@ -1,4 +1,4 @@
-"""Issue 8 and the sunspots of issue 2 at full size."""
+"""Reservoir inference and the sunspots at full size."""
 
 import time
 
