@@ -55,7 +55,7 @@ def record(request):
         now = time.perf_counter()
         met = evidence_rows.met(value, bar)
         row = {"name": name, "value": value, "bar": bar, "met": met, "seconds": round(now - last, 2), "note": note,
-               "test": request.node.nodeid, "position": position}
+               "test": f"{request.path.relative_to(ROOT).as_posix()}::{request.node.name}", "position": position}
         position, last = position + 1, now
         request.node.user_properties.append((_ROW, row))
         assert met is not False or not must, f"{name}: {value} misses {bar}"
