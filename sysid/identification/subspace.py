@@ -189,6 +189,11 @@ def _result(best: Candidate, table: list, criterion: np.ndarray, scales: Scales,
     if best.radius > UNSTABLE:
         notes.append(f"the model is unstable (spectral radius {best.radius:.4f}): simulation is not meaningful, judge it by "
                      "prediction; if the plant is stable use stable=True, another horizon or a lower order")
+    longest = max(len(d) for d in data)
+    if np.exp(-1 / longest) < best.radius <= UNSTABLE and len(data[0].inputs[0]):
+        notes.append(f"the slowest mode (|pole| = {best.radius:.4f}) outlasts the longest record ({longest} samples): its gain is not determined "
+                     "by these data, and simulations of other records may drift; use records that hold the slow motion, a lower order, or "
+                     "integrators=1 where the plant integrates")  # fmt: skip
     if best.stabilised:
         notes.append("A was constrained to be stable; the unconstrained shift equation gave an unstable one")
     # The state of the data around the mean operating point x = 0: where a record of this plant may begin.

@@ -212,3 +212,12 @@ def test_a_run_of_an_integrated_plant_starts_where_the_filter_is():
     assert val.simulation_is_meaningful and val.fit_simulation[0] > 90 and val.fit_prediction[0] > 99.5
     assert np.abs(fit.initial_states[0] @ fit.model.C[0] + fit.model.d - runs[0].y[0]) < 0.05
     assert (fit.model.C @ fit.process.Q @ fit.model.C.T)[0, 0] > 1e3 * fit.process.R[0, 0]
+
+
+def test_a_mode_that_outlasts_the_record_is_said():
+    rng = np.random.default_rng(15)
+    plant = sysid.LTI([[0.9995]], [[1.0]], [[1.0]])
+    slow = sysid.fit(record(plant, 150, rng, noise=0.5), sysid.Subspace(1))
+    assert any("outlasts the longest record (150 samples)" in note for note in slow.notes)
+    quick = sysid.fit(record(third_order(), 400, rng, noise=0.1), sysid.Subspace(3))
+    assert not any("outlasts" in note for note in quick.notes)
