@@ -13,6 +13,7 @@ from .. import _check
 from ..core.data import Data
 from ..core.status import Status
 from ..identification.progress import Progress
+from ..models.process import Process
 from .climb import Climb, acceptable
 from .e_steps import CHOICES, SmoothedReservoir
 from .forced import GAINS, Parameters
@@ -95,7 +96,7 @@ class ReservoirEM:
             start, data, self.estimate, readout_prior=self.readout_prior, noise_floor=self.noise_floor, Q=self.Q, R=self.R,
             leak_groups=self.leak_groups, contraction=self.contraction, call=call)
         self._require(target, p, call)
-        exact, climb = target, Climb(target)
+        exact, climb, first = target, Climb(target), p
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
         with Progress(call, self.max_iterations) as progress:
             steps, rounds = iter(progress), 1 if self.covariance_rank is None else 2
@@ -109,7 +110,7 @@ class ReservoirEM:
                                 progress.iteration)
         if progress.interrupted is not None:
             status = progress.interrupted
-        return reservoir_fit(climb, start, status, self.standard_errors)
+        return reservoir_fit(climb, start, status, self.standard_errors, _moved(start, first, self.contraction))
 
     def _require(self, target: Objective, p: Parameters, call: str) -> None:
         """Refuse what the M-step or the approximation cannot do."""
@@ -177,6 +178,14 @@ class ReservoirEM:
             if new_value >= value:
                 return new, new_moments, new_value
         return p, moments, value
+
+
+def _moved(start: Process, first: Parameters, contraction: float | None) -> tuple[str, ...]:
+    """Say where the constraint moved the start before the first iteration."""
+    if contraction is None or (abs(first.scale - 1.0) < 1e-9 and np.allclose(first.leak, start.model.leaks, atol=1e-9)):
+        return ()
+    return (f"the start was not certified to contract at {contraction:.4g}: it was first moved to leak {first.leak[0]:.4g} and "
+            f"{first.scale:.4g} times its W",)
 
 
 def _extrapolate(path: list[np.ndarray]) -> np.ndarray:

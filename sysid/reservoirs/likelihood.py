@@ -78,7 +78,18 @@ def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, 
     region = None if contraction is None else _region(esn, ordered, groups, contraction, call)
     c = Coordinates(ordered, p, groups, _noise_groups(p, Q, call), form, floor_q, noise_floor * variance, region=region,
                     time_unit=float(esn.dt) if clock else 0.0)
+    _enough(records, c, prior, call)
     return Objective(ForcedReservoir.of(esn, records), c, prior), c.unpack(c.clip(c.pack(c.certified(p))))
+
+
+def _enough(records: Sequence[Data], c: Coordinates, prior: np.ndarray, call: str) -> None:
+    """Refuse fewer measurements than parameters; a readout under a prior does not count."""
+    labels = [label.split("[")[0] for label in c.labels()]
+    free = sum(label != "readout" or not np.all(prior > 0) for label in labels)
+    measured = sum(int(np.sum(~d.missing)) for d in records)
+    if measured <= free:
+        raise ValueError(f"{call}: expected more measurements than the {free} parameters to estimate; received {measured}. "
+                         "The series is too short: estimate fewer, or give a longer one.")
 
 
 def _reachable(start: Process, records: Sequence[Data], names: Sequence[str], call: str) -> None:

@@ -101,11 +101,11 @@ def scalars(c: Coordinates, p: Parameters) -> dict[str, float]:
     return out
 
 
-def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors: bool) -> ReservoirFit:
-    """Gather the best point of a climb into a result."""
+def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors: bool, said: tuple[str, ...] = ()) -> ReservoirFit:
+    """Gather the best point of a climb into a result, with what was said on the way."""
     p, target = climb.best, climb.target
     assert p is not None
-    notes, information, errors = list(_floors(target.coordinates, p)), None, None
+    notes, information, errors = [*said, *_floors(target.coordinates, p)], None, None
     if isinstance(target.reservoir, ReducedReservoir):
         basis = target.reservoir.basis
         notes.append(f"covariances kept on {basis.V.shape[1]} of {len(p.leak)} directions, which leave out "

@@ -248,3 +248,14 @@ def test_bad_starts_and_names_are_refused():
     with pytest.raises(TypeError, match="Gaussian"):
         fit(sysid.ReservoirEM(), sysid.Process(process.model, Q=1e-3, R=1e-2, initial=sysid.Diffuse()))
     assert GAINS[0] == "input_scale"
+
+
+def test_short_series_are_refused_and_an_uncertified_start_is_moved_and_said():
+    process, data = simulated(n=6, T=60, seed=14)
+    with pytest.raises(ValueError, match="too short"):
+        sysid.fit(data[:2], sysid.ReservoirEM(), start=process)
+    quick = sysid.ReservoirEM(("leak", "scale"), contraction=0.9, max_iterations=2, standard_errors=False)
+    wild = sysid.fit(data, quick, start=moved(process, leak=0.5, scale=3.0))
+    assert any("first moved to leak" in note for note in wild.notes)
+    tame = sysid.fit(data, quick, start=moved(process, leak=0.5, scale=0.2))
+    assert not any("first moved" in note for note in tame.notes)
