@@ -68,3 +68,41 @@ def test_a_forecast_of_a_bare_reservoir_names_what_is_missing_or_misshaped():
         sysid.forecast(sysid.ESN.random(5, 1, rng=rng), sysid.Data(np.ones((10, 1)), np.ones((10, 1))), 5)
     with pytest.raises(ValueError, match=r"forecast: expected y with shape \(T, 1\)"):
         sysid.forecast(esn.with_readout(np.ones((1, 5))), sysid.Data(np.ones((10, 2))), 5)
+
+
+NEW = [sysid.RobustKalman(), sysid.RobustKalman(sysid.Huber()), sysid.RobustSmoother(), sysid.RobustSmoother(sysid.Huber()), sysid.FixedLag(3),
+       sysid.ExtendedKalman(form="sqrt"), sysid.UnscentedKalman(form="sqrt"), sysid.CubatureKalman(form="sqrt")]  # fmt: skip
+
+
+@pytest.mark.parametrize("method", NEW, ids=repr)
+def test_every_method_returns_the_prior_propagated_where_all_is_missing(method):
+    data = sysid.Data(np.full((4, 2), np.nan), np.ones((4, 1)), dt=0.1)
+    s, plain = sysid.smooth(PROCESS, data, method), sysid.smooth(PROCESS, data)
+    assert s.log_likelihood == 0.0
+    np.testing.assert_allclose(s.smoothed.mean, plain.smoothed.mean, atol=1e-12)
+    np.testing.assert_allclose(s.smoothed.cov, plain.smoothed.cov, atol=1e-12)
+
+
+@pytest.mark.parametrize("method", [sysid.ExtendedKalman(), *NEW], ids=repr)
+@pytest.mark.parametrize("fault", ["raises", "shape", "nan"])
+def test_a_fault_of_a_users_function_is_reported_with_its_time_and_arguments(method, fault):
+    def f(x, u, p, t):
+        if t < 2:
+            return x.copy()
+        if fault == "raises":
+            raise RuntimeError("no such table")
+        return np.zeros(5) if fault == "shape" else x * np.nan
+
+    def g(x, u, p, t):
+        return x[:1].copy()
+
+    process = sysid.Process(sysid.Nonlinear(f, g, 2, 0, 1), 1.0, 1.0, initial=sysid.Gaussian(np.zeros(2), np.eye(2)))
+    error, words = {"raises": (RuntimeError, "no such table"), "shape": (ValueError, r"expected shape \(2,\); received \(5,\)"),
+                    "nan": (FloatingPointError, "not finite")}[fault]  # fmt: skip
+    with pytest.raises(error, match=rf"f\(x=\[.*\], u=\[\], p, t=2\).*{words}"):
+        sysid.smooth(process, sysid.Data(np.zeros(6)), method)
+
+
+def test_an_indefinite_covariance_is_named_with_its_time_and_eigenvalue():
+    with pytest.raises(ValueError, match="Q at time 1 positive semidefinite; received an eigenvalue -1"):
+        sysid.Process(sysid.LTI([[0.5]], None, [[1.0]]), Q=np.array([[[1.0]], [[-1.0]]]), R=1.0)
