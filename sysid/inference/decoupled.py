@@ -84,6 +84,7 @@ def blocks(n: int, states: list[np.ndarray], parts: list[np.ndarray]) -> np.ndar
 
 
 def _part(arrays: LinearArrays, stretch: Stretch, x: np.ndarray, y: np.ndarray) -> tuple[LinearArrays, Stretch]:
-    small = LinearArrays(*(as_float(M[:, a[:, None], b]) for M, a, b in ((arrays.AT, x, x), (arrays.C, y, x), (arrays.Q, x, x), (arrays.R, y, y))),
-                         as_float(arrays.bx[..., x]), as_float(arrays.by[..., y]))  # fmt: skip
+    AT, C, Q, R = (as_float(M[:, rows[:, None], columns]) for M, rows, columns in
+                   ((arrays.AT, x, x), (arrays.C, y, x), (arrays.Q, x, x), (arrays.R, y, y)))  # fmt: skip
+    small = LinearArrays(AT, C, Q, R, as_float(arrays.bx[..., x]), as_float(arrays.by[..., y]))
     return small, replace(stretch, y=as_float(stretch.y[..., y]), mean=as_float(stretch.mean[:, x]), cov=as_float(stretch.cov[np.ix_(x, x)]))

@@ -133,7 +133,7 @@ def _by_factors(trace: Trace) -> tuple[Callable[[Law], Law], Law, _Lagged]:
         rho[:, :-1] = (Theta[:-1, :, :n] @ onward[..., None])[..., 0]
         array = np.concatenate([Theta[:-1, :, n:], Theta[:-1, :, :n] @ Gamma[1:] @ state[1][1:]], axis=2)
         if T > 1:
-            N[:-1] = np.linalg.qr(array.swapaxes(1, 2), mode="r").swapaxes(1, 2)
+            N[:-1] = np.asarray(np.linalg.qr(array.swapaxes(1, 2), mode="r")).swapaxes(1, 2)
         return rho, N
 
     def law(state: Law) -> Law:
