@@ -62,6 +62,8 @@ class Kalman:
             with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
                 return list(pool.map(lambda part: self._shared(self._arrays(process, part), part), parts))
         arrays = linear_arrays(process, stretch.u, stretch.start)
+        if self.form == "auto" and len(components(arrays, stretch.cov)) > 1:
+            return [self._proper(arrays.sequences(slice(s, s + 1)), part) for s, part in enumerate(parts)]
         return [self._safe(trace, arrays.sequences(slice(s, s + 1)), parts[s]) for s, trace in enumerate(separate_passes(arrays, stretch))]
 
     @staticmethod
