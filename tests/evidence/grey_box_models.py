@@ -12,7 +12,7 @@ def tanks_f(x, u, p, t):
 
     A tank at its rim holds there: what would raise it runs over. Chosen among five structures (with and without
     overflow, a valve above a level, free exponents) by the simulation error on the part of the training record that a
-    structure was not fitted to, the first and the last third in turn: 0.22 V against 0.40 to 0.87 V of the others.
+    structure was not fitted to, the first and the last third in turn: 0.22 V against 0.37 to 0.87 V of the others.
     """
     upper, lower = max(x[0], 1e-9), max(x[1], 1e-9)
     through = p[0] * np.sqrt(upper) + p[1] * upper
