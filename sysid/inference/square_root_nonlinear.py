@@ -55,8 +55,10 @@ class _Arrays:
         self.u = as_float(model.extended_input(stretch.u[0], self.y))
         self.m = self.u.shape[1] - model.n_feedback
         self.latent = bool(model.n_feedback and not self.seen.all())
-        none = np.zeros((1, q, q)), np.zeros((1, q, q))
-        self.B, self.F = missing_noise(self.R, self.seen) if self.latent else none
+        self.B: np.ndarray = np.zeros((1, q, q))
+        self.F: np.ndarray = np.zeros((1, q, q))
+        if self.latent:
+            self.B, self.F = missing_noise(self.R, self.seen)
         self.dt = model.dt
         k, kept = (T if stretch.store == "all" else 1), (1 if stretch.store == "last" else T)
         self.L, self.x, self.log_density = unit_free_factor(stretch.cov[None])[0].copy(), np.empty(n), np.empty(T)

@@ -41,8 +41,9 @@ def exact_smoother(A, C, Q, R, y, m, P):
             Pp, xp = runs[t + 1][1], runs[t + 1][0]
             G = Pf * A.T * _pseudo_inverse(Pp)
             xs[t], Ps[t] = xf + G * (xs[t + 1] - xp), Pf + G * (Ps[t + 1] - Pp) * G.T
+        # The real part: an S that is singular may become indefinite when its problem is moved by a rounding.
         return (np.array([_array(r[2])[:, 0] for r in runs]), np.array([_array(r[3]) for r in runs]),
-                np.array([_array(v)[:, 0] for v in xs]), np.array([_array(v) for v in Ps]), float(total),
+                np.array([_array(v)[:, 0] for v in xs]), np.array([_array(v) for v in Ps]), float(mp.re(total)),
                 np.array([_array(r[1]) for r in runs]))  # fmt: skip
 
 
