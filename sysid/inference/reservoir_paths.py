@@ -62,10 +62,10 @@ def rollout_batch(W: np.ndarray, drive: Callable[[int, int], np.ndarray], T: int
     """
     S, n = x0.shape
     X, Z = np.empty((T, S, n)), np.array(x0, order="C")
-    Wt, leak, step = np.ascontiguousarray(W.T), as_float(model.leaks), max(1, _CHUNK // (S * n))
+    W, leak, step = as_float(W), as_float(model.leaks), max(1, _CHUNK // (S * n))
     for a in range(0, T, step):
         b = min(a + step, T)
-        reservoir_states.batch(Wt, as_float(drive(a, b)), leak, model.act.code, Z, X[a:b])
+        reservoir_states.batch(W, as_float(drive(a, b)), leak, model.act.code, Z, X[a:b])
     return X.transpose(1, 0, 2), Z
 
 
@@ -78,7 +78,8 @@ def runs_together(model: Any, known: np.ndarray | None) -> bool:
 def run_together(model: ESN, inputs: np.ndarray, starts: np.ndarray, known: np.ndarray | None) -> tuple:
     """States (S, T, n), x[T] (S, n) and outputs (S, T, p) or None, for inputs (S, T, m) from starts (S, n)."""
     def drive(a: int, b: int) -> np.ndarray:
-        V = inputs[:, a:b].transpose(1, 0, 2) @ model.W_in.T + model.bias
+        V = inputs[:, a:b].transpose(1, 0, 2) @ model.W_in.T
+        V += model.bias
         if model.n_feedback and known is not None:
             V += known[:, a:b].transpose(1, 0, 2) @ model.W_fb.T
         return V

@@ -101,13 +101,13 @@ def sparse(starts, columns, values, V, leak, code, x0, X, final):
 
 
 @kernel(mat, cube, vec, integer, out_mat, out_cube)
-def batch(Wt, V, leak, code, Z, X):
-    """S sequences at once, Wt = W'.  V, X: (T, S, n). Z: (S, n) holds x[0] and ends as x[T]. One product Z W' a step."""
+def batch(W, V, leak, code, Z, X):
+    """S sequences at once.  V, X: (T, S, n). Z: (S, n) holds x[0] and ends as x[T]. One product Z W' a step."""
     T, S, n = X.shape
     P, bits = np.empty((S, n)), np.empty(n, np.int64)
     for t in range(T):
         X[t] = Z
-        np.dot(Z, Wt, P)
+        np.dot(Z, W.T, P)
         for s in range(S):
             v = P[s]
             for i in range(n):

@@ -55,7 +55,7 @@ def against_reservoirpy(out):
     for n, T in ((100, 10_000), (500, 1500)):
         esn, u = reservoir(n), np.random.default_rng(1).standard_normal((T, 1))
         node = Reservoir(units=n, lr=0.3, W=np.array(esn.W), Win=np.array(esn.W_in), bias=np.zeros(n))
-        ours, peer = least([lambda esn=esn, u=u: sysid.simulate(esn, u), lambda node=node, u=u: node.run(u)], repeats=3)
+        ours, peer = least([lambda esn=esn, u=u: sysid.simulate(esn, u), lambda node=node, u=u: node.run(u)], repeats=7)
         out.append({"name": f"states, n = {n}, us a step; reservoirpy", "ours": 1e6 * ours / T, "peer": 1e6 * peer / T,
                     "ratio": peer / ours, "bar": ">= 4" if n == 100 else ""})
 
