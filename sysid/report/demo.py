@@ -15,7 +15,6 @@ from . import figures
 from .page import Page, Picture, Summary, Table, Text
 from .study import FIRST_UNSEEN, FREE_FROM, Score, Study
 
-
 # What the filter compiles on a first run, in a second process while the fit compiles its own; only Numba's cache is shared.
 _AHEAD = """
 from sysid.kernels import conditioning, extended, propagation
