@@ -97,7 +97,7 @@ def _estimation(page: Page, study: Study) -> None:
              "C, d under a Gaussian prior. No step may lower the posterior, and the gradient of the likelihood finishes the climb."),
         figures.ascent(runs, leaks, "leak λ",
                        "Above: how far each run is below the best value found of the log posterior, over its iterations. "
-                       "Below: the leak on the way. Where the two runs end tells how well the data know the leak."),
+                       "Below: the leak on the way, once a scan of leaks has chosen where to climb. Where the two runs end tells how well the data know the leak."),
         figures.profile(study.profile.values, study.profile.objective,
                         {name: (float(np.mean(f.model.leaks)), f.objective) for name, f in study.starts.items()}, "leak λ",
                         "The log posterior over the leak, noise and readout taught anew at every value, and where the two runs ended. "

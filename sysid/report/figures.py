@@ -53,7 +53,7 @@ def ascent(runs: dict[str, np.ndarray], values: dict[str, np.ndarray], name: str
         bottom.plot(values[label], color=colour, linewidth=1.6)
     top.set_yscale("log")
     top.set(ylabel="nats below best")
-    bottom.set(ylabel=name, xlabel="iteration")
+    bottom.set(ylabel=name, xlabel="iteration", ylim=(0, 1.05 * max(float(np.nanmax(v)) for v in values.values())))
     _legend_above(top)
     return picture(figure, caption)
 
