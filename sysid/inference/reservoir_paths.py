@@ -15,9 +15,11 @@ from ..models.esn_functions import readout_features
 from ..models.field_esn import ConvolutionalESN, GraphESN
 from ..models.gated_esn import GatedESN
 from .paths import Drive, Path, default_run, run_nonlinear
+from .threads import in_parts
 
 _STRETCH = 2**16  # numbers of drive made at once for one sequence
 _CHUNK = 2**21  # numbers of drive held at once in a batch
+_SHARE, _LARGE = 16, 200  # sequences a thread takes at least, and units from which threads pay
 _SPARSE_KERNEL = 49  # entries of a convolution kernel up to which compressed rows beat the FFT
 
 
@@ -55,18 +57,26 @@ def rollout(W: Any, V: np.ndarray, model: Any, x0: np.ndarray, X: np.ndarray | N
     return X, final
 
 
-def rollout_batch(W: np.ndarray, drive: Callable[[int, int], np.ndarray], T: int, model: Any, x0: np.ndarray) -> Any:
+def rollout_batch(model: ESN, inputs: np.ndarray, x0: np.ndarray, known: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
     """The same for S sequences at once, one matrix product a step: x (S, T, n) and x[T] (S, n).
 
-    drive(a, b) gives V[a:b] as (b - a, S, n), so that only a stretch of it is held.
+    inputs (S, T, m), known (S, T, p) the measured outputs fed back. Parts of the batch run in threads, and only a
+    stretch of the drive is held.
     """
-    S, n = x0.shape
-    X, Z = np.empty((T, S, n)), np.array(x0, order="C")
-    W, leak, step = as_float(W), as_float(model.leaks), max(1, _CHUNK // (S * n))
-    for a in range(0, T, step):
-        b = min(a + step, T)
-        reservoir_states.batch(W, as_float(drive(a, b)), leak, model.act.code, Z, X[a:b])
-    return X.transpose(1, 0, 2), Z
+    (S, n), T = x0.shape, inputs.shape[1]
+    X, final = np.empty((S, T, n)), np.array(x0, order="C")
+    W, leak, step = as_float(model.W), as_float(model.leaks), max(1, _CHUNK // max(S * n, 1))
+
+    def run(first: int, last: int) -> None:
+        for a in range(0, T, step):
+            V = inputs[first:last, a:a + step] @ model.W_in.T
+            V += model.bias
+            if model.n_feedback and known is not None:
+                V += known[first:last, a:a + step] @ model.W_fb.T
+            reservoir_states.batch(W, as_float(V), a, leak, model.act.code, final[first:last], X[first:last])
+
+    in_parts(S, run, least=_SHARE if n >= _LARGE else S)
+    return X, final
 
 
 def runs_together(model: Any, known: np.ndarray | None) -> bool:
@@ -77,14 +87,7 @@ def runs_together(model: Any, known: np.ndarray | None) -> bool:
 
 def run_together(model: ESN, inputs: np.ndarray, starts: np.ndarray, known: np.ndarray | None) -> tuple:
     """States (S, T, n), x[T] (S, n) and outputs (S, T, p) or None, for inputs (S, T, m) from starts (S, n)."""
-    def drive(a: int, b: int) -> np.ndarray:
-        V = inputs[:, a:b].transpose(1, 0, 2) @ model.W_in.T
-        V += model.bias
-        if model.n_feedback and known is not None:
-            V += known[:, a:b].transpose(1, 0, 2) @ model.W_fb.T
-        return V
-
-    X, final = rollout_batch(model.W, drive, inputs.shape[1], model, starts)
+    X, final = rollout_batch(model, inputs, starts, known)
     with np.errstate(all="ignore"):
         return X, final, _outputs(model, X)
 

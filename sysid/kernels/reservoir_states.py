@@ -100,18 +100,21 @@ def sparse(starts, columns, values, V, leak, code, x0, X, final):
             row[i] = (1.0 - leak[i]) * x[i] + leak[i] * v[i]
 
 
-@kernel(mat, cube, vec, integer, out_mat, out_cube)
-def batch(W, V, leak, code, Z, X):
-    """S sequences at once.  V, X: (T, S, n). Z: (S, n) holds x[0] and ends as x[T]. One product Z W' a step."""
-    T, S, n = X.shape
+@kernel(mat, cube, integer, vec, integer, out_mat, out_cube, nogil=True)
+def batch(W, V, start, leak, code, Z, X):
+    """S sequences at once.  V: (S, t, n), X: (S, T, n) gets x[start], ..., x[start + t - 1]. One product Z W' a step.
+
+    Z: (S, n) holds x[start] and ends as x[start + t].
+    """
+    S, steps, n = V.shape
     P, bits = np.empty((S, n)), np.empty(n, np.int64)
-    for t in range(T):
-        X[t] = Z
+    for t in range(steps):
         np.dot(Z, W.T, P)
         for s in range(S):
-            v = P[s]
+            v, z, x = P[s], Z[s], X[s, start + t]
             for i in range(n):
-                v[i] += V[t, s, i]
+                v[i] += V[s, t, i]
             activate(code, v, bits)
             for i in range(n):
-                Z[s, i] = (1.0 - leak[i]) * Z[s, i] + leak[i] * v[i]
+                x[i] = z[i]
+                z[i] = (1.0 - leak[i]) * z[i] + leak[i] * v[i]

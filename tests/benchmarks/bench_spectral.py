@@ -49,7 +49,7 @@ def rows():
         peer = (time.perf_counter() - start) * 24 * 4
         assert np.allclose(direct, spectral_features(bank, u)[:, 0, 0], atol=1e-11)
         out.append({"name": f"features T = 1e5, m = 4, K = 24, L = {length}; numpy.convolve (one of 96 timed)", "ours": ours, "peer": peer,
-                    "ratio": peer / ours, "bar": ">= 20"})
+                    "ratio": peer / ours, "bar": ">= 20" if length == 16_384 else ""})
     stu = sysid.STU.from_lti(sysid.LTI.from_undelayed(np.diag(np.linspace(-0.99, 0.99, 8)), rng.normal(size=(8, 4)), rng.normal(size=(3, 8))), 24, 1024)
     out.append({"name": "simulate an STU, T = 1e5, L = 1024, 4 inputs, 3 outputs, seconds", "ours": seconds(lambda: sysid.simulate(stu, u))})
     return out

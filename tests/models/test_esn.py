@@ -47,6 +47,17 @@ def test_teacher_forcing_uses_measured_outputs_and_own_ones_where_missing():
         x = textbook(esn, u[t], x, own if np.isnan(y[t]) else y[t])
 
 
+def test_a_batch_in_threads_is_a_loop_over_its_sequences():
+    rng = np.random.default_rng(11)
+    esn = esn_of(rng, n=256, m=2, r=1)
+    u, y, x0 = rng.standard_normal((37, 12, 2)), rng.standard_normal((37, 12, 1)), rng.standard_normal((37, 256))
+    together = sysid.simulate(esn, u, x0=x0, feedback=y)
+    for s in (0, 17, 18, 19, 36):
+        alone = sysid.simulate(esn, u[s], x0=x0[s], feedback=y[s])
+        np.testing.assert_allclose(together.x[s], alone.x, atol=1e-12)
+        np.testing.assert_allclose(together.final[s], alone.final, atol=1e-12)
+
+
 def test_the_closed_loop_is_the_network_with_its_own_outputs_fed_back():
     rng = np.random.default_rng(3)
     esn = esn_of(rng, m=0, r=2).with_readout(0.3 * rng.standard_normal((2, 12)), [0.1, -0.2])
