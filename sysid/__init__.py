@@ -13,10 +13,11 @@ __version__ = "0.1.0"
 # The whole public surface in layer order. A name is imported when it is first used, so that `import sysid` stays
 # light; `__init__.pyi` repeats the list for editors and type checkers, and a test holds the two together.
 _PUBLIC = {
-    "core.data": ["Data", "Scaling"],
+    "core.data": ["Data"],
     "core.gaussian": ["Diffuse", "Gaussian", "Stationary"],
     "core.initial": ["Blocks", "Estimated"],
     "core.status": ["Status"],
+    "core.scaling": ["Scaling"],
     "core.storage": ["load", "save"],
     "linear.low_rank": ["LowRankGramian", "low_rank_gramian"],
     "linear.structured": ["diagonal_kernel", "low_rank_kernel"],

@@ -4,13 +4,13 @@ from . import datasets as datasets
 from . import learning as learning
 from . import reservoirs as reservoirs
 from .core.data import Data as Data
-from .core.data import Scaling as Scaling
 from .core.gaussian import Diffuse as Diffuse
 from .core.gaussian import Gaussian as Gaussian
 from .core.gaussian import Stationary as Stationary
 from .core.initial import Blocks as Blocks
 from .core.initial import Estimated as Estimated
 from .core.status import Status as Status
+from .core.scaling import Scaling as Scaling
 from .core.storage import load as load
 from .core.storage import save as save
 from .linear.low_rank import LowRankGramian as LowRankGramian

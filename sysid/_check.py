@@ -10,7 +10,14 @@ _HINT = "Time is the first axis: did you pass the transpose?"
 
 
 def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.ndarray:
-    """Convert to a new C-contiguous float64 array; refuse objects, complex numbers, infinities and (unless allowed) NaN."""
+    """Convert to a new C-contiguous float64 array; refuse objects, dates, complex numbers, infinities and (unless allowed) NaN.
+
+    Masked entries count as NaN.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(np.float64), np.nan) if value.dtype.kind in "biuf" else value
+    if hasattr(value, "tocsr") and hasattr(value, "toarray"):
+        raise TypeError(f"{call}: expected {name} as an array; received a sparse one. Did you mean .toarray()?")
     try:
         raw = np.asarray(value)
     except ValueError as error:
@@ -18,7 +25,9 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
             f"{call}: expected {name} as a rectangular array of real numbers; "
             f"received rows of different lengths ({error})."
         ) from None
-    if raw.dtype == object or raw.dtype.kind in "USVmM":
+    if raw.dtype.kind in "mM":
+        raise TypeError(f"{call}: expected {name} as real numbers; received dates or times. Is the time column among the signals?")
+    if raw.dtype == object or raw.dtype.kind in "USV":
         try:
             raw = raw.astype(np.float64)
         except (TypeError, ValueError):

@@ -45,7 +45,9 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("file", metavar="FILE.csv", help="a header line, then one row a sample")
     report.add_argument("--outputs", nargs="+", required=True, metavar="NAME", help="measured columns")
     report.add_argument("--inputs", nargs="+", default=[], metavar="NAME", help="columns that drive the system")
-    report.add_argument("--dt", type=float, default=1.0, help="sampling interval in your unit of time (1)")
+    report.add_argument("--dt", type=float, help="sampling interval in your unit of time (1)")
+    report.add_argument("--time", metavar="NAME", help="column of times, numbers or ISO dates, instead of --dt")
+    report.add_argument("--decimal", default=".", metavar="SIGN", help="decimal sign of the file, . or ,")
     report.add_argument("--out", default="report", metavar="DIR", help="folder to write into (report)")
     return parser
 
@@ -72,7 +74,7 @@ def _report(options: argparse.Namespace, folder: Path) -> str:
     from .report.identify import run
     if not Path(options.file).is_file():
         raise ValueError(f"expected a CSV file; {options.file} does not exist or is no file.")
-    data = Data.from_csv(options.file, options.outputs, options.inputs, dt=options.dt)
+    data = Data.from_csv(options.file, options.outputs, options.inputs, options.dt, time=options.time, decimal=options.decimal)
     return run(data, folder, Path(options.file).name)
 
 

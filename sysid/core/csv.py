@@ -5,49 +5,132 @@ from __future__ import annotations
 import csv
 import os
 import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 
-_MISSING = {"", "na", "nan", "n/a", "null", "none", "-"}
+_MISSING = {"", "na", "nan", "n/a", "#n/a", "#na", "<na>", "null", "none", "-", "?"}
+_SEPARATORS = (",", ";", "\t", "|")
+_PREAMBLE = 100  # lines above the header that are looked at
 
 
-def read_columns(path: str | os.PathLike, names: list[str]) -> dict[str, np.ndarray]:
+@dataclass(frozen=True)
+class Layout:
+    """How a file is written. separator None: the one of comma, semicolon, tab, bar under which the names are found."""
+
+    separator: str | None = None
+    decimal: str = "."
+    encoding: str = "utf-8"
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (".", ","):
+            raise ValueError(f"Data.from_csv: expected decimal='.' or ','; received {self.decimal!r}.")
+        if self.separator is not None and (not isinstance(self.separator, str) or len(self.separator) != 1):
+            raise ValueError(f"Data.from_csv: expected separator as one character; received {self.separator!r}.")
+        if self.separator == self.decimal:
+            raise ValueError("Data.from_csv: expected different separator and decimal; received ',' for both.")
+
+
+def read_columns(path: str | os.PathLike, names: Sequence[str], time: str | None = None,
+                 layout: Layout = Layout()) -> dict[str, np.ndarray]:
     """Read the named columns of a CSV file with a header line, one float array (T,) each.
 
-    Empty cells, NA and NaN become NaN and are reported in one warning. Raises ValueError for a missing or
-    doubled header, a text cell, an infinite value, or a file without rows; FileNotFoundError as usual.
+    The header is the first line that holds all names; lines above it are a preamble. Empty cells, NA, NaN and ? become
+    NaN and are reported in one warning; a line without any entry is a sample at which nothing was measured, save at
+    the end of the file. The column `time` may hold ISO dates, then in seconds.
+    Raises ValueError for a missing or doubled header, a text cell, an infinite value, a row longer than the header, or
+    a file without rows; FileNotFoundError as usual.
     """
     where = f"from_csv({os.fspath(path)!r})"
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file) if any(cell.strip() for cell in row)]
-    if not rows:
-        raise ValueError(f"{where}: expected a header line and rows of numbers; received an empty file.")
-    header = [cell.strip() for cell in rows[0]]
-    doubled = sorted({h for h in header if header.count(h) > 1 and h in names})
-    if doubled:
-        raise ValueError(f"{where}: expected each column once; received duplicate headers {', '.join(doubled)}.")
-    absent = [name for name in names if name not in header]
-    if absent:
-        raise ValueError(
-            f"{where}: expected columns {', '.join(names)}; {', '.join(absent)} not among the headers "
-            f"{', '.join(header)}. Is the first line a header, and the separator a comma?"
-        )
-    if len(rows) < 2:
-        raise ValueError(f"{where}: expected rows of numbers below the header; received none.")
-    columns = {
-        name: _column([r[i] if i < len(r) else "" for r in rows[1:]], name, where)
-        for name, i in ((n, header.index(n)) for n in names)
-    }
-    gaps = {name: int(np.isnan(column).sum()) for name, column in columns.items() if np.isnan(column).any()}
-    if gaps:
-        counts = ", ".join(f"{name}: {count}" for name, count in gaps.items())
-        warnings.warn(
-            f"{where}: empty cells were read as missing ({counts} of {len(rows) - 1} rows).", UserWarning, stacklevel=3
-        )
+    wanted = [*names, *([] if time is None else [time])]
+    header, rows = _split(_lines(path, layout.encoding, where), wanted, layout.separator, where)
+    for i, row in enumerate(rows):
+        if any(cell.strip() for cell in row[len(header):]):
+            raise ValueError(f"{where}: expected {len(header)} cells in every row as in the header; data row {i + 1} has "
+                             f"{len(row)}. Did a decimal comma cut a number in two? Put ; between columns and read with decimal=','.")
+    columns = {}
+    for name in names:
+        at = header.index(name)
+        columns[name] = _column([r[at] if at < len(r) else "" for r in rows], name, where, layout.decimal)
+    _report_gaps(columns, where)
+    if time is not None:
+        at = header.index(time)
+        columns[time] = _times([r[at] if at < len(r) else "" for r in rows], time, where, layout.decimal)
     return columns
 
 
-def _column(cells: list[str], name: str, where: str) -> np.ndarray:
+def even_interval(times: np.ndarray, name: str) -> float:
+    """The sampling interval of equally spaced times (T,); ValueError where they are not, naming the first that is off."""
+    if len(times) < 2:
+        raise ValueError(f"Data.from_csv: expected at least two times in column {name}; received {len(times)}.")
+    steps = np.diff(times)
+    dt = float(np.median(steps))
+    if dt <= 0:
+        raise ValueError(f"Data.from_csv: expected growing times in column {name}; received a median step of {dt:g}.")
+    dt = float((times[-1] - times[0]) / (len(times) - 1)) if np.abs(steps / dt - 1).max() < 0.5 else dt
+    off = np.abs(times - times[0] - dt * np.arange(len(times))) > 0.25 * dt
+    if off.any():
+        i = int(np.argmax(off))
+        raise ValueError(f"Data.from_csv: expected equally spaced times in column {name}; the step to data row {i + 1} is "
+                         f"{steps[i - 1]:g}, most are {dt:g}. Put in a row with empty outputs for each missing time, or "
+                         "interpolate to equal steps first.")
+    return dt
+
+
+def _lines(path: str | os.PathLike, encoding: str, where: str) -> list[str]:
+    try:
+        with open(path, newline="", encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding) as file:
+            return file.readlines()
+    except (UnicodeError, LookupError) as error:
+        raise ValueError(f"{where}: expected text in encoding {encoding}; received something else ({error}). "
+                         "Name the file's own: encoding='utf-16', encoding='latin-1', ...") from None
+
+
+def _split(lines: list[str], names: list[str], separator: str | None, where: str) -> tuple[list[str], list[list[str]]]:
+    """Header cells and the rows below it, empty lines at the end left off."""
+    filled = [i for i, line in enumerate(lines) if line.strip()]
+    if not filled:
+        raise ValueError(f"{where}: expected a header line and rows of numbers; received an empty file.")
+    for mark in _SEPARATORS if separator is None else (separator,):
+        for i in filled[:_PREAMBLE]:
+            header = _cells(lines[i], mark)
+            if all(name in header for name in names):
+                doubled = sorted({h for h in header if header.count(h) > 1 and h in names})
+                if doubled:
+                    raise ValueError(f"{where}: expected each column once; received duplicate headers {', '.join(doubled)}.")
+                return header, _rows(lines[i + 1:], mark, len(header), where)
+    header = _cells(lines[filled[0]], separator or max(_SEPARATORS, key=lines[filled[0]].count))
+    absent = [name for name in names if name not in header]
+    raise ValueError(f"{where}: expected columns {', '.join(names)}; {', '.join(absent) or 'not all'} not among the headers "
+                     f"{', '.join(header)}. Is the first line a header? Capitals and blanks within names count.")
+
+
+def _cells(line: str, mark: str) -> list[str]:
+    """The cells of a header line; the sign of a comment before it is dropped."""
+    return [cell.strip() for cell in next(csv.reader([line.lstrip().lstrip("#%")], delimiter=mark))]
+
+
+def _rows(lines: list[str], mark: str, width: int, where: str) -> list[list[str]]:
+    """Rows of cells. Of one column an empty line is an empty cell; of several it is none."""
+    rows = [row for row in csv.reader(lines, delimiter=mark) if row or width == 1]
+    while rows and not any(cell.strip() for cell in rows[-1]):
+        rows.pop()
+    if not rows:
+        raise ValueError(f"{where}: expected rows of numbers below the header; received none.")
+    return rows
+
+
+def _report_gaps(columns: dict[str, np.ndarray], where: str) -> None:
+    gaps = {name: int(np.isnan(column).sum()) for name, column in columns.items() if np.isnan(column).any()}
+    if gaps:
+        counts = ", ".join(f"{name}: {count}" for name, count in gaps.items())
+        n = len(next(iter(columns.values())))
+        warnings.warn(f"{where}: empty cells were read as missing ({counts} of {n} rows).", UserWarning, stacklevel=4)
+
+
+def _column(cells: list[str], name: str, where: str, decimal: str) -> np.ndarray:
     out = np.empty(len(cells))
     for i, cell in enumerate(cells):
         cell = cell.strip()
@@ -55,14 +138,35 @@ def _column(cells: list[str], name: str, where: str) -> np.ndarray:
             out[i] = np.nan
             continue
         try:
-            out[i] = float(cell)
+            out[i] = _number(cell, decimal)
         except ValueError:
+            other = "comma (decimal=',')" if decimal == "." else "point (decimal='.')"
             raise ValueError(
                 f"{where}: expected numbers in column {name}; received {cell!r} in data row {i + 1}. "
-                "Is it text, a unit, or a decimal comma?"
+                f"Is it text, a unit, or a decimal {other}?"
             ) from None
         if np.isinf(out[i]):
             raise ValueError(
                 f"{where}: expected finite numbers in column {name}; received {cell!r} in data row {i + 1}."
             )
     return out
+
+
+def _number(cell: str, decimal: str) -> float:
+    """Python's float, without its underscores and with the file's decimal sign."""
+    if "_" in cell or (decimal == "," and "." in cell):
+        raise ValueError
+    return float(cell.replace(",", ".") if decimal == "," else cell)
+
+
+def _times(cells: list[str], name: str, where: str, decimal: str) -> np.ndarray:
+    """Times (T,) from numbers, or from ISO dates in seconds after the first."""
+    try:
+        first = datetime.fromisoformat(cells[0].strip())
+        return np.array([(datetime.fromisoformat(cell.strip()) - first).total_seconds() for cell in cells])
+    except (ValueError, TypeError):
+        pass
+    times = _column(cells, name, where, decimal)
+    if np.isnan(times).any():
+        raise ValueError(f"{where}: expected a time in every row; column {name} has none in data row {int(np.argmax(np.isnan(times))) + 1}.")
+    return times

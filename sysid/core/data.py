@@ -11,56 +11,19 @@ import numpy as np
 
 from .. import _check
 from .._show import Shown
-from .csv import read_columns
-from .signals import decimated, moments, names_of, signal, without_trend
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Scaling:
-    """The affine map of `Data.standardize` and its way back: scaled = (original - mean) / scale, channel by channel.
-
-    y_mean, y_scale: (p,). u_mean, u_scale: (m,). Constant channels keep scale 1.
-    """
-
-    y_mean: np.ndarray
-    y_scale: np.ndarray
-    u_mean: np.ndarray
-    u_scale: np.ndarray
-
-    def apply(self, data: Data) -> Data:
-        """Put other data, such as a test half, on the same scale."""
-        u = None if data.u is None else (data.u - self.u_mean) / self.u_scale
-        inverse = None if data.inverse is None else _Composed(data.inverse, self.inverse_y)
-        return replace(data, y=(data.y - self.y_mean) / self.y_scale, u=u, inverse=inverse)
-
-    def inverse_y(self, y: np.ndarray) -> np.ndarray:
-        """Outputs (..., p) in the original units."""
-        return np.asarray(y) * self.y_scale + self.y_mean
-
-    def inverse_u(self, u: np.ndarray) -> np.ndarray:
-        """Inputs (..., m) in the original units."""
-        return np.asarray(u) * self.u_scale + self.u_mean
-
-
-@dataclass(frozen=True)
-class _Composed:
-    """y -> outer(inner(y)), the way back through two maps."""
-
-    outer: Callable
-    inner: Callable
-
-    def __call__(self, y: np.ndarray) -> np.ndarray:
-        return self.outer(self.inner(y))
+from .csv import Layout, even_interval, read_columns
+from .scaling import Composed, Scaling
+from .signals import columns_of, decimated, listed, moments, names_of, signal, without_trend
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Data(Shown):
     """One experiment: outputs, inputs and the sampling interval; or a batch of equal length.
 
-    y: (T, p), or (T,) for one channel, or (S, T, p) for a batch of S sequences; NaN marks a missing entry.
+    y: (T, p), or (T,) for one channel, or (S, T, p) for a batch of S sequences; NaN (or a masked entry) is missing.
     u: (T, m), (T,) or (S, T, m), never missing; u[t] acts from t to t+1. None where there is no input.
     dt: sampling interval in the user's unit of time. t0: time of the first sample.
-    output_names, input_names: one label a channel, used in figures and errors.
+    output_names, input_names: one label a channel, used in figures and errors; by default the columns of a table.
     inverse: monotone map from y back to original units, set by `map`; bands, errors and figures go through it.
     Several experiments of any lengths are a list of Data.
     Raises ValueError or TypeError for infinities, NaN in u, unequal lengths, an empty series, or text.
@@ -89,8 +52,8 @@ class Data(Shown):
             raise ValueError("Data: expected a sampling interval dt > 0; received None. Measured data are sampled.")
         if self.inverse is not None and not callable(self.inverse):
             raise TypeError(f"Data: expected inverse as a function of y; received {type(self.inverse).__name__}.")
-        names_y = names_of(self.output_names, y.shape[-1], "y", "output_names")
-        names_u = names_of(self.input_names, 0 if u is None else u.shape[-1], "u", "input_names")
+        names_y = names_of(self.output_names if self.output_names is not None else columns_of(self.y), y.shape[-1], "y", "output_names")
+        names_u = names_of(self.input_names if self.input_names is not None or u is None else columns_of(self.u), 0 if u is None else u.shape[-1], "u", "input_names")
         for key, value in {
             "y": y,
             "u": u,
@@ -102,32 +65,38 @@ class Data(Shown):
             object.__setattr__(self, key, value)
 
     @classmethod
-    def from_csv(
-        cls, path: str | os.PathLike, outputs: Sequence[str], inputs: Sequence[str] = (), dt: float = 1.0
-    ) -> Data:
+    def from_csv(cls, path: str | os.PathLike, outputs: Sequence[str], inputs: Sequence[str] = (), dt: float | None = None, *,
+                 time: str | None = None, separator: str | None = None, decimal: str = ".",
+                 encoding: str = "utf-8") -> Data:  # fmt: skip
         """Read columns of a CSV file with a header line.
 
+        outputs, inputs: names of columns. dt: sampling interval, 1 unless given. time: a column of equally spaced times
+        (numbers, or ISO dates read as seconds) from which dt and t0 are taken instead; uneven times are refused.
+        separator: found among comma, semicolon, tab and bar unless given. decimal: "." or ",". encoding: of the file.
         Empty cells become NaN and are reported in a warning; in an input column they are an error, as are missing
-        columns, duplicate headers and text cells.
+        columns, duplicate headers, text cells, and rows longer than the header.
         """
         outputs, inputs = ([s] if isinstance(s, str) else list(s) for s in (outputs, inputs))
+        names = [*outputs, *inputs, *([] if time is None else [time])]
         if not outputs:
             raise ValueError("Data.from_csv: expected at least one output column; received none.")
-        columns = read_columns(path, [*outputs, *inputs])
-        u = np.column_stack([columns[name] for name in inputs]) if inputs else None
+        if not all(isinstance(name, str) for name in names):
+            raise TypeError(f"Data.from_csv: expected the names of columns as text; received {names}.")
+        if len(set(names)) < len(names):
+            raise ValueError(f"Data.from_csv: expected each column once among outputs, inputs and time; received {names}.")
+        if time is not None and dt is not None:
+            raise ValueError("Data.from_csv: expected dt or time, from which dt follows; received both.")
+        columns = read_columns(path, [*outputs, *inputs], time, Layout(separator, decimal, encoding))
+        y, u = (np.column_stack([columns[s] for s in names]) if names else None for names in (outputs, inputs))
         if u is not None and np.isnan(u).any():
             row, channel = np.argwhere(np.isnan(u))[0]
             raise ValueError(
                 f"Data.from_csv: expected input column {inputs[channel]} without gaps; received one in data "
                 f"row {row + 1}. Only outputs may be missing: fill the input by what was applied."
             )
-        return cls(
-            np.column_stack([columns[name] for name in outputs]),
-            u,
-            dt,
-            output_names=outputs,
-            input_names=inputs or None,
-        )
+        t0 = 0.0 if time is None else float(columns[time][0])
+        dt = even_interval(columns[time], time) if time is not None else 1.0 if dt is None else dt
+        return cls(y, u, dt, output_names=outputs, input_names=inputs or None, t0=t0)
 
     @property
     def n_steps(self) -> int:
@@ -190,7 +159,9 @@ class Data(Shown):
 
     def split(self, at: float | int = 0.5) -> tuple[Data, Data]:
         """Cut in two: at a share of the samples (float in (0, 1)) or before sample number `at` (int)."""
-        k = at if isinstance(at, int | np.integer) else round(at * self.n_steps)
+        if isinstance(at, bool) or not isinstance(at, int | float | np.integer | np.floating):
+            raise TypeError(f"Data.split: expected a share such as 0.5 or a sample number; received {at!r}.")
+        k = at if isinstance(at, int | np.integer) else round(at * self.n_steps) if 0 < at < 1 else 0
         if not 0 < k < self.n_steps:
             raise ValueError(
                 f"Data.split: expected a share in (0, 1) or a sample between 1 and {self.n_steps - 1}; received {at}."
@@ -222,6 +193,9 @@ class Data(Shown):
         Missing entries are ignored and stay missing. A channel with fewer samples than coefficients is refused.
         """
         degree = _check.count(degree, "degree", "Data.detrend", least=0)
+        if self.inverse is not None:
+            raise ValueError("Data.detrend: expected data on their own scale; received mapped ones, whose way back to original "
+                             "units does not know the trend. Detrend first and then map, or use standardize().")
         y = without_trend(self.y, degree)
         u = None if self.u is None else without_trend(self.u, degree)
         return replace(self, y=y, u=u)
@@ -252,13 +226,13 @@ class Data(Shown):
             raise ValueError(
                 "Data.map: expected inverse(forward(y)) = y; received a map that does not return to the data."
             )
-        return replace(self, y=mapped, inverse=inverse if self.inverse is None else _Composed(self.inverse, inverse))
+        return replace(self, y=mapped, inverse=inverse if self.inverse is None else Composed(self.inverse, inverse))
 
     def summary(self) -> dict[str, Any]:
         out: dict[str, Any] = {
             "samples": self.n_steps,
-            "outputs": ", ".join(self.output_names or ()),
-            "inputs": ", ".join(self.input_names or ()) or "none",
+            "outputs": listed(self.output_names),
+            "inputs": listed(self.input_names) or "none",
             "dt": self.dt,
         }
         if self.is_batch:

@@ -23,6 +23,14 @@ def signal(value: Any, name: str, *, nan: bool) -> np.ndarray:
     return _check.frozen(array)
 
 
+def columns_of(table: Any) -> tuple[str, ...] | None:
+    """The labels of a table (pandas, polars), where it has different ones in words."""
+    labels = getattr(table, "columns", None)
+    if labels is None or len(np.shape(table)) != 2 or not all(isinstance(label, str) for label in labels):
+        return None
+    return tuple(labels) if len(set(labels)) == len(labels) else None
+
+
 def names_of(names: Sequence[str] | None, size: int, prefix: str, field: str) -> tuple[str, ...]:
     if names is None:
         return (prefix,) if size == 1 else tuple(f"{prefix}{i + 1}" for i in range(size))
@@ -30,6 +38,12 @@ def names_of(names: Sequence[str] | None, size: int, prefix: str, field: str) ->
     if len(names) != size or len(set(names)) != size:
         raise ValueError(f"Data: expected {size} different {field}; received {list(names)}.")
     return names
+
+
+def listed(names: Sequence[str] | None) -> str:
+    """Names in one line, the middle ones of many left out."""
+    names = tuple(names or ())
+    return ", ".join(names if len(names) <= 12 else (*names[:4], "...", names[-1])) + (f" ({len(names)})" if len(names) > 12 else "")
 
 
 def moments(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

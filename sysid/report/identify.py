@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..certificates.certify import certify
-from ..core.data import Data, Scaling
+from ..core.data import Data
+from ..core.scaling import Scaling
 from ..core.storage import save
 from ..identification.fit import Fit, fit
 from ..identification.subspace import Subspace

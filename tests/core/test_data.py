@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import scipy.sparse
 
 import sysid
 
@@ -85,6 +86,10 @@ def test_a_batch_is_its_sequences():
     (lambda: sysid.Data([1.0, -1.0]).map(np.sqrt, np.square), "outside its domain"),
     (lambda: sysid.Data([1.0, 2.0]).map(np.sqrt, np.exp), "does not return"),
     (lambda: sysid.Data([1.0, 2.0]).split(1.5), "share in"),
+    (lambda: sysid.Data([1.0, 2.0]).split(1.0), "share in"),
+    (lambda: sysid.Data([1.0, 2.0]).split("half"), "received 'half'"),
+    (lambda: sysid.Data(np.arange("2020", "2023", dtype="M8[Y]")), "dates or times"),
+    (lambda: sysid.Data(scipy.sparse.eye_array(3)), "toarray"),
     (lambda: sysid.Data([1.0, 2.0], output_names=["a", "b"]), "1 different output_names"),
 ])  # fmt: skip
 def test_bad_data_is_refused_with_one_sentence(call, words):
@@ -120,6 +125,94 @@ def test_bad_csv_names_the_defect(tmp_path, text, outputs, inputs, words):
     path.write_text(text)
     with pytest.raises(ValueError, match=words):
         sysid.Data.from_csv(path, outputs=outputs, inputs=inputs)
+
+
+@pytest.mark.parametrize("text, options", [
+    ("t;u;y\n0;1,5;2,5\n1;2,5;3,5\n", {"decimal": ","}),
+    ("t\tu\ty\n0\t1.5\t2.5\n1\t2.5\t3.5\n", {}),
+    ("t|u|y\n0|1.5|2.5\n1|2.5|3.5\n", {"separator": "|"}),
+    ("# t,u,y\n0,1.5,2.5\n1,2.5,3.5\n", {}),
+    ("rig 5, 100 Hz\n\n t , u , y \n 0, 1.5, 2.5\n 1, 2.5, 3.5\n\n", {}),
+    ("\ufefft,u,y\n0,1.5,2.5\n1,2.5,3.5\n", {}),
+])  # fmt: skip
+def test_separators_decimal_signs_and_preambles_do_not_change_the_numbers(tmp_path, text, options):
+    path = tmp_path / "x.csv"
+    path.write_text(text, encoding="utf-8")
+    data = sysid.Data.from_csv(path, "y", "u", **options)
+    assert np.array_equal(data.y[:, 0], [2.5, 3.5]) and np.array_equal(data.u[:, 0], [1.5, 2.5])
+
+
+def test_another_encoding_is_read_when_named_and_refused_in_a_sentence_otherwise(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("y,Höhe\n1,2\n", encoding="utf-16")
+    assert sysid.Data.from_csv(path, "Höhe", encoding="utf-16").y[0, 0] == 2
+    with pytest.raises(ValueError, match="expected text in encoding utf-8"):
+        sysid.Data.from_csv(path, "Höhe")
+
+
+@pytest.mark.parametrize("text, names", [("y\n1\n\n3\n\n", ["y"]), ("y,u\n1,1\n,\n3,3\n,\n", ["y", "u"])])
+def test_a_line_without_entries_is_a_sample_that_was_not_measured(tmp_path, text, names):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.warns(UserWarning, match="y: 1"):
+        data = sysid.Data.from_csv(path, names)
+    assert np.array_equal(data.y[:, 0], [1, np.nan, 3], equal_nan=True)
+
+
+@pytest.mark.parametrize("times, dt, t0", [(["2", "2.5", "3.0"], 0.5, 2.0), (["0.00", "0.03", "0.07", "0.10"], 0.1 / 3, 0.0),
+                                           (["2020-01-01", "2020-01-02", "2020-01-03"], 86400.0, 0.0)])
+def test_a_column_of_even_times_gives_the_interval(tmp_path, times, dt, t0):
+    path = tmp_path / "x.csv"
+    path.write_text("t,y\n" + "".join(f"{t},{i}\n" for i, t in enumerate(times)))
+    data = sysid.Data.from_csv(path, "y", time="t")
+    assert data.dt == pytest.approx(dt) and data.t0 == t0
+
+
+@pytest.mark.parametrize("text, options, words", [
+    ("t,y\n0,1\n1,2\n2,2\n4,2\n5,2\n", {"time": "t"}, "step to data row 4 is 2, most are 1"),
+    ("t,y\n0,1\n,2\n2,2\n", {"time": "t"}, "time in every row"),
+    ("t,y\n2,1\n1,2\n0,2\n", {"time": "t"}, "growing times"),
+    ("t,y\n0,1\n1,2\n", {"time": "t", "dt": 1.0}, "received both"),
+    ("y,u\n1,5,2,5\n", {}, "expected 2 cells in every row"),
+    ("y;u\n1,5;2,5\n", {}, "decimal=','"),
+    ("y\n1_000\n", {}, "'1_000' in data row 1"),
+    ("y\n1\n", {"inputs": "y"}, "each column once among"),
+    ("y\n1\n", {"decimal": ";"}, "decimal='.'"),
+    ("y\n1\n", {"decimal": ",", "separator": ","}, "different separator"),
+])  # fmt: skip
+def test_a_csv_that_would_be_misread_is_refused(tmp_path, text, options, words):
+    path = tmp_path / "x.csv"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=words):
+        sysid.Data.from_csv(path, "y", **options)
+
+
+class Table:
+    """What pandas and polars have in common: an array with labelled columns."""
+
+    def __init__(self, values, columns):
+        self.values, self.columns, self.shape = np.asarray(values), columns, np.shape(values)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype=dtype)
+
+
+def test_masked_entries_are_missing_and_tables_name_their_channels():
+    data = sysid.Data(np.ma.masked_equal([1.0, -99.0, 3.0], -99.0))
+    assert np.array_equal(data.y[:, 0], [1, np.nan, 3], equal_nan=True)
+    data = sysid.Data(Table([[1.0, 2.0], [3.0, 4.0]], ["level", "flow"]), Table([[1.0], [2.0]], ["pump"]))
+    assert data.output_names == ("level", "flow") and data.input_names == ("pump",)
+    assert sysid.Data(Table([[1.0, 2.0]], [0, 1])).output_names == ("y1", "y2")
+
+
+def test_mapped_data_are_not_detrended_because_the_way_back_would_be_wrong():
+    mapped = sysid.Data(RNG.uniform(1, 9, 30)).map(np.sqrt, inverse=np.square)
+    with pytest.raises(ValueError, match="Detrend first"):
+        mapped.detrend()
+
+
+def test_many_channels_print_in_one_short_line():
+    assert "y1, y2, y3, y4, ..., y500 (500)" in repr(sysid.Data(np.zeros((2, 500))))
 
 
 def test_a_gap_in_an_input_column_is_an_error(tmp_path):

@@ -1,0 +1,50 @@
+"""The way back from standardised outputs to original units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .data import Data
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Scaling:
+    """The affine map of `Data.standardize` and its way back: scaled = (original - mean) / scale, channel by channel.
+
+    y_mean, y_scale: (p,). u_mean, u_scale: (m,). Constant channels keep scale 1.
+    """
+
+    y_mean: np.ndarray
+    y_scale: np.ndarray
+    u_mean: np.ndarray
+    u_scale: np.ndarray
+
+    def apply(self, data: Data) -> Data:
+        """Put other data, such as a test half, on the same scale."""
+        u = None if data.u is None else (data.u - self.u_mean) / self.u_scale
+        inverse = None if data.inverse is None else Composed(data.inverse, self.inverse_y)
+        return replace(data, y=(data.y - self.y_mean) / self.y_scale, u=u, inverse=inverse)
+
+    def inverse_y(self, y: np.ndarray) -> np.ndarray:
+        """Outputs (..., p) in the original units."""
+        return np.asarray(y) * self.y_scale + self.y_mean
+
+    def inverse_u(self, u: np.ndarray) -> np.ndarray:
+        """Inputs (..., m) in the original units."""
+        return np.asarray(u) * self.u_scale + self.u_mean
+
+
+@dataclass(frozen=True)
+class Composed:
+    """y -> outer(inner(y)), the way back through two maps."""
+
+    outer: Callable
+    inner: Callable
+
+    def __call__(self, y: np.ndarray) -> np.ndarray:
+        return self.outer(self.inner(y))
