@@ -30,6 +30,7 @@ _PUBLIC = {
     "models.bilinear": ["Bilinear"],
     "models.bilinear_analysis": ["gramian_rate", "volterra_kernel"],
     "models.esn": ["ESN"],
+    "models.interconnection": ["feedback", "parallel", "series"],
     "models.frozen": ["FrozenTime", "frozen_time"],
     "models.lti": ["LTI"],
     "models.ltv": ["LTV"],

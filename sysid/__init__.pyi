@@ -39,6 +39,9 @@ from .models.bilinear import Bilinear as Bilinear
 from .models.bilinear_analysis import gramian_rate as gramian_rate
 from .models.bilinear_analysis import volterra_kernel as volterra_kernel
 from .models.esn import ESN as ESN
+from .models.interconnection import feedback as feedback
+from .models.interconnection import parallel as parallel
+from .models.interconnection import series as series
 from .models.frozen import FrozenTime as FrozenTime
 from .models.frozen import frozen_time as frozen_time
 from .models.lti import LTI as LTI

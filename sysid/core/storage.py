@@ -27,10 +27,11 @@ def save(noun: Any, path: str | os.PathLike) -> Path:
 
     noun: any of the package's frozen objects, nested as they are. path: `.npz` is added where it has no suffix; a file
     of that name is replaced in one step. Returns the path written.
-    Raises TypeError for anything else, and where the noun holds a function of the user's.
+    Raises TypeError for anything else, and where the noun holds a function of the user's; FileNotFoundError where the folder is absent.
     """
     if not _is_noun(type(noun)):
-        raise TypeError(f"save: expected a model, process, data or result of sysid; received {type(noun).__name__}.")
+        swapped = " The order is save(noun, path)." if isinstance(noun, str | os.PathLike) else ""
+        raise TypeError(f"save: expected a model, process, data or result of sysid; received {type(noun).__name__}.{swapped}")
     target = Path(path)
     target = target if target.suffix else target.with_suffix(".npz")
     arrays: dict[str, np.ndarray] = {}
@@ -39,6 +40,8 @@ def save(noun: Any, path: str | os.PathLike) -> Path:
     contents["sha256"] = _checksum(contents, arrays)
     buffer = io.BytesIO()
     np.savez_compressed(buffer, contents=np.array(json.dumps(contents)), **arrays)  # type: ignore[arg-type]
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"save: expected an existing folder; {target.parent} is none.")
     beside = target.with_name(target.name + ".part")
     beside.write_bytes(buffer.getvalue())
     beside.replace(target)
@@ -48,9 +51,11 @@ def save(noun: Any, path: str | os.PathLike) -> Path:
 def load(path: str | os.PathLike) -> Any:
     """Read what `save` wrote, every array bit for bit.
 
-    path: of the .npz file. Raises ValueError for a file that is not one, was changed after saving, or has a newer format.
+    path: of the .npz file, whose suffix may be left out. Raises ValueError for a file that is not one, was changed after saving, or has a newer format.
     """
     where = f"load({os.fspath(path)!r})"
+    path = Path(path)
+    path = path.with_suffix(".npz") if not path.suffix and not path.exists() else path
     try:
         with np.load(path, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
@@ -60,8 +65,8 @@ def load(path: str | os.PathLike) -> Any:
     except FileNotFoundError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zipfile.error) as error:
-        raise ValueError(f"{where}: expected a file written by sysid.save; received something else or a damaged one "
-                         f"({error}).") from None
+        why = "" if "pickle" in str(error) else f" ({error})"
+        raise ValueError(f"{where}: expected a file written by sysid.save; received something else or a damaged one{why}.") from None
     if number != FORMAT:
         raise ValueError(f"{where}: expected format {FORMAT}; received {number}. Was it written by a newer version?")
     if _checksum(contents, arrays) != said:

@@ -20,6 +20,11 @@ class LinearFigures:
     def __init__(self, model: LTI):
         self._model = model
 
+    def _driven(self, figure: str) -> None:
+        if not (self._model.n_inputs and self._model.n_outputs):
+            raise ValueError(f"LTI.plot.{figure}: expected a model with inputs and outputs; received {self._model.n_inputs} inputs and "
+                             f"{self._model.n_outputs} outputs. Poles have a figure of their own: model.plot.pole_zero().")  # fmt: skip
+
     def __repr__(self) -> str:
         return "figures of an LTI model: bode(), nyquist(), pole_zero(), impulse(), step(), hankel(), memory()"
 
@@ -28,12 +33,14 @@ class LinearFigures:
 
         omega: (F,) rad per unit of time; by default around the poles, up to the Nyquist frequency, drawn dotted.
         """
+        self._driven("bode")
         omega = self._frequencies() if omega is None else np.asarray(omega, dtype=float)
         edge = None if self._model.dt is None else np.pi / self._model.dt
         return plot_systems.bode(omega, self._model.frequency_response(omega), ax, edge)
 
     def nyquist(self, omega: Any = None, ax: Any = None) -> Any:
         """Draw the response in the complex plane with its mirror image and the point -1; return the axes."""
+        self._driven("nyquist")
         omega = self._frequencies() if omega is None else np.asarray(omega, dtype=float)
         return plot_systems.nyquist_curve(self._model.frequency_response(omega), ax)
 
@@ -72,6 +79,7 @@ class LinearFigures:
         return ax
 
     def _response(self, name: str, n_steps: int | None, t: Any) -> tuple[np.ndarray, np.ndarray]:
+        self._driven(name.split("_")[0])
         model = self._model
         slowest = self._slowest()
         if model.dt is None:

@@ -23,8 +23,13 @@ def from_scipy(system: Any) -> LTI:
     convert = getattr(system, "to_ss", None)
     if convert is None:
         raise TypeError(f"LTI.from_scipy: expected a scipy.signal system; received {type(system).__name__}.")
+    dt = _interval(getattr(system, "dt", None))
+    if hasattr(system, "gain") and hasattr(system, "poles") and not hasattr(system, "num"):
+        from .rational import from_zpk
+
+        return from_zpk(system.zeros, system.poles, system.gain, dt)
     system = convert()
-    return LTI(system.A, system.B, system.C, system.D, dt=_interval(getattr(system, "dt", None)))
+    return LTI(system.A, system.B, system.C, system.D, dt=dt)
 
 
 def _interval(dt: Any) -> float | None:
@@ -37,6 +42,8 @@ def _interval(dt: Any) -> float | None:
 def to_control(model: LTI) -> Any:
     """Return control.StateSpace. Needs python-control; offsets have no place there: refused."""
     _refuse_offsets(model, "to_control")
+    if not model.n_inputs:
+        raise ValueError("LTI.to_control: expected a model with inputs because python-control has no others; received none.")
     control = _control("LTI.to_control")
     return control.ss(model.A, model.B, model.C, model.D, 0 if model.dt is None else model.dt)
 

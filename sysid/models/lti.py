@@ -25,7 +25,8 @@ class LTI(MatrixModel, Shown):
                                                                                     [ESN-SSM, Eqs. 4, 5, 57]
 
     so that h_0 = D, h_k = C A^(k-1) B and H(z) = C (zI - A)^-1 B + D.
-    A: (n, n). B: (n, m), None for no input. C: (p, n). D: (p, m), zero if None. c: (n,), d: (p,) offsets, zero if None.
+    A: (n, n). B: (n, m), None for no input. C: (p, n). D: (p, m), zero if None or 0. A number stands for a matrix (1, 1).
+    c: (n,), d: (p,) offsets, zero if None.
     dt: sampling interval, None for continuous time.
     Poles, Gramians, norms and transfer functions are those of the deviations; the offsets do not enter them.
     Raises ValueError for shapes that do not fit, NaN or infinities.
@@ -40,18 +41,35 @@ class LTI(MatrixModel, Shown):
     d: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        A = _check.square(self.A, "A", "LTI")
+        A = _check.square(_grid(self.A), "A", "LTI")
         n = len(A)
-        B = _check.matrix(np.zeros((n, 0)) if self.B is None else self.B, "B", "LTI", (n, None), f"A is {n} x {n}")
-        C = _check.matrix(self.C, "C", "LTI", (None, n), f"A is {n} x {n}")
+        B = _check.matrix(np.zeros((n, 0)) if self.B is None else _grid(self.B), "B", "LTI", (n, None), f"A is {n} x {n}")
+        C = _check.matrix(_grid(self.C), "C", "LTI", (None, n), f"A is {n} x {n}")
         p, m = len(C), B.shape[1]
-        D = _check.matrix(np.zeros((p, m)) if self.D is None else self.D, "D", "LTI", (p, m),
-                          f"C has {p} rows and B {m} columns")  # fmt: skip
+        none = self.D is None or (np.ndim(self.D) == 0 and self.D == 0)
+        D = _check.matrix(np.zeros((p, m)) if none else _grid(self.D), "D", "LTI", (p, m), f"C has {p} rows and B {m} columns")
         c = _check.vector(np.zeros(n) if self.c is None else self.c, "c", "LTI", n, f"A is {n} x {n}")
         d = _check.vector(np.zeros(p) if self.d is None else self.d, "d", "LTI", p, f"C has {p} rows")
         dt = _check.time_step(self.dt, "LTI")
         for key, value in {"A": A, "B": B, "C": C, "D": D, "c": c, "d": d, "dt": dt}.items():
             object.__setattr__(self, key, value)
+
+    @staticmethod
+    def from_transfer_function(num: Any, den: Any, dt: float | None = 1.0) -> LTI:
+        """Build a model from num / den in descending powers of z (of s where dt is None), the inverse of `transfer_function`.
+
+        num: (k,), or (p, m, k) over one denominator den (n+1,). The companion form has n min(p, m) states, which `minimal`
+        thins; for high orders `from_zpk` keeps more digits. Raises ValueError where num has the higher degree.
+        """
+        return import_module(".rational", __package__).from_transfer_function(num, den, dt)
+
+    @staticmethod
+    def from_zpk(zeros: Any, poles: Any, gain: float, dt: float | None = 1.0) -> LTI:
+        """Build a model with one input and one output from zeros (k,), poles (n,) and gain, as sections of second order.
+
+        H(z) = gain prod (z - zeros) / prod (z - poles), in s where dt is None. Complex values come in conjugate pairs.
+        """
+        return import_module(".rational", __package__).from_zpk(zeros, poles, gain, dt)
 
     @classmethod
     def from_undelayed(cls, A: Any, B: Any, C: Any, D: Any = None, dt: float | None = 1.0) -> LTI:
@@ -171,3 +189,8 @@ class LTI(MatrixModel, Shown):
         if self.c.any() or self.d.any():
             out["offsets"] = "yes"
         return out
+
+
+def _grid(value: Any) -> Any:
+    """A number as a matrix (1, 1); anything else as it is."""
+    return [[value]] if np.ndim(value) == 0 else value

@@ -141,3 +141,19 @@ def test_functions_are_refused(tmp_path):
     with pytest.raises(TypeError, match="expected a model"):
         sysid.save(np.ones(3), tmp_path / "m.npz")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_suffix_may_be_left_out_on_both_sides(tmp_path):
+    sysid.save(sysid.LTI(0.5, 1.0, 1.0), tmp_path / "model")
+    assert sysid.load(tmp_path / "model").A[0, 0] == 0.5
+
+
+def test_slips_with_files_are_named_without_advice_to_unpickle(tmp_path):
+    with pytest.raises(TypeError, match=r"save\(noun, path\)"):
+        sysid.save(str(tmp_path / "x.npz"), sysid.LTI(0.5, 1.0, 1.0))
+    with pytest.raises(FileNotFoundError, match="none is none"):
+        sysid.save(sysid.LTI(0.5, 1.0, 1.0), tmp_path / "none" / "x.npz")
+    (tmp_path / "text.npz").write_text("hello")
+    with pytest.raises(ValueError, match="something else or a damaged one") as said:
+        sysid.load(tmp_path / "text.npz")
+    assert "pickle" not in str(said.value)
