@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -222,9 +223,35 @@ def positive(value: Any, name: str, call: str, *, zero: bool = False) -> float:
     return float(value)
 
 
+def options(method: Any, **kinds: str) -> None:
+    """Check options of a method object by kind, None being taken where it is the default.
+
+    kinds: "count" (from 1), "whole" (from 0), "positive", "nonnegative", "share" (0, 1], "flag" or "generator" for each name.
+    """
+    call = type(method).__name__
+    defaults = {f.name: f.default for f in dataclasses.fields(method)}
+    for name, kind in kinds.items():
+        value = getattr(method, name)
+        if value is None and defaults.get(name) is None:
+            continue
+        if kind in ("count", "whole"):
+            count(value, name, call, least=int(kind == "count"))
+        elif kind == "flag":
+            if not isinstance(value, bool | np.bool_):
+                raise TypeError(f"{call}: expected {name} as True or False; received {value!r}.")
+        elif kind == "generator":
+            generator(value, call)
+        elif kind == "share":
+            if isinstance(value, int | float | np.integer | np.floating) and not 0 < value <= 1:
+                raise ValueError(f"{call}: expected {name} in (0, 1]; received {value}.")
+            positive(value, name, call)
+        else:
+            positive(value, name, call, zero=kind == "nonnegative")
+
+
 def choice(value: Any, name: str, call: str, options: tuple[str, ...]) -> str:
     """One of the named options."""
-    if value not in options:
+    if not isinstance(value, str) or value not in options:
         raise ValueError(f"{call}: expected {name} to be one of {', '.join(options)}; received {value!r}.")
     return value
 

@@ -40,6 +40,9 @@ class Cascade:
     layer: Any = field(default_factory=Ladder)
     margin: float = 0.08
 
+    def __post_init__(self) -> None:
+        _check.options(self, margin="nonnegative")
+
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a DeepESN."""
         wanted = wanted or Contraction()

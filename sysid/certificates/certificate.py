@@ -33,6 +33,7 @@ class Contraction:
     input_bound: Any = None
 
     def __post_init__(self) -> None:
+        _check.options(self, rate="positive", seconds="nonnegative", exact="flag")
         if not (np.isfinite(self.rate) and 0 < self.rate <= 1):
             raise ValueError(f"Contraction: expected rate in (0, 1]; received {self.rate!r}.")
         if self.seconds is not None and not (np.isfinite(self.seconds) and self.seconds >= 0):
@@ -70,6 +71,7 @@ class Gain(Contraction):
     output: bool = False
 
     def __post_init__(self) -> None:
+        _check.options(self, bound="positive", output="flag")
         super().__post_init__()
         if self.bound is not None:
             _check.positive(self.bound, "bound", "Gain")

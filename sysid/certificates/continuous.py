@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from ..models.continuous_esn import ContinuousESN
 from .certificate import Certificate, Contraction
 from .contraction import CircleCriterion
@@ -33,6 +34,9 @@ class ContinuousContraction:
 
     discrete: Any = field(default_factory=Ladder)
     step: float = 0.05
+
+    def __post_init__(self) -> None:
+        _check.options(self, step="positive")
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a ContinuousESN."""

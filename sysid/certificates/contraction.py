@@ -39,6 +39,9 @@ class NormBound:
 
     centred: bool = False
 
+    def __post_init__(self) -> None:
+        _check.options(self, centred="flag")
+
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a leaky network."""
         wanted, network = wanted or Contraction(), as_network(model)
@@ -131,6 +134,7 @@ class CircleCriterion:
     margin: float = 0.0
 
     def __post_init__(self) -> None:
+        _check.options(self, seconds="nonnegative", margin="nonnegative")
         if not 0 <= self.margin < 1:
             raise ValueError(f"CircleCriterion: expected margin in [0, 1); received {self.margin!r}.")
         _check.choice(self.multiplier, "multiplier", "CircleCriterion", ("identity", "balanced", "optimal"))

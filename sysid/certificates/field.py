@@ -37,6 +37,9 @@ class FrequencyCircle:
 
     cells: int = 4096
 
+    def __post_init__(self) -> None:
+        _check.options(self, cells="count")
+
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a ConvolutionalESN or GraphESN."""
         symbols, radius, leak, lower, upper = self._symbols(model)

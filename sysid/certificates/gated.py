@@ -41,6 +41,10 @@ class GateVertices:
     multiplier: str = "optimal"
     iterations: int = 6
 
+    def __post_init__(self) -> None:
+        _check.options(self, iterations="count")
+        _check.choice(self.multiplier, "multiplier", "GateVertices", ("identity", "balanced", "optimal"))
+
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a GatedESN with input_bound."""
         wanted = wanted or Contraction()
@@ -150,6 +154,10 @@ class GatedLMI:
 
     solver: str = "CLARABEL"
     tolerance: float = 1e-3
+
+    def __post_init__(self) -> None:
+        _check.options(self, tolerance="positive")
+        _check.choice(self.solver, "solver", "GatedLMI", ("CLARABEL", "SCS"))
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a GatedESN with input_bound."""

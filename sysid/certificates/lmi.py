@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .balance import balanced
 from .certificate import Certificate, Contraction
 from .contraction import CircleCriterion, reason, refused, result, words
@@ -49,6 +50,11 @@ class LMI:
     multiplier: str = "diagonal"
     force: bool = False
     tolerance: float = 1e-4
+
+    def __post_init__(self) -> None:
+        _check.options(self, force="flag", tolerance="positive")
+        _check.choice(self.multiplier, "multiplier", "LMI", ("diagonal", "pairwise"))
+        _check.choice(self.solver, "solver", "LMI", ("CLARABEL", "SCS"))
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a leaky network or a linear, time-varying or bilinear model."""
@@ -111,6 +117,10 @@ class VertexLMI:
 
     solver: str = "CLARABEL"
     tolerance: float = 1e-4
+
+    def __post_init__(self) -> None:
+        _check.options(self, tolerance="positive")
+        _check.choice(self.solver, "solver", "VertexLMI", ("CLARABEL", "SCS"))
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a leaky network."""

@@ -98,6 +98,9 @@ class Tube:
     rate: float = 0.9999
     local: ClassVar[bool] = True
 
+    def __post_init__(self) -> None:
+        _check.options(self, rate="positive")
+
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify an ESN in a tube; details hold the radius and the centre."""
         wanted = wanted or Contraction()

@@ -99,6 +99,7 @@ class LureCircle:
     sweeps: int = 2
 
     def __post_init__(self) -> None:
+        _check.options(self, sweeps="whole")
         _check.choice(self.multiplier, "multiplier", "LureCircle", ("identity", "balanced", "optimal"))
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:

@@ -74,6 +74,9 @@ class CommonLyapunov:
     iterations: int = 60
     margin: float = 0.02
 
+    def __post_init__(self) -> None:
+        _check.options(self, iterations="count", margin="nonnegative")
+
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify an LTI, LTV or Bilinear model."""
         wanted = wanted or Contraction()

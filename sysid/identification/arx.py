@@ -50,6 +50,7 @@ class ARX:
     ridge: float = 0.0
 
     def __post_init__(self) -> None:
+        _check.options(self, ridge="nonnegative")
         for name, least in (("na", 0), ("nb", 0), ("nk", 0)):
             _check.count(getattr(self, name), name, "ARX", least=least)
 

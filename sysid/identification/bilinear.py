@@ -58,6 +58,7 @@ class BilinearSubspace:
     ridge: float = 1e-8
 
     def __post_init__(self) -> None:
+        _check.options(self, n_states="count", lags="count", ridge="nonnegative")
         _check.count(self.future, "future", "BilinearSubspace")
 
     def fit(self, data: list[Data], start: Any = None) -> BilinearSubspaceFit:

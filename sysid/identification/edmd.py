@@ -52,11 +52,10 @@ class EDMD:
     steps: int = 10
 
     def __post_init__(self) -> None:
+        _check.options(self, bilinear="flag", ridge="nonnegative", max_radius="positive")
         _check.choice(self.structure, "structure", "EDMD", STRUCTURES)
         _check.count(self.bandwidth, "bandwidth", "EDMD", least=0)
         _check.count(self.steps, "steps", "EDMD")
-        if not self.ridge >= 0 or (self.max_radius is not None and not self.max_radius > 0):
-            raise ValueError(f"EDMD: expected ridge >= 0 and max_radius > 0; received {self.ridge!r}, {self.max_radius!r}.")
 
     def fit(self, data: list[Data], start: Any) -> Fit:
         """Estimate from single sequences; `start` plays no part."""

@@ -74,6 +74,7 @@ class EM:
     standard_errors: bool = False
 
     def __post_init__(self) -> None:
+        _check.options(self, tolerance="nonnegative", degrees="positive", acceleration="flag", standard_errors="flag")
         _check.count(self.max_iterations, "max_iterations", "EM")
         _check.choice(self.noise, "noise", "EM", ("gaussian", "student"))
         if self.initial is not None:

@@ -54,6 +54,7 @@ class ERA:
     lags: int | None = None
 
     def __post_init__(self) -> None:
+        _check.options(self, n_states="count", lags="count")
         _check.count(self.horizon, "horizon", "ERA", least=2)
 
     def fit(self, data: list[Data], start: Any = None) -> ERAFit:

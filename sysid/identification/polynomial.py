@@ -49,6 +49,8 @@ class _Polynomial:
         for key, value in orders.items():
             _check.count(value, key, name, least=0)
         _check.count(self.nk, "nk", name)
+        _check.options(self, max_iterations="count", tolerance="nonnegative")
+        _check.choice(self.loss, "loss", name, ("gaussian", "huber", "student"))
 
     def fit(self, data: list[Data], start: Any = None) -> PolynomialFit:
         """Minimise the one-step error from a start by least squares; `start` must be None."""

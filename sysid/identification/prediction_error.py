@@ -53,7 +53,7 @@ class PredictionError:
     starts: how many starting points; for linear models other subspace weightings, for nonlinear ones points between
     the bounds, drawn by rng.
     loss: "gaussian", "huber" or "student" (4 degrees of freedom), the last two for records with outliers.
-    free: blocks of a linear model to estimate, {"A": mask or True, ...} with masks of the blocks' shapes among
+    free: blocks of a linear model to estimate, {"A": mask or True, ...} or names ("A", ...), with masks of the blocks' shapes among
     A, B, c, K, C, D, d (under "likelihood" Q and R as True in place of K); None frees all (under "likelihood" all but c
     and Q, which the choice of state coordinates makes 1).
     Held entries keep the values of `start`.
@@ -71,18 +71,25 @@ class PredictionError:
     max_iterations: int = 100
     tolerance: float = 1e-6
     loss: str = "gaussian"
-    free: Mapping[str, Any] | None = None
+    free: Any = None
     feedthrough: bool = True
     n_states: int | None = None
     estimate_initial_states: bool = True
     rng: np.random.Generator | None = None
 
     def __post_init__(self) -> None:
+        _check.options(self, tolerance="nonnegative", feedthrough="flag", n_states="count",
+                       estimate_initial_states="flag", rng="generator")  # fmt: skip
         _check.choice(self.focus, "focus", "PredictionError", ("prediction", "simulation", "likelihood"))
         _check.choice(self.loss, "loss", "PredictionError", ("gaussian", "huber", "student"))
         _check.count(self.starts, "starts", "PredictionError")
         _check.count(self.max_iterations, "max_iterations", "PredictionError")
         names = BLOCKS if self.focus != "likelihood" else ("A", "B", "c", "C", "D", "d", "Q", "R")
+        if self.free is not None and not isinstance(self.free, Mapping):
+            if isinstance(self.free, str) or not isinstance(self.free, tuple | list | set):
+                raise TypeError('PredictionError: expected free as blocks such as {"A": mask, "B": True} or their names ("A", "B"); '
+                                f"received {self.free!r}.")  # fmt: skip
+            object.__setattr__(self, "free", dict.fromkeys(self.free, True))
         unknown = set(self.free or {}) - set(names)
         if unknown:
             raise ValueError(f"PredictionError: expected free to name blocks among {', '.join(names)}; "

@@ -99,6 +99,7 @@ class Subspace:
     integrators: int = 0
 
     def __post_init__(self) -> None:
+        _check.options(self, feedthrough="flag", stable="flag")
         if self.n_states is not None:
             _check.count(self.n_states, "n_states", "Subspace")
         _check.choice(self.weighting, "weighting", "Subspace", ("auto", *WEIGHTINGS))

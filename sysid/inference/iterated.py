@@ -35,6 +35,7 @@ class IteratedSmoother:
     filtering: Any = None
 
     def __post_init__(self) -> None:
+        _check.options(self, tolerance="nonnegative")
         _check.count(self.max_iterations, "max_iterations", "IteratedSmoother")
 
     def refine(self, process: Process, data: Data, first: Backward) -> Backward:

@@ -54,9 +54,10 @@ class UnscentedKalman:
     form: str = "auto"
 
     def __post_init__(self) -> None:
+        _check.options(self, alpha="positive", beta="nonnegative")
         _check.choice(self.form, "form", "UnscentedKalman", FORMS)
-        if not self.alpha > 0:
-            raise ValueError(f"UnscentedKalman: expected alpha > 0; received {self.alpha}.")
+        if isinstance(self.kappa, bool) or not isinstance(self.kappa, int | float | np.integer | np.floating) or not np.isfinite(self.kappa):
+            raise TypeError(f"UnscentedKalman: expected kappa as a number; received {self.kappa!r}.")
         if not self.beta >= self.alpha**2:
             raise ValueError(f"UnscentedKalman: expected beta >= alpha^2, without which a covariance may turn negative; "
                              f"received beta = {self.beta}, alpha = {self.alpha}.")  # fmt: skip

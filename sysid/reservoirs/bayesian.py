@@ -86,6 +86,7 @@ class BayesianReadout:
     tolerance: float = 1e-6
 
     def __post_init__(self) -> None:
+        _check.options(self, tolerance="nonnegative")
         _check.count(self.washout, "washout", "BayesianReadout", least=0)
         _check.count(self.max_iterations, "max_iterations", "BayesianReadout")
 

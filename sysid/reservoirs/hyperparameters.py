@@ -73,6 +73,10 @@ class ReservoirEM:
     covariance_rank: int | None = None
 
     def __post_init__(self) -> None:
+        _check.options(self, tolerance="nonnegative", readout_prior="nonnegative", noise_floor="nonnegative", polish="flag",
+                       accelerate="flag", standard_errors="flag", contraction="positive")  # fmt: skip
+        if not isinstance(self.estimate, str | tuple | list):
+            raise TypeError(f"{type(self).__name__}: expected estimate as names such as ('leak', 'scale', 'Q', 'R'); received {self.estimate!r}.")
         estimate = (self.estimate,) if isinstance(self.estimate, str) else tuple(self.estimate)
         object.__setattr__(self, "estimate", estimate)
         _check.count(self.max_iterations, "max_iterations", "ReservoirEM")
@@ -85,9 +89,6 @@ class ReservoirEM:
             _check.count(self.covariance_rank, "covariance_rank", "ReservoirEM")
             if self.e_step != "extended":
                 raise ValueError("ReservoirEM: expected e_step='extended' with covariance_rank; other smoothers keep all covariances.")
-        for name in ("tolerance", "readout_prior", "noise_floor"):
-            if not getattr(self, name) >= 0:
-                raise ValueError(f"ReservoirEM: expected {name} >= 0; received {getattr(self, name)!r}.")
 
     def fit(self, data: Sequence[Data], start: Any) -> ReservoirFit:
         """Estimate from sequences of any lengths, NaN in y missing; `start` is a Process around an ESN with a readout."""

@@ -154,7 +154,10 @@ class RidgePath:
 
 def penalties(ridge: Any, call: str) -> np.ndarray:
     """One penalty or a path of them as an array (r,); negative and non-finite ones are refused."""
-    values = np.atleast_1d(np.asarray(ridge, dtype=float))
+    try:
+        values = np.atleast_1d(np.asarray(ridge, dtype=float))
+    except (TypeError, ValueError):
+        raise TypeError(f"{call}: expected ridge as a number >= 0, or several to choose among; received {ridge!r}.") from None
     if values.ndim != 1 or values.size == 0 or not np.isfinite(values).all() or (values < 0).any():
         raise ValueError(f"{call}: expected ridge as a number >= 0, or several to choose among; received {ridge!r}.")
     return values

@@ -64,8 +64,7 @@ class OnlineReadout:
     prior: float = 1.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.forgetting <= 1 or not 0 < self.pace <= 1:
-            raise ValueError(f"OnlineReadout: expected forgetting and pace in (0, 1]; received {self.forgetting!r}, {self.pace!r}.")
+        _check.options(self, forgetting="share", pace="share")
         for name in ("walk", "adapt"):
             _check.positive(getattr(self, name), name, "OnlineReadout", zero=True)
         _check.positive(self.prior, "prior", "OnlineReadout")

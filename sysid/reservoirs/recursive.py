@@ -42,9 +42,7 @@ class RecursiveReadout:
     washout: int = 100
 
     def __post_init__(self) -> None:
-        if not 0 < self.forgetting <= 1 or not self.ridge > 0:
-            raise ValueError(f"RecursiveReadout: expected forgetting in (0, 1] and ridge > 0; received {self.forgetting!r}, "
-                             f"{self.ridge!r}.")
+        _check.options(self, forgetting="share", ridge="positive")
         _check.count(self.washout, "washout", "RecursiveReadout", least=0)
 
     def fit(self, data: list[Data], start: Any) -> RecursiveFit:

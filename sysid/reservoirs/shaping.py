@@ -72,9 +72,12 @@ class SubspaceShaping:
     target: Any = None
     refine: ReservoirEM | None = None
 
+    def __post_init__(self) -> None:
+        _check.options(self, n_states="count", rate="share", spread="nonnegative", rng="generator")
+        _check.choice(self.design, "design", "SubspaceShaping", ("scale", "normal"))
+
     def fit(self, data: Sequence[Data], start: Any) -> ShapedFit:
         """Identify the target from inputs (and outputs fed back) to outputs, shape the ESN `start`, teach its readout."""
-        _check.choice(self.design, "design", "SubspaceShaping", ("scale", "normal"))
         esn = getattr(start, "model", start)
         if not isinstance(esn, ESN | DeepESN):
             raise TypeError(f"SubspaceShaping: expected start=an ESN or a DeepESN; received {type(esn).__name__}.")

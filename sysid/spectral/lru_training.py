@@ -73,15 +73,16 @@ class LRUTraining:
     snapshot_every: int = 0
 
     def __post_init__(self) -> None:
+        _check.options(self, learning_rate="positive", weight_decay="nonnegative", r_min="nonnegative", r_max="positive",
+                       max_phase="nonnegative", normalize="flag", snapshot_every="whole")  # fmt: skip
         call = "LRUTraining"
         _check.generator(self.rng, call)
         _check.count(self.n_states, "n_states", call)
         _check.count(self.n_steps, "n_steps", call)
         _check.choice(self.schedule, "schedule", call, ("constant", "cosine"))
         _check.choice(self.parametrization, "parametrization", call, PARAMETRIZATIONS)
-        if not self.learning_rate > 0 or not self.weight_decay >= 0:
-            raise ValueError(f"{call}: expected learning_rate > 0 and weight_decay >= 0; "
-                             f"received {self.learning_rate!r} and {self.weight_decay!r}.")
+        if not self.r_min < self.r_max <= 1:
+            raise ValueError(f"{call}: expected r_min < r_max <= 1; received {self.r_min!r} and {self.r_max!r}.")
 
     def fit(self, data: list[Data], start: LRU | None = None) -> TrainingFit:
         """Train from `start`, or from a ring drawn with rng; history["loss"] is each step's loss on its record."""

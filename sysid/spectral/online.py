@@ -66,6 +66,7 @@ class OnlineSpectralFiltering:
     form: str = "standard"
 
     def __post_init__(self) -> None:
+        _check.options(self, learning_rate="positive", ridge="positive")
         call = "OnlineSpectralFiltering"
         _check.count(self.n_steps, "n_steps", call)
         _check.count(self.n_filters, "n_filters", call)
@@ -74,8 +75,6 @@ class OnlineSpectralFiltering:
         if not 0 < self.learning_rate < 2:
             raise ValueError(f"{call}: expected learning_rate in (0, 2), the stability limit of a normalised gradient step; "
                              f"received {self.learning_rate!r}, which would diverge.")
-        if not self.ridge > 0:
-            raise ValueError(f"{call}: expected ridge > 0; received {self.ridge!r}.")
 
     def fit(self, data: list[Data], start: Any = None) -> OnlineFit:
         """Run over one record; `start`, an STU with the same filters, gives the first weights (zero if None)."""

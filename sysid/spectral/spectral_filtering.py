@@ -65,6 +65,7 @@ class SpectralFiltering:
     validation: float = 0.25
 
     def __post_init__(self) -> None:
+        _check.options(self, ridge="nonnegative", n_steps="count", validation="positive")
         call = "SpectralFiltering"
         _check.choice(self.loss, "loss", call, LOSSES)
         _check.choice(self.form, "form", call, FORMS)
@@ -75,8 +76,6 @@ class SpectralFiltering:
         least_taps = 2 if self.form == "positive" else 3
         if self.n_taps is not None:
             _check.count(self.n_taps, "n_taps", call, least=least_taps)
-        if not self.ridge >= 0:
-            raise ValueError(f"{call}: expected ridge >= 0; received {self.ridge!r}.")
         if not 0 < self.validation < 1:
             raise ValueError(f"{call}: expected validation as a share in (0, 1); received {self.validation!r}.")
         if self.autoregression and self.loss == "output_error":

@@ -18,6 +18,7 @@ from ..core.status import Status
 from ..identification.progress import Progress
 from .adam import Adam, TrainingFit
 from .filters import spectral_filters
+from .predictor import FORMS
 from .regression import Layout, rows
 from .spectral_filtering import LOSSES
 from .stu import STU
@@ -45,14 +46,14 @@ class STUTraining:
     snapshot_every: int = 0
 
     def __post_init__(self) -> None:
+        _check.options(self, n_filters="count", learning_rate="positive", window="count", snapshot_every="whole")
         call = "STUTraining"
         _check.generator(self.rng, call)
         _check.choice(self.optimizer, "optimizer", call, ("sgd", "adam"))
         _check.choice(self.loss, "loss", call, LOSSES)
         _check.choice(self.scale, "scale", call, ("quarter", "unit"))
         _check.count(self.n_steps, "n_steps", call)
-        if not self.learning_rate > 0:
-            raise ValueError(f"{call}: expected learning_rate > 0; received {self.learning_rate!r}.")
+        _check.choice(self.form, "form", call, FORMS)
 
     def fit(self, data: list[Data], start: Any = None) -> TrainingFit:
         """Train; history["loss"] is each step's mean squared error on its record."""

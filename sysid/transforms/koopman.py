@@ -43,6 +43,9 @@ class Polynomial:
 
     degree: int = 2
     center: Any = None
+
+    def __post_init__(self) -> None:
+        _check.options(self, degree="count")
     memory = 0
 
     def prepare(self, x: np.ndarray) -> Polynomial:
@@ -92,6 +95,9 @@ class RadialBasis:
     width: float | None = None
     rng: np.random.Generator | None = None
     centers: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        _check.options(self, n_centers="count", width="positive", rng="generator")
     memory = 0
 
     def prepare(self, x: np.ndarray) -> RadialBasis:
@@ -124,6 +130,9 @@ class Fourier:
 
     harmonics: int = 3
     period: Any = 2 * np.pi
+
+    def __post_init__(self) -> None:
+        _check.options(self, harmonics="count")
     memory = 0
 
     def prepare(self, x: np.ndarray) -> Fourier:
@@ -151,6 +160,9 @@ class RandomFourier:
     rng: np.random.Generator | None = None
     weights: np.ndarray | None = None
     phases: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        _check.options(self, n_features="count", width="positive", rng="generator")
     memory = 0
 
     def prepare(self, x: np.ndarray) -> RandomFourier:
@@ -178,6 +190,9 @@ class DelayEmbedding:
 
     n_delays: int = 5
     inner: Any = None
+
+    def __post_init__(self) -> None:
+        _check.options(self, n_delays="whole")
 
     @property
     def memory(self) -> int:

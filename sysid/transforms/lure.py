@@ -34,6 +34,9 @@ class RandomFeatures:
     ridge: float = 1e-8
     weights: str = "least_squares"
 
+    def __post_init__(self) -> None:
+        _check.options(self, n_features="count", rng="generator", interval="positive", ridge="nonnegative")
+
     def lift(self, model: Any, x: Any = None, u: Any = None) -> LureModel:
         """Put a reservoir in Lur'e form; x and u play no part, since the form is global on the interval."""
         N = _check.count(self.n_features, "n_features", "RandomFeatures")

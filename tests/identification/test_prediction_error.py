@@ -199,3 +199,10 @@ def test_options_that_make_no_sense_are_refused():
         sysid.fit(data, sysid.PredictionError(bounds=[(5, 6), None, None]), start=start)
     with pytest.raises(TypeError, match="default_rng"):
         sysid.fit(data, sysid.PredictionError(starts=2, bounds=[(0, 5)] * 3), start=start)
+
+
+def test_free_blocks_may_be_named_without_masks():
+    named, masked = sysid.PredictionError(free=("A", "B")), sysid.PredictionError(free={"A": True, "B": True})
+    assert named.free == masked.free
+    with pytest.raises(TypeError, match="free as blocks"):
+        sysid.PredictionError(free="A")
