@@ -195,6 +195,17 @@ def signal(value: Any, name: str, call: str, width: int, because: str = "", *, n
     return frozen(array)
 
 
+def complex_vector(value: Any, name: str, call: str) -> np.ndarray:
+    """A finite complex vector (k,); one number is a vector of length 1."""
+    try:
+        array = np.atleast_1d(np.asarray(value, dtype=np.complex128))
+    except (TypeError, ValueError):
+        raise TypeError(f"{call}: expected {name} as real or complex numbers (k,); received {value!r}.") from None
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise ValueError(f"{call}: expected {name} as a vector of finite numbers; received shape {array.shape}.")
+    return array
+
+
 def count(value: Any, name: str, call: str, *, least: int = 1) -> int:
     """A whole number not below `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):

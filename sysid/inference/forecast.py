@@ -87,6 +87,8 @@ def _future(process: Process, u: Any, horizon: int, S: int, batch: bool) -> np.n
         return np.zeros((1, horizon, 0))
     u = _check.real_array(u, "u", "forecast")
     u = u[:, None] if u.ndim == 1 else u
+    if u.ndim < 2:
+        raise ValueError(f"forecast: expected u with shape ({horizon}, {m}), one row a step of the horizon; received one number.")
     if u.ndim == 3 and (not batch or len(u) != S):
         raise ValueError(f"forecast: expected u with shape ({horizon}, {m}); received {u.shape}.")
     if u.shape[-2] != horizon:

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from .. import _check
+
 _DENSE_LIMIT = 600  # below it LAPACK on the dense matrix is faster than a restarted Arnoldi iteration
 
 
@@ -114,9 +116,7 @@ def conjugate_blocks(poles: Any, call: str) -> list[np.ndarray]:
     A pair r exp(+-i theta) gives r [[cos, -sin], [sin, cos]], which is normal. Raises ValueError where `poles` is not
     closed under conjugation.
     """
-    values = np.atleast_1d(np.asarray(poles, dtype=np.complex128))
-    if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError(f"{call}: expected poles as a vector of finite numbers; received shape {values.shape}.")
+    values = _check.complex_vector(poles, "poles", call)
     scale = np.abs(values).max(initial=1.0)
     real = np.abs(values.imag) <= 1e-12 * scale
     upper = sorted(values[~real & (values.imag > 0)], key=lambda z: (z.real, z.imag))

@@ -160,7 +160,7 @@ def _reservoir(W: Any) -> Any:
     if hasattr(W, "tocsr"):
         W = W.tocsr().astype(np.float64)
         _check.real_array(W.data, "W", "ESN")
-    elif not isinstance(W, np.ndarray | list | tuple) and hasattr(W, "shape") and hasattr(W, "__matmul__"):
+    elif not isinstance(W, list | tuple) and not hasattr(W, "__array__") and hasattr(W, "shape") and hasattr(W, "__matmul__"):
         pass
     else:
         return _check.square(W, "W", "ESN")

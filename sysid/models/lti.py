@@ -46,7 +46,7 @@ class LTI(MatrixModel, Shown):
         B = _check.matrix(np.zeros((n, 0)) if self.B is None else _grid(self.B), "B", "LTI", (n, None), f"A is {n} x {n}")
         C = _check.matrix(_grid(self.C), "C", "LTI", (None, n), f"A is {n} x {n}")
         p, m = len(C), B.shape[1]
-        none = self.D is None or (np.ndim(self.D) == 0 and self.D == 0)
+        none = self.D is None or (_is_number(self.D) and self.D == 0)
         D = _check.matrix(np.zeros((p, m)) if none else _grid(self.D), "D", "LTI", (p, m), f"C has {p} rows and B {m} columns")
         c = _check.vector(np.zeros(n) if self.c is None else self.c, "c", "LTI", n, f"A is {n} x {n}")
         d = _check.vector(np.zeros(p) if self.d is None else self.d, "d", "LTI", p, f"C has {p} rows")
@@ -193,4 +193,8 @@ class LTI(MatrixModel, Shown):
 
 def _grid(value: Any) -> Any:
     """A number as a matrix (1, 1); anything else as it is."""
-    return [[value]] if np.ndim(value) == 0 else value
+    return [[value]] if _is_number(value) else value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.generic) or (isinstance(value, np.ndarray) and value.ndim == 0)

@@ -131,7 +131,8 @@ def half_life(rate: Any, dt: float = 1.0) -> Any:
 
 def e_folding_time(rate: Any, dt: float = 1.0) -> Any:
     """Return the time dt / -ln(rate) after which a mode of modulus `rate` in (0, 1) has fallen to 1/e; ln 2 of it is the half-life."""
-    rate = np.asarray(rate, dtype=float)
+    rate = _check.real_array(rate, "rate", "e_folding_time")
+    dt = _check.positive(dt, "dt", "e_folding_time")
     if not np.all((rate > 0) & (rate < 1)):
         raise ValueError(f"e_folding_time: expected rates between 0 and 1; received {rate}.")
     out = dt / -np.log(rate)
@@ -140,8 +141,7 @@ def e_folding_time(rate: Any, dt: float = 1.0) -> Any:
 
 def rate_for_half_life(time: float, dt: float = 1.0) -> float:
     """Return the modulus 2^(-dt/time) of a mode with that half-life. [ESN-SSM, Eq. 76; corrections #9]"""
-    if not (time > 0 and dt > 0):
-        raise ValueError(f"rate_for_half_life: expected time > 0 and dt > 0; received {time}, {dt}.")
+    time, dt = (_check.positive(value, name, "rate_for_half_life") for name, value in (("time", time), ("dt", dt)))
     return float(2.0 ** (-dt / time))
 
 

@@ -150,10 +150,12 @@ class ChebyshevGraph:
     def __post_init__(self) -> None:
         from scipy.sparse import csr_array
 
-        L = csr_array(self.laplacian, dtype=np.float64)
+        L = self.laplacian
+        L = L.tocsr().astype(np.float64) if hasattr(L, "tocsr") else csr_array(_check.square(L, "laplacian", "ChebyshevGraph"))
+        _check.real_array(L.data, "laplacian", "ChebyshevGraph")
         alpha = _check.real_array(self.coefficients, "coefficients", "ChebyshevGraph")
         alpha = alpha[:, None, None] if alpha.ndim == 1 else alpha
-        if L.shape[0] != L.shape[1] or abs(L - L.T).max() > 1e-10 * max(abs(L).max(), 1e-300):
+        if L.shape[0] != L.shape[1] or not L.shape[0] or abs(L - L.T).max() > 1e-10 * max(abs(L).max(), 1e-300):
             raise ValueError("ChebyshevGraph: expected a symmetric Laplacian (an undirected graph); received another.")
         if alpha.ndim != 3 or alpha.shape[1] != alpha.shape[2] or len(alpha) == 0:
             raise ValueError("ChebyshevGraph: expected coefficients with shape (K + 1,) or (K + 1, k, k); "

@@ -103,10 +103,7 @@ def _levelled(b: np.ndarray, a: np.ndarray, dt: float | None) -> tuple[LTI, floa
 
 def _groups(values: Any, name: str, call: str) -> tuple[list[complex], list[float]]:
     """Upper halves of conjugate pairs, and real values."""
-    values = np.atleast_1d(np.asarray(values, dtype=complex))
-    if values.ndim != 1 or not np.isfinite(values).all():
-        raise ValueError(f"{call}: expected finite {name} with shape (k,); received shape {values.shape}"
-                         f"{'' if values.ndim != 1 else ' with NaN or infinity'}.")
+    values = _check.complex_vector(values, name, call)
     real = np.abs(values.imag) <= 1e-12 * np.abs(values)
     upper, lower = values[~real & (values.imag > 0)], values[~real & (values.imag < 0)].conj()
     order = [np.lexsort((np.round(h.imag, 12), np.round(h.real, 12))) for h in (upper, lower)]

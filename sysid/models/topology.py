@@ -199,6 +199,8 @@ def normal(*, poles: Any, rng: np.random.Generator | None = None) -> Any:
     does not have these eigenvalues (corrections #11).
     """
     blocks = conjugate_blocks(poles, "normal")
+    if not blocks:
+        raise ValueError("normal: expected at least one pole; received none.")
     if rng is None:
         from scipy.sparse import block_diag, csr_array
         return csr_array(block_diag(blocks))

@@ -106,7 +106,7 @@ def modal_esn(poles: Any, residues: Any, *, leak: float = 1.0, amplitude: float 
     Returns an ESN with readout C (1, n): its linearisation at 0 has this kernel to rounding, the tanh network follows it
     to second order in the amplitude.
     """
-    values, rho = np.atleast_1d(np.asarray(poles, complex)), np.atleast_1d(np.asarray(residues, complex))
+    values, rho = _check.complex_vector(poles, "poles", "modal_esn"), _check.complex_vector(residues, "residues", "modal_esn")
     if values.shape != rho.shape:
         raise ValueError(f"modal_esn: expected one residue a pole; received {values.shape} and {rho.shape}.")
     blocks = conjugate_blocks(values, "modal_esn")

@@ -55,7 +55,7 @@ def test_zeros_and_poles_of_every_kind_are_met(zeros, poles):
     (lambda: sysid.LTI.from_transfer_function([[1, 2]], [1, 1]), r"\(p, m, k\)"),
     (lambda: sysid.LTI.from_zpk([1j], [1, 2], 1.0), "conjugate pairs"),
     (lambda: sysid.LTI.from_zpk([1, 2], [1], 1.0), "no more zeros than poles"),
-    (lambda: sysid.LTI.from_zpk([], [np.nan], 1.0), "finite poles"),
+    (lambda: sysid.LTI.from_zpk([], [np.nan], 1.0), "poles as a vector of finite"),
     (lambda: sysid.LTI.from_zpk([], [0.5], [1.0, 2.0]), "gain as one number"),
 ])  # fmt: skip
 def test_bad_polynomials_and_roots_are_refused(call, words):
