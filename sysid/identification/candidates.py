@@ -32,6 +32,10 @@ class Candidate:
     loss: float
     stabilised: bool
 
+    def with_noise(self, windows: Windows, records: Sequence[Record]) -> Candidate:
+        """The same with the noise estimated."""
+        return replace(self, noise=noise_model(windows, self.part, self.A, self.C, self.rest, records))
+
     @property
     def radius(self) -> float:
         """Spectral radius of A."""
@@ -52,14 +56,14 @@ class Search:
         """The candidate with the smallest error on (an excerpt of) the records, and the table of all errors."""
         tries = [(w, past, future) for w in weightings for past, future in pairs]
         if len(tries) == 1:
-            only = self.realise(windows, records, *tries[0], noise=True)
+            only = self.realise(windows, records, *tries[0])
             return only, [(tries[0][0], tries[0][1], only.loss)]
         part = excerpt(records)
         ranked = [(self.realise(windows, part, *t), t) for t in tries]
         table = [(t[0], t[1], c.loss) for c, t in ranked]
         # A stable model is preferred to an unstable one whatever their errors over the record.
         _, chosen = min(ranked, key=lambda pair: (pair[0].radius > UNSTABLE, pair[0].loss))
-        return self.realise(windows, records, *chosen, noise=True), table
+        return self.realise(windows, records, *chosen), table
 
     def order(self, windows: Windows, records: Sequence[Record], pair: tuple[int, int], weightings: Sequence[str],
               supported: int) -> int:  # fmt: skip
@@ -73,9 +77,8 @@ class Search:
             scores.append((best.radius > UNSTABLE, p * N * np.log(best.loss) + n * (2 * p + m) * np.log(N), n))
         return min(scores)[2]
 
-    def realise(self, windows: Windows, records: Sequence[Record], weighting: str, past: int, future: int,
-                noise: bool = False) -> Candidate:  # fmt: skip
-        """A, C from the projection; B, D, offset and initial states by regression; noise from the state sequence."""
+    def realise(self, windows: Windows, records: Sequence[Record], weighting: str, past: int, future: int) -> Candidate:
+        """A, C from the projection; B, D, offset and initial states by regression; the noise is left open."""
         part = decompose(windows, past, future, weighting)
         n, p = self.n_states, windows.n_outputs
         gain, stabilised = None, False
@@ -99,8 +102,7 @@ class Search:
         state_cov = states.T @ states / windows.count
         # The geometric mean over the outputs weighs relative errors alike, whatever their units.
         loss = float(np.exp(np.log(np.maximum(rest.mean_square, 1e-300)).mean()))
-        noises = noise_model(windows, part, A, C, rest, records) if noise else None
-        return Candidate(part, A, C, rest, noises, state_cov, loss, stabilised)
+        return Candidate(part, A, C, rest, None, state_cov, loss, stabilised)
 
 
 def regression_of_states(windows: Windows, part: Decomposition, A, C, feedthrough: bool) -> Regression:

@@ -16,14 +16,15 @@ from ..models.process import Process
 from .candidates import UNSTABLE, Candidate, Search
 from .excitation import check_excitation
 from .fit import Fit
+from .held_out import better_focus
 from .integrated import fit_integrated
 from .joint_regression import Record, bridge
 from .order import information_criterion
-from .realization import WEIGHTINGS
+from .realization import WEIGHTINGS, decompose
 from .records import Scales, common_scales
-from .windows import Windows
+from .windows import ENOUGH, Windows, longest_horizon
 
-_MAX_COLUMNS = 320  # of the window factor, where the horizon is chosen
+_AMPLE = 10.0  # windows a column where the order is chosen by a likelihood ratio
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -31,8 +32,8 @@ class SubspaceFit(Fit):
     """A subspace estimate: Fit (model, process, status, history, ...) with the figures that the choices were made by.
 
     gain: K (n, p) of the innovations form, None where the Riccati equation failed (then `notes` says so).
-    innovation_cov: (p, p). singular_values: of the weighted projection. order_criterion: (k + 1,) information
-    criterion for orders 0..k, smallest is best. weighting, past, future: what was used.
+    innovation_cov: (p, p). singular_values: of the weighted projection, and order_criterion: (k + 1,) information
+    criterion for orders 0..k, smallest is best, both at a horizon with ten windows a column, where noise is flat. weighting, past, future, focus: what was used.
     candidates: (weighting, horizon, error) of every combination that was tried.
     """
 
@@ -43,10 +44,11 @@ class SubspaceFit(Fit):
     weighting: str
     past: int
     future: int
+    focus: str = "simulation"
     candidates: tuple[tuple[str, int, float], ...] = ()
 
     def summary(self) -> dict[str, Any]:
-        return super().summary() | {"weighting": self.weighting, "horizon (past, future)": (self.past, self.future),
+        return super().summary() | {"weighting": self.weighting, "horizon (past, future)": (self.past, self.future), "focus": self.focus,
                                     "singular values": self.singular_values[:8]}  # fmt: skip
 
     def plot(self, ax: Any = None) -> Any:
@@ -76,10 +78,11 @@ class Subspace:
     orders up to the one that the canonical correlations support [Bauer 2001] and at most 12.
     weighting: "n4sid", "moesp", "cva", "ivm", "ssarx" (also valid in closed loop), or "auto": the best of MOESP and
     CVA on the estimation data.
-    horizon: block rows of past and future, one number or a pair; None tries several, with at least ten windows a
-    column, and keeps the one with the smallest error on the estimation data.
-    focus: what "smallest error" means and what B, D minimise: "simulation" (the default with inputs) or
-    "prediction" (one step; the default without inputs and for "ssarx").
+    horizon: block rows of past and future, one number or a pair; None tries several, as long as the windows outnumber
+    their entries by half, and keeps the one with the smallest error on the estimation data: all have as many parameters.
+    focus: what "smallest error" means and what B, D minimise: "simulation", or "prediction" (one step; always so
+    without inputs and for "ssarx"). None tries both where the horizon is None too and keeps the one that simulates
+    thirds left out of the estimation better; under a given horizon it means "simulation".
     feedthrough: estimate D; else D = 0. Set it False in closed loop without delay.
     integrators: 1 where every output is the sum of something stationary (a position, a level, an energy): the
     differences are identified and an integrator is put behind each output; the order counts them.
@@ -120,18 +123,32 @@ class Subspace:
             return fit_integrated(self, data)
         scales = common_scales(data, "fit(Subspace)")
         records = scales.apply(data)
-        largest = self._reference(records)
+        gaps = any(np.isnan(y).any() for y, _ in records)
+        ample = self._horizons(records, _AMPLE)
+        largest = ample if gaps else self._horizons(records, ENOUGH)  # a long window seldom misses every gap
         windows, bridged = self._windows(records, sum(largest))
         self._enough(windows, records)
-        criterion = information_criterion(windows, *largest)
-        focus = self.focus or ("prediction" if windows.n_inputs == 0 or self.weighting == "ssarx" else "simulation")
+        criterion = information_criterion(windows, *ample)
         weightings = (self.weighting,) if self.weighting != "auto" else ("moesp", "cva") if windows.n_inputs else ("cva",)
-        search = Search(self.n_states or 1, focus, self.feedthrough, self.stable)
-        n = self.n_states or search.order(windows, records, largest, weightings, max(int(np.argmin(criterion)), 1))
+        foci = self._foci(windows.n_inputs)
+        search = Search(self.n_states or 1, foci[0], self.feedthrough, self.stable)
+        n = self.n_states or search.order(windows, records, ample, weightings, max(int(np.argmin(criterion)), 1))
         pairs = self._pairs(n, largest, records)
         check_excitation(data, n + min(f for _, f in pairs), "fit(Subspace)")
-        best, table = replace(search, n_states=n).best(windows, records, pairs, weightings)
-        return _result(best, table, criterion, scales, data, bridged)
+        search = replace(search, n_states=n)
+        found = {f: replace(search, focus=f).best(windows, records, pairs, weightings) for f in foci}
+        focus = better_focus(records, {f: candidate for f, (candidate, _) in found.items()}, search)
+        best, table = found[focus]
+        seen = decompose(windows, *ample, best.part.weighting).singular_values
+        return _result(best.with_noise(windows, records), table, focus, (seen, criterion), scales, data, bridged)
+
+    def _foci(self, n_inputs: int) -> tuple[str, ...]:
+        """The criteria for B, D and the horizon to choose from."""
+        if self.focus is not None:
+            return (self.focus,)
+        if n_inputs == 0 or self.weighting == "ssarx":
+            return ("prediction",)
+        return ("simulation", "prediction") if self.horizon is None else ("simulation",)
 
     def _windows(self, records: Sequence[Record], length: int) -> tuple[Windows, bool]:
         """The factor of the complete windows; where gaps leave too few, of all windows with the gaps bridged."""
@@ -140,15 +157,12 @@ class Subspace:
             return windows, False
         return Windows.compress([(bridge(y), u) for y, u in records], length), True
 
-    def _reference(self, records: Sequence[Record]) -> tuple[int, int]:
-        """The largest past and future horizon to try."""
+    def _horizons(self, records: Sequence[Record], windows_per_column: float) -> tuple[int, int]:
+        """The horizon that was asked for, or the largest that leaves so many windows a column of the window matrix."""
         if self.horizon is not None:
             return self.horizon if isinstance(self.horizon, tuple) else (self.horizon, self.horizon)
-        p, m = records[0][0].shape[1], records[0][1].shape[1]
-        samples = sum(len(y) for y, _ in records)
-        shortest = max(2, -(-(self.n_states or 1) // p) + 1)
-        h = int(min(samples / (20 * (m + p) + 2), _MAX_COLUMNS / (2 * (m + p)), 40, max(len(y) for y, _ in records) / 3))
-        return (max(h, shortest),) * 2
+        shortest = max(2, -(-(self.n_states or 1) // records[0][0].shape[1]) + 1)
+        return (max(longest_horizon(records, windows_per_column), shortest),) * 2
 
     def _pairs(self, n: int, largest: tuple[int, int], records: Sequence[Record]) -> list[tuple[int, int]]:
         """Horizons to try for order n; refuse a horizon that cannot carry it."""
@@ -173,7 +187,7 @@ class Subspace:
                              f"{windows.count} windows. Lower horizon or n_states, or record longer.")  # fmt: skip
 
 
-def _result(best: Candidate, table: list, criterion: np.ndarray, scales: Scales, data: Sequence[Data], bridged: bool,
+def _result(best: Candidate, table: list, focus: str, spectrum: tuple[np.ndarray, np.ndarray], scales: Scales, data: Sequence[Data], bridged: bool,
             ) -> SubspaceFit:
     """The chosen realisation in original units, with its noise, prior and the sentences the user ought to read."""
     r = best.rest
@@ -202,6 +216,6 @@ def _result(best: Candidate, table: list, criterion: np.ndarray, scales: Scales,
     process = Process(model, noise.Q, noise.R * units, noise.S * spread, prior)
     return SubspaceFit(model=model, process=process, initial_states=r.initial_states, notes=tuple(notes),
                        gain=None if noise.gain is None else noise.gain / spread, innovation_cov=noise.innovation_cov * units,
-                       singular_values=best.part.singular_values, order_criterion=criterion,
-                       weighting=best.part.weighting, past=best.part.past, future=best.part.future, candidates=tuple(table),
+                       singular_values=spectrum[0], order_criterion=spectrum[1],
+                       weighting=best.part.weighting, past=best.part.past, future=best.part.future, focus=focus, candidates=tuple(table),
                        history={"loss": np.array([best.loss])})  # fmt: skip

@@ -14,6 +14,8 @@ import numpy as np
 
 from .joint_regression import Record, triangle
 
+ENOUGH = 1.5        # windows a column that a horizon needs to be tried
+_MAX_COLUMNS = 320  # of the window factor, where the horizon is chosen
 _ROWS = 4096
 
 
@@ -51,6 +53,16 @@ class Windows:
         """Outputs of lags start..stop-1 (k, (stop - start) p), oldest first."""
         at = self.length * self.n_inputs
         return self.R[:, at + start * self.n_outputs : at + stop * self.n_outputs]
+
+
+def longest_horizon(records: Sequence[Record], windows_per_column: float = ENOUGH) -> int:
+    """Largest h, at most 40 and a third of the longest record, whose windows of 2 h samples outnumber their entries so."""
+    width = records[0][0].shape[1] + records[0][1].shape[1]
+    lengths = np.array([len(y) for y, _ in records])
+    h = min(_MAX_COLUMNS // (2 * width), 40, int(lengths.max()) // 3)
+    while h > 1 and np.maximum(lengths - 2 * h + 1, 0).sum() < windows_per_column * 2 * h * width:
+        h -= 1
+    return max(h, 1)
 
 
 def _slide(signal: np.ndarray, length: int) -> np.ndarray:
