@@ -33,7 +33,8 @@ class Validation(Shown):
     rms_simulation, rms_prediction: (p,) root mean square errors in the units of y.
     whiteness: of the one-step (else simulation) errors. cross_correlation: of those with past inputs; None without inputs.
     simulated, predicted: (T, p) of each experiment in `data`. steps: horizon of the prediction. unscored: samples at the
-    start of each experiment that are not scored. simulation_is_meaningful: False for unstable models and for runs that
+    start of each experiment that are not scored (there `simulated` holds one-step predictions where the run starts from
+    the filter's state behind them). simulation_is_meaningful: False for unstable models and for runs that
     do worse than the mean of the data. verdict: one sentence.
     """
 
@@ -93,9 +94,10 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
         fit = 100 (1 - |y - y_hat| / |y - mean y|) %
 
     process: a Process, a model (then only simulation is judged), or a Fit. data: one experiment or a list of them,
-    y (T, p). steps: horizon of the prediction. unscored: samples at the start of each experiment from which its initial
-    state is estimated and which are left out of every score (at most half of the experiment): by least squares of the
-    simulation, and by the process's filter where a pole at one lets simulation errors accumulate.
+    y (T, p). steps: horizon of the prediction. unscored: samples at the start of each experiment from which the state
+    is estimated that the simulation starts from, and which are left out of every score (at most half of the experiment):
+    what the filter knows after them for a linear Process, the best estimate under its noise; else least squares of the
+    simulation over them.
     Returns a Validation. Raises ValueError where model and data do not fit in channels or dt.
     """
     model, process = _unwrap(process)
@@ -105,7 +107,7 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     unscored = min(_check.count(unscored, "unscored", "validate", least=0), min(len(d) for d in records) // 2)
     guess = process.initial.mean if process is not None and isinstance(process.initial, Gaussian) else None
     starts = [initial_state(model, d, max(unscored, min(len(d), model.n_states + 1)), guess) for d in records]
-    if process is not None and _accumulates(model) and unscored:
+    if process is not None and isinstance(model, LTI) and unscored:
         simulated = [_continued(process, d, unscored) for d in records]
     else:
         simulated = [_simulated(model, d, x0) for d, x0 in zip(records, starts)]
@@ -149,11 +151,6 @@ def _simulated(model: Any, d: Data, x0: np.ndarray) -> np.ndarray:
         path = simulate(model, d.u, x0, n_steps=None if d.n_inputs else d.n_steps).y
     out[: len(path)] = path
     return out
-
-
-def _accumulates(model: Any) -> bool:
-    """Whether errors add up for ever: a pole at one, which a short stretch of least squares mistakes for an offset."""
-    return isinstance(model, LTI) and bool((np.abs(model.poles() - 1) < 1e-6).any())
 
 
 def _continued(process: Process, d: Data, unscored: int) -> np.ndarray:
