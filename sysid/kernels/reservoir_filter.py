@@ -14,6 +14,7 @@ import numpy as np
 
 from ._jit import cube, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, vec
 
+BLOCKED = 48      # states from which half a product saves more than a second call costs
 LOG_2PI = float(np.log(2 * np.pi))
 
 
@@ -71,7 +72,7 @@ def _invert(S, rows, r, L, inverse):
 
 
 @helper
-def _update(y, C, d, R, m, P, rows, G, S, L, gain, weight, inverse, m_f, P_f):
+def _update(y, C, d, R, m, P, rows, G, K, S, L, gain, weight, inverse, m_f, P_f):
     """Condition on the measured entries of y; return the log density of their innovation.
 
     gain = P C'S^-1 (n, p), weight = S^-1 e (p,) and inverse = S^-1 (p, p), zero where y is missing.
@@ -111,15 +112,15 @@ def _update(y, C, d, R, m, P, rows, G, S, L, gain, weight, inverse, m_f, P_f):
             m_f[k] += G[a, k] * weight[rows[a]]
             for b in range(r):
                 gain[k, rows[a]] += G[b, k] * inverse[rows[b], rows[a]]
+            K[a, k] = gain[k, rows[a]]
     for i in range(n):
-        for j in range(i + 1):
+        for j in range(n):
             P_f[i, j] = P[i, j]
         for a in range(r):
-            g = gain[i, rows[a]]
-            for j in range(i + 1):
-                P_f[i, j] -= g * G[a, j]
-        for j in range(i):
-            P_f[j, i] = P_f[i, j]
+            # Two equal halves, so that rounding leaves the result symmetric.
+            g, other = 0.5 * gain[i, rows[a]], 0.5 * G[a, i]
+            for j in range(n):
+                P_f[i, j] -= g * G[a, j] + other * K[a, j]
     return -0.5 * (log_det + quadratic + r * LOG_2PI)
 
 
@@ -149,11 +150,34 @@ def _own_feedback(y, W_fb, feedback_gain, C, d, R, M, xi, noise):
 
 
 @helper
-def _product(A, P, Z, out):
-    """Z = A P and out = A P A', mirrored from the lower triangle."""
-    np.dot(A, P, Z)
-    np.dot(Z, A.T, out)
-    for i in range(out.shape[0]):
+def _transition(M, leak, slope, A, A_t):
+    """A = I - diag(leak) + diag(leak s') M, and A'."""
+    n = M.shape[0]
+    for i in range(n):
+        g = leak[i] * slope[i]
+        for j in range(n):
+            A[i, j] = g * M[i, j]
+        A[i, i] += 1.0 - leak[i]
+    for j in range(n):
+        for i in range(n):
+            A_t[j, i] = A[i, j]
+
+
+@helper
+def _product(A, A_t, P, Z, side, corner, out):
+    """Z = P A' and out = A P A', its lower half by blocks, mirrored; side (n, h) and corner (h, h) are workspace."""
+    n, h = side.shape
+    np.dot(P, A_t, Z)
+    np.dot(A[h:], Z, out[h:])
+    if h:
+        for i in range(n):
+            for j in range(h):
+                side[i, j] = Z[i, j]
+        np.dot(A[:h], side, corner)
+        for i in range(h):
+            for j in range(h):
+                out[i, j] = corner[i, j]
+    for i in range(n):
         for j in range(i):
             out[j, i] = out[i, j]
 
@@ -173,9 +197,10 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
     T, p = y.shape
     n = leak.size
     m, P, P_f, Z = m0.copy(), P0.copy(), np.empty((n, n)), np.empty((n, n))
-    M, A, noise = np.empty((n, n)), np.empty((n, n)), np.zeros((n, n))
-    h, slope, Mx, readout = np.empty(n), np.empty(n), np.empty(n), C.copy()
-    rows, G, S, L = np.empty(p, np.int64), np.empty((p, n)), np.empty((p, p)), np.empty((p, p))
+    h = n // 2 if n >= BLOCKED else 0
+    M, A, A_t, noise, side, corner = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.zeros((n, n)), np.empty((n, h)), np.empty((h, h))
+    value, slope, Mx, readout, recurrent = np.empty(n), np.empty(n), np.empty(n), C.copy(), scale * W
+    rows, G, K, S, L = np.empty(p, np.int64), np.empty((p, n)), np.empty((p, n)), np.empty((p, p)), np.empty((p, p))
     total = 0.0
     for t in range(T):
         if t % every == 0:
@@ -184,7 +209,7 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
                     covs[t // every, i, j] = P[i, j]
         for i in range(n):
             means[t, i] = m[i]
-        log_density[t] = _update(y[t], readout, d, R, m, P, rows, G, S, L, gain[t], weight[t], inverse[t], filtered[t], P_f)
+        log_density[t] = _update(y[t], readout, d, R, m, P, rows, G, K, S, L, gain[t], weight[t], inverse[t], filtered[t], P_f)
         total += log_density[t]
         if np.isnan(total):
             return total
@@ -193,19 +218,16 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
             xi[i] = 0.0
             for k in range(gains.size):
                 xi[i] += gains[k] * drive[k, t, i]
-            for j in range(n):
-                M[i, j] = scale * W[i, j]
+        M[:] = recurrent
         closed = _own_feedback(y[t], W_fb, feedback_gain, C, d, R, M, xi, noise)
         _times(M, x, Mx)
         for i in range(n):
             xi[i] += Mx[i]
-        _activate(kind, xi, h, slope)
+        _activate(kind, xi, value, slope)
         for i in range(n):
-            m[i] = (1.0 - leak[i]) * x[i] + leak[i] * h[i]
-            for j in range(n):
-                A[i, j] = leak[i] * slope[i] * M[i, j]
-            A[i, i] += 1.0 - leak[i]
-        _product(A, P_f, Z, P)
+            m[i] = (1.0 - leak[i]) * x[i] + leak[i] * value[i]
+        _transition(M, leak, slope, A, A_t)
+        _product(A, A_t, P_f, Z, side, corner, P)
         for i in range(n):
             P[i, i] += q[i]
             if closed:

@@ -1,17 +1,21 @@
 """Smoothed moments of a reservoir, summed as an EM step needs them and never stored.
 
-Disturbance smoothing [de Jong 1989]: with L = A (I - K C), r and N of the step after t,
+Disturbance smoothing [de Jong 1989]: with A of step t, r and N of the step after it and B = A'N A,
 
-    x(t|T) = x(t|t) + P(t|t) A'r,        P(t|T) = P(t|t) - P(t|t) A'N A P(t|t)
+    x(t|T) = x(t|t) + P(t|t) A'r,        P(t|T) = P(t|t) - P(t|t) B P(t|t)
     Cov(w[t]|T) = Q - Q N Q,             Cov(w[t], x[t]|T) = -Q N A P(t|t)
-    r <- C'S^-1 e + (I - K C)'A'r,       N <- C'S^-1 C + (I - K C)'A'N A (I - K C)
-"""
+    r <- C'S^-1 e + (I - K C)'A'r,       N <- C'S^-1 C + (I - K C)'B (I - K C)
 
+Row by row the M-step needs diagonals of these and of their products with W alone: with Y = P(t|t) W' those are sums over
+columns of N A, P, Y, B P and B Y, so that a step takes five products of n x n, and half of one more for sum_cov.
+"""
 from __future__ import annotations
 
 import numpy as np
 
 from ._jit import cube, flag, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, vec
+
+BLOCKED = 48      # states from which half a product saves more than a second call costs
 
 
 @helper
@@ -34,168 +38,188 @@ def _dot(A, B, out):
 
 
 @helper
-def _t_dot(A, B, out):
-    np.dot(A.T, B, out)
+def _column_sums(A, B, out):
+    """out[j] = sum_k A[k, j] B[k, j]."""
+    for j in range(A.shape[1]):
+        out[j] = 0.0
+    for k in range(A.shape[0]):
+        for j in range(A.shape[1]):
+            out[j] += A[k, j] * B[k, j]
 
 
 @helper
-def _smooth_cov(P_f, Z, NZ, V):
-    """V = P_f - Z'N Z, mirrored from the lower triangle."""
-    _t_dot(Z, NZ, V)
-    for i in range(V.shape[0]):
-        for j in range(i + 1):
-            V[i, j] = P_f[i, j] - V[i, j]
-            V[j, i] = V[i, j]
+def _symmetric_product(A, B, side, corner, out):
+    """out = A B, known to be symmetric: its lower half by blocks, mirrored; side (n, h) and corner (h, h) are workspace."""
+    n, h = side.shape
+    np.dot(A[h:], B, out[h:])
+    if h:
+        for i in range(n):
+            for j in range(h):
+                side[i, j] = B[i, j]
+        np.dot(A[:h], side, corner)
+        for i in range(h):
+            for j in range(h):
+                out[i, j] = corner[i, j]
+    for i in range(n):
+        for j in range(i):
+            out[j, i] = out[i, j]
 
 
 @helper
-def _add_rows(W, scale, leak, slope_f, slope_s, q, N, NZ, V, WV, rows_cov):
-    """Add the row-wise covariances ww, wx, wz, xx, xz, zz with z = s'(xi) W x.
+def _add_rows(Wt, scale, leak, slope_f, slope_s, q, N, AN, P_f, Y, BY, drop, sums, rows_cov):
+    """Add the row-wise covariances ww, wx, wz, xx, xz, zz with z = s'(xi) W x; drop is the diagonal of P_f B P_f.
 
     The filter linearised at x(t|t), the M-step does at x(t|T): w moves by leak scale (slope_f - slope_s) W x.
     """
-    n = leak.size
-    for i in range(n):
-        wz, zz = 0.0, 0.0
-        for j in range(n):
-            wz -= NZ[i, j] * W[i, j]
-            zz += WV[i, j] * W[i, j]
-        wz *= q[i]
+    _column_sums(AN, P_f, sums[0])       # N A P_f, diagonal
+    _column_sums(AN, Y, sums[1])         # N A P_f W'
+    _column_sums(BY, P_f, sums[2])       # W P_f B P_f
+    _column_sums(BY, Y, sums[3])         # W P_f B P_f W'
+    _column_sums(Wt, Y, sums[4])         # W P_f W'
+    for i in range(leak.size):
+        wz, xz, zz = -q[i] * sums[1, i], Y[i, i] - sums[2, i], sums[4, i] - sums[3, i]
         shift = leak[i] * scale * (slope_f[i] - slope_s[i])
         rows_cov[i, 0] += q[i] - q[i] * N[i, i] * q[i] + 2.0 * shift * wz + shift * shift * zz
-        rows_cov[i, 1] += shift * WV[i, i] - q[i] * NZ[i, i]
+        rows_cov[i, 1] += shift * xz - q[i] * sums[0, i]
         rows_cov[i, 2] += slope_s[i] * (wz + shift * zz)
-        rows_cov[i, 3] += V[i, i]
-        rows_cov[i, 4] += slope_s[i] * WV[i, i]
+        rows_cov[i, 3] += P_f[i, i] - drop[i]
+        rows_cov[i, 4] += slope_s[i] * xz
         rows_cov[i, 5] += slope_s[i] * slope_s[i] * zz
 
 
 @helper
-def _filtered_cov(P, C, gain, G, P_f, V):
-    """P_f = P - K G' with G = P C', into both P_f and V."""
-    n, p = gain.shape
-    for a in range(p):
-        for k in range(n):
-            s = 0.0
-            for l in range(n):
-                s += P[k, l] * C[a, l]
-            G[k, a] = s
-    for i in range(n):
-        for j in range(n):
-            s = P[i, j]
-            for a in range(p):
-                s -= gain[i, a] * G[j, a]
-            P_f[i, j] = s
-            V[i, j] = s
+def _add_states(y, P_f, drop, sum_cov):
+    """Add P_f - drop for every measured output."""
+    for a in range(y.size):
+        if not np.isnan(y[a]):
+            for i in range(P_f.shape[0]):
+                for j in range(P_f.shape[0]):
+                    sum_cov[a, i, j] += P_f[i, j] - drop[i, j]
 
 
 @helper
-def _recurrent(y, W, W_fb, scale, feedback_gain, C, M):
-    """M = scale W with the feedback of unmeasured outputs added; tell whether there is any."""
-    closed = False
-    for i in range(M.shape[0]):
-        for j in range(M.shape[0]):
-            M[i, j] = scale * W[i, j]
+def _filtered_cov(P, C, inverse, G, K, P_f):
+    """P_f = P - G'S^-1 G with G = C P; each rank-one part as two equal halves, so that rounding leaves it symmetric."""
+    p, n = C.shape
+    for a in range(p):
+        np.dot(P, C[a], G[a])
+    np.dot(inverse, G, K)
+    for i in range(n):
+        for j in range(n):
+            P_f[i, j] = P[i, j]
+        for a in range(p):
+            k, g = 0.5 * K[a, i], 0.5 * G[a, i]
+            for j in range(n):
+                P_f[i, j] -= k * G[a, j] + g * K[a, j]
+
+
+@helper
+def _transition(y, M, W_fb, feedback_gain, C, leak, slope, A, A_t):
+    """A = I - diag(leak) + diag(leak s') M and A', M with the feedback of unmeasured outputs; tell whether there is any."""
+    n, closed = leak.size, False
+    for i in range(n):
+        for k in range(n):
+            A[i, k] = M[i, k]
     for b in range(W_fb.shape[1]):
         if np.isnan(y[b]):
             closed = True
-            for i in range(M.shape[0]):
-                for j in range(M.shape[0]):
-                    M[i, j] += feedback_gain * W_fb[i, b] * C[b, j]
+            for i in range(n):
+                for k in range(n):
+                    A[i, k] += feedback_gain * W_fb[i, b] * C[b, k]
+    for i in range(n):
+        g = leak[i] * slope[i]
+        for k in range(n):
+            A[i, k] *= g
+        A[i, i] += 1.0 - leak[i]
+    for k in range(n):
+        for i in range(n):
+            A_t[k, i] = A[i, k]
     return closed
 
 
 @helper
-def _reverse_update(C, gain, weight, inverse, Nk, inner, r, N):
-    """r and N before the measurement, in place of those after it."""
+def _reverse_update(C, gain, weight, inverse, K, Nk, half, B, r, N):
+    """r and N before the measurement from r and B = A'N A after it; N is symmetric term by term."""
     n, p = gain.shape
-    for i in range(n):
-        for a in range(p):
-            s = 0.0
-            for j in range(n):
-                s += N[i, j] * gain[j, a]
-            Nk[i, a] = s
     for a in range(p):
+        for i in range(n):
+            K[a, i] = gain[i, a]
+        np.dot(B, K[a], Nk[a])
+    for a in range(p):
+        for i in range(n):
+            half[a, i] = -Nk[a, i]
         for b in range(p):
-            inner[a, b] = inverse[a, b]
+            inner = inverse[a, b]
             for k in range(n):
-                inner[a, b] += gain[k, a] * Nk[k, b]
+                inner += K[a, k] * Nk[b, k]
+            for i in range(n):
+                half[a, i] += 0.5 * inner * C[b, i]
     for i in range(n):
-        for j in range(i + 1):
-            s = N[i, j]
-            for a in range(p):
-                s -= Nk[i, a] * C[a, j] + C[a, i] * Nk[j, a]
-                for b in range(p):
-                    s += C[a, i] * inner[a, b] * C[b, j]
-            N[i, j] = s
-            N[j, i] = s
+        for j in range(n):
+            N[i, j] = B[i, j]
+        for a in range(p):
+            c, h = C[a, i], half[a, i]
+            for j in range(n):
+                N[i, j] += c * half[a, j] + h * C[a, j]
     for a in range(p):
         back = weight[a]
         for k in range(n):
-            back -= gain[k, a] * r[k]
-        Nk[0, a] = back
+            back -= K[a, k] * r[k]
+        Nk[a, 0] = back
     for a in range(p):
         for k in range(n):
-            r[k] += C[a, k] * Nk[0, a]
+            r[k] += C[a, k] * Nk[a, 0]
 
 
-@kernel(integer, mat, mat, mat, vec, real, real, mat, vec, cube, mat, mat, mat, cube, mat, cube, flag, flag,
-        out_vec, out_mat, out_mat, out_mat, out_cube, out_mat)
+@kernel(integer, mat, mat, mat, vec, real, real, mat, vec, cube, mat, mat, mat, cube, mat, cube, flag, flag, flag,
+        out_vec, out_mat, out_mat, out_mat, out_cube)
 def reservoir_moments(kind, y, W, W_fb, leak, scale, feedback_gain, C, q, covs, filtered, arguments, slopes,
-                      gain, weight, inverse, last, rows_wanted, r, N, smoothed, rows_cov, sum_cov, first_cov):
+                      gain, weight, inverse, last, rows_wanted, states_wanted, r, N, smoothed, rows_cov, sum_cov):
     """Smooth one stretch from its last step to its first, adding its sums to rows_cov and sum_cov.
 
     Inputs as in `reservoir_filter`, and what it left, with covs (T, n, n) at every step; `last`: the stretch ends its
     sequence, so no transition leaves its last step. r (n,), N (n, n) come from the stretch after it and are left for
     the one before. smoothed (T, n) = x(t|T); rows_cov (n, 6) see `_add_rows`, over transitions that feed no
-    unmeasured output back, where wanted; sum_cov (p, n, n): sums of P(t|T) where output j is measured; first_cov
-    (n, n) = P(t|T) of the first step. O(T n^3).
+    unmeasured output back, where wanted; sum_cov (p, n, n): sums of P(t|T) where output j is measured, where wanted.
+    O(T n^3).
     """
     T, p = y.shape
     n = leak.size
-    M, A, P_f, Z = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
-    NZ, V, WV, NA, plain = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
-    G, Nk, inner, back = np.empty((n, p)), np.empty((n, p)), np.empty((p, p)), np.empty(n)
-    for i in range(n):
-        for j in range(n):
-            plain[i, j] = W[i, j]
+    h = n // 2 if n >= BLOCKED else 0
+    P, P_f, A, A_t, AN = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
+    B, Y, BP, BY, side, corner = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, h)), np.empty((h, h))
+    G, K, Nk, half, S = np.empty((p, n)), np.empty((p, n)), np.empty((p, n)), np.empty((p, n)), np.empty((p, p))
+    back, slope_s, move, drop, sums = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty((5, n))
+    plain, across, M, readout = W.copy(), W.T.copy(), scale * W, C.copy()
     for t in range(T - 1, -1, -1):
-        _filtered_cov(covs[t], C, gain[t], G, P_f, V)
-        for i in range(n):
-            smoothed[t, i] = filtered[t, i]
-        if not (last and t == T - 1):
-            closed = _recurrent(y[t], W, W_fb, scale, feedback_gain, C, M)
-            for i in range(n):
-                for j in range(n):
-                    A[i, j] = leak[i] * slopes[t, i] * M[i, j]
-                A[i, i] += 1.0 - leak[i]
-            _dot(A, P_f, Z)
-            _dot(N, Z, NZ)
-            _smooth_cov(P_f, Z, NZ, V)
-            for i in range(n):
-                back[i] = 0.0
-            for i in range(n):
-                for j in range(n):
-                    smoothed[t, j] += Z[i, j] * r[i]
-                    back[j] += A[i, j] * r[i]
+        P[:] = covs[t]
+        S[:] = inverse[t]
+        _filtered_cov(P, readout, S, G, K, P_f)
+        smoothed[t] = filtered[t]
+        moved = not (last and t == T - 1)
+        if moved:
+            closed = _transition(y[t], M, W_fb, feedback_gain, readout, leak, slopes[t], A, A_t)
+            _dot(A_t, N, AN)
+            _symmetric_product(AN, A, side, corner, B)
+            np.dot(A_t, r, back)
+            r[:] = back
+            np.dot(P_f, back, move)
+            smoothed[t] += move
+            _dot(B, P_f, BP)
             if rows_wanted and not closed:
+                np.dot(plain, move, slope_s)
                 for i in range(n):
-                    xi = arguments[t, i]
-                    for j in range(n):
-                        xi += M[i, j] * (smoothed[t, j] - filtered[t, j])
-                    r[i] = _slope(kind, xi)
-                _dot(plain, V, WV)
-                _add_rows(plain, scale, leak, slopes[t], r, q, N, NZ, V, WV, rows_cov)
-            _dot(N, A, NA)
-            _t_dot(A, NA, N)
-            for i in range(n):
-                r[i] = back[i]
-        for a in range(p):
-            if not np.isnan(y[t, a]):
-                for i in range(n):
-                    for j in range(n):
-                        sum_cov[a, i, j] += V[i, j]
-        _reverse_update(C, gain[t], weight[t], inverse[t], Nk, inner, r, N)
-    for i in range(n):
-        for j in range(n):
-            first_cov[i, j] = V[i, j]
+                    slope_s[i] = _slope(kind, arguments[t, i] + scale * slope_s[i])
+                _dot(P_f, across, Y)
+                _dot(B, Y, BY)
+                _column_sums(BP, P_f, drop)
+                _add_rows(across, scale, leak, slopes[t], slope_s, q, N, AN, P_f, Y, BY, drop, sums, rows_cov)
+        else:
+            B[:] = N
+        if states_wanted:
+            if moved:
+                _symmetric_product(P_f, BP, side, corner, Y)
+            else:
+                Y[:] = 0.0
+            _add_states(y[t], P_f, Y, sum_cov)
+        _reverse_update(readout, gain[t], weight[t], inverse[t], K, Nk, half, B, r, N)

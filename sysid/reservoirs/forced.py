@@ -17,7 +17,7 @@ from ..models.esn import ESN
 from ..models.process import Process
 
 GAINS = ("input_scale", "feedback_scale", "bias_scale")
-STORED = 2.0e7        # covariance entries kept at a time: 160 MB
+STORED = 5.0e7        # covariance entries kept at a time: 400 MB
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,7 +22,7 @@ from .m_step import Moments, maximize, smoothed_moments
 from .polish import polish_rounds
 from .reduced import ReducedReservoir
 from .reservoir_fit import ReservoirFit, reservoir_fit
-from .scan import scanned
+from .scan import coarse_start, scanned
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,9 @@ class ReservoirEM:
     max_iterations: EM and gradient steps together. tolerance: relative change of the log-likelihood that ends them.
     polish: climb the likelihood by L-BFGS after EM, which alone is slow where noise or leak are badly started.
     accelerate: extrapolate after every two EM steps.
-    leak_scan: how many leaks from 0.1 to 1 to try first, the readout taught anew at each: where the start's leak is a guess.
+    leak_scan: None looks over a coarse grid of leak and scale first where the readout is fixed (`scan.coarse_start`: at most
+    80 passes over 1000 samples), since the likelihood has several tops, and trusts the start where it is estimated. A number:
+    so many leaks from 0.1 to 1 to try first, the readout taught anew at each. 0: climb from the start.
     readout_prior: precision of the Gaussian prior on readout weights, in units of 1 / variance of the output: 0 for none.
     Q: "scaled" keeps the ratios of the start's variances, "diagonal" frees them, (n,) group numbers free one factor a group.
     R: "diagonal", "scaled", or "full" where outputs are measured together.
@@ -53,7 +55,7 @@ class ReservoirEM:
     of a first fit; for large reservoirs of few outputs. The history is that of the second fit.
 
     Valid for tanh, relu, sigmoid and identity reservoirs with diagonal Q and a readout of the state. One iteration costs
-    O(T n^3) time, O(T (n^2 + n r^2)) at covariance_rank r; memory is O(T n) + 320 MB at most, O(T (n + r^2)).
+    O(T n^3) time, O(T (n^2 + n r^2)) at covariance_rank r; memory is O(T n) + 800 MB at most, O(T (n + r^2)).
     """
 
     estimate: tuple[str, ...] = ("leak", "scale", "Q", "R")
@@ -65,7 +67,7 @@ class ReservoirEM:
     Q: Any = "scaled"
     R: str = "diagonal"
     leak_groups: Any = None
-    leak_scan: int = 0
+    leak_scan: int | None = None
     contraction: float | None = None
     noise_floor: float = 1e-8
     standard_errors: bool = True
@@ -80,7 +82,8 @@ class ReservoirEM:
         estimate = (self.estimate,) if isinstance(self.estimate, str) else tuple(self.estimate)
         object.__setattr__(self, "estimate", estimate)
         _check.count(self.max_iterations, "max_iterations", "ReservoirEM")
-        _check.count(self.leak_scan, "leak_scan", "ReservoirEM", least=0)
+        if self.leak_scan is not None:
+            _check.count(self.leak_scan, "leak_scan", "ReservoirEM", least=0)
         if isinstance(self.Q, str):
             _check.choice(self.Q, "Q", "ReservoirEM", ("scaled", "diagonal"))
         _check.choice(self.R, "R", "ReservoirEM", ("scaled", "diagonal", "full"))
@@ -105,8 +108,8 @@ class ReservoirEM:
                 limit = self.max_iterations * (again + 1) // rounds
                 target = self._prepared(exact, p if climb.best is None else climb.best, start, data)
                 p, climb = p if climb.best is None else climb.best, Climb(target)
-                if self.leak_scan and "leak" in target.coordinates.names and not again:
-                    p = scanned(target, p, self.leak_scan, climb)
+                if not again:
+                    p = self._first_look(target, p, climb)
                 status = Status(*self._search(target, p, climb, islice(steps, limit - progress.iteration), progress, limit),
                                 progress.iteration)
         if progress.interrupted is not None:
@@ -130,6 +133,16 @@ class ReservoirEM:
         if self.e_step != "extended":
             return replace(exact, reservoir=SmoothedReservoir.of_kind(exact.reservoir, start, data, self.e_step))
         return exact
+
+    def _first_look(self, target: Objective, p: Parameters, climb: Climb) -> Parameters:
+        """The point to climb from."""
+        names = target.coordinates.names
+        if self.leak_scan and "leak" in names:
+            return scanned(target, p, self.leak_scan, climb)
+        if self.leak_scan is None and "readout" not in names and {"leak", "scale"} & set(names) and self.e_step == "extended":
+            climb.start(p, type(self).__name__)
+            return coarse_start(target, p)
+        return p
 
     def _search(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int], progress: Progress, limit: int,
                 ) -> tuple[bool, str]:

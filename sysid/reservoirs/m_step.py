@@ -75,7 +75,7 @@ def _smooth(reservoir: ForcedReservoir, p: Parameters, s: Driven, rows: bool):
         return reservoir.smooth(p, s)
     n, k = len(p.leak), len(p.C)
     smoothed, cov_rows, cov_states = np.empty((len(s.y), n)), np.zeros((n, 6)), np.zeros((k, n, n))
-    r, N, first_cov = np.zeros(n), np.zeros((n, n)), np.empty((n, n))
+    r, N = np.zeros(n), np.zeros((n, n))
     total, backwards = reservoir.stretches(p, s)
     end = len(s.y)
     if not np.isfinite(total):
@@ -85,7 +85,7 @@ def _smooth(reservoir: ForcedReservoir, p: Parameters, s: Driven, rows: bool):
         out = np.empty((len(run.y), n))
         reservoir_moments(reservoir.code, run.y, reservoir.W, reservoir.W_fb, p.leak, p.scale, p.gains[1], p.C, p.q,
                           run.covs, run.filtered, run.arguments, slope, run.gain, run.weight, run.inverse,
-                          end == len(s.y), rows, r, N, out, cov_rows, cov_states, first_cov)
+                          end == len(s.y), rows, True, r, N, out, cov_rows, cov_states)
         smoothed[end - len(out):end] = out
         end -= len(out)
     return total, smoothed, cov_rows, cov_states

@@ -81,7 +81,7 @@ def profile_likelihood(data: Data | Iterable[Data], method: ReservoirEM, start: 
     if np.any(grid < bounds[0]) or np.any(grid > bounds[1]) or len(grid) == 0:
         raise ValueError(f"profile_likelihood: expected values of {name} within {bounds}; received {grid}.")
     contraction = method.contraction if "scale" in names else None
-    held = replace(method, estimate=names, standard_errors=False, contraction=contraction)
+    held = replace(method, estimate=names, standard_errors=False, contraction=contraction, leak_scan=0)
     centre = float(np.mean(base.model.leak)) if name == "leak" else 1.0
     out = np.full(len(grid), np.nan)
     for side in (np.flatnonzero(grid >= centre)[np.argsort(grid[grid >= centre])],

@@ -10,6 +10,7 @@ from sysid.reservoirs.e_steps import SmoothedReservoir
 from sysid.reservoirs.forced import ForcedReservoir, Parameters
 from sysid.reservoirs.likelihood import objective
 from sysid.reservoirs.m_step import smoothed_moments
+from sysid.reservoirs.scan import coarse_start
 from tests.reservoirs.problems import moved, simulated
 
 
@@ -156,3 +157,22 @@ def test_shaping_after_a_lifted_target_and_of_a_stack():
     assert fit.after < fit.before and sysid.certify(fit.model).holds
     with pytest.raises(ValueError, match="stack"):
         sysid.fit(sysid.Data(y, u), sysid.SubspaceShaping(design="scale"), start=stack)
+
+
+def test_a_coarse_look_finds_the_hill_and_leaves_a_good_start_alone():
+    process, data = simulated(n=8, p=2, T=500, seed=231, leak=0.4)
+
+    def placed(start):
+        target, p = objective(start, [data], ("leak", "scale", "Q", "R"), readout_prior=1.0, noise_floor=1e-8, Q="scaled",
+                              R="diagonal", leak_groups=None, call="test")
+        return target, p, coarse_start(target, p)
+
+    for leak, scale in ((1.0, 1.5), (0.05, 0.3)):
+        target, p, found = placed(moved(process, leak=leak, scale=scale))
+        assert target.value(found) > target.value(p) + 300
+        assert abs(found.leak[0] - 0.4) < 0.1 and abs(found.scale * scale - 1) < 0.3
+    best = sysid.fit(data, sysid.ReservoirEM(leak_scan=0), start=process)
+    target, p, found = placed(best.process)
+    assert abs(found.leak[0] - best.leak) < 1e-3
+    fit = sysid.fit(data, sysid.ReservoirEM(), start=moved(process, leak=1.0, scale=1.5))
+    assert abs(fit.objective - best.objective) < 1e-5
