@@ -97,7 +97,7 @@ def rows(seeds=range(10)):
     for seed in seeds:
         rolled, settings, lags, ridge = chosen(scaled, seed)
         mean, deviation = predicted(scaled, seed, settings, lags, ridge)
-        middle, a, b = (scaled.to_original((mean + w * deviation)[:, None])[SPLIT:, 0] for w in (0.0, -1.96, 1.96))
+        middle, a, b = (np.maximum(scaling.inverse_y((mean + w * deviation)[:, None])[SPLIT:, 0], 0.0) ** 2 for w in (0.0, -1.96, 1.96))
         yield seed, (rolled, *settings, lags, ridge), [error(middle) / error(peer), np.mean((counts >= a) & (counts <= b)),
                                                        np.mean(b - a) / np.mean(high - low)]
 
