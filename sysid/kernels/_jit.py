@@ -7,6 +7,7 @@ workspace are declared with `out_vec`, `out_mat` or `out_cube`. `kernel.py_func`
 from __future__ import annotations
 
 import functools
+import sys
 import threading
 import warnings
 from collections.abc import Callable
@@ -32,7 +33,6 @@ __all__ = [
     "out_cube",
     "out_mat",
     "out_vec",
-    "parallel_lock",
     "propagate_step",
     "real",
     "state_function",
@@ -65,10 +65,18 @@ update_step = types.FunctionType(flag(out_mat, mat, mat, mask_row, *[out_mat] * 
 triangular_step = types.FunctionType(real(out_mat, integer))
 _FUNCTION_SIGNATURES = {"vector": out_vec(vec, vec, vec, real), "matrix": out_mat(vec, vec, vec, real)}
 
-# Numba's default threading layer ends the process when two threads start parallel kernels at once.
-parallel_lock = threading.RLock()
 _compile_lock = threading.RLock()
 _warned_uncached = False
+_NOTICE_AFTER = 2.0  # seconds
+_noticed = False
+
+
+def _notice() -> None:
+    """Say, once a process and only to somebody who watches, why the first call takes long."""
+    global _noticed
+    if not _noticed and (sys.stderr.isatty() or "ipykernel" in sys.modules):
+        _noticed = True
+        print("sysid: compiling for this machine; the result is kept on disk, so this happens once.", file=sys.stderr)
 
 
 def _njit(args: Any, function: Callable, **options: Any) -> Callable:
@@ -137,21 +145,24 @@ class Kernel:
         with _compile_lock:
             if self._compiled is None:
                 args = () if self.signature is None else (self.signature,)
-                self._compiled = _njit(args, self.py_func, **self._options)
+                notice = threading.Timer(_NOTICE_AFTER, _notice)
+                notice.daemon = True
+                notice.start()
+                try:
+                    self._compiled = _njit(args, self.py_func, **self._options)
+                finally:
+                    notice.cancel()
         return self._compiled
 
     def __call__(self, *args: Any) -> Any:
-        run = self._compiled or self.compile()
-        if self._options.get("parallel"):
-            with parallel_lock:
-                return run(*args)
-        return run(*args)
+        return (self._compiled or self.compile())(*args)
 
 
 def kernel(*signature: Any, **options: Any) -> Callable[[Callable], Kernel]:
     """Declare a kernel: `@kernel(vec, mat, out_mat)` above a plain function.
 
-    No `fastmath` in filters. Without arguments the kernel is specialised at each call's types.
+    No `fastmath` in filters, and no `parallel`: Numba's default threading layer ends the process when two threads start
+    such kernels at once. `nogil=True` lets the caller run parts of a batch in threads (inference/threads.py). Without arguments the kernel is specialised at each call's types.
     """
     return lambda function: Kernel(function, signature or None, **options)
 

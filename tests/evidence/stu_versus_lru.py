@@ -14,7 +14,7 @@ import numpy as np
 import sysid
 
 LEVELS = (0.1, 0.01, 0.001)
-LRU_STEPS = 140_000  # twice the length after which its error stops falling and only wanders
+LRU_STEPS = 240_000  # several times the length after which its error stops falling and only wanders
 
 
 def sequences(system, count, rng, n_steps=256):

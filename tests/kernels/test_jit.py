@@ -1,0 +1,105 @@
+"""How kernels are compiled: lazily, once, for read-only arrays too, with or without a cache folder, and from any thread."""
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numba
+import numpy as np
+import pytest
+
+import sysid
+from sysid.inference.threads import in_parts
+from sysid.kernels import _jit
+from sysid.kernels._jit import Kernel, mat, out_vec, vec
+
+
+def scaled(x, A, out):
+    for i in range(len(out)):
+        out[i] = 0.0
+        for j in range(len(x)):
+            out[i] += A[i, j] * x[j]
+
+
+def test_nothing_is_compiled_before_the_first_call_and_read_only_arrays_are_taken():
+    run = Kernel(scaled, (vec, mat, out_vec))
+    assert run._compiled is None
+    x, A, out = np.arange(3.0), np.arange(6.0).reshape(2, 3), np.empty(2)
+    x.flags.writeable = A.flags.writeable = False
+    run(x, A, out)
+    np.testing.assert_array_equal(out, A @ x)
+    run(x.copy(), A.copy(), out)
+    assert len(run.compile().signatures) == 1
+
+
+def test_a_kernel_without_a_cache_folder_still_runs_and_says_so_once(monkeypatch):
+    njit = numba.njit
+
+    def no_folder(*args, cache=False, **options):
+        if cache:
+            def refuse(function):
+                raise RuntimeError(f"cannot cache function {function.__name__}: no locator available for file")
+            return refuse
+        return njit(*args, **options)
+
+    monkeypatch.setattr(numba, "njit", no_folder)
+    monkeypatch.setattr(_jit, "_warned_uncached", False)
+    out = np.empty(2)
+    with pytest.warns(RuntimeWarning, match="NUMBA_CACHE_DIR") as caught:
+        for _ in range(2):
+            Kernel(scaled, (vec, mat, out_vec))(np.ones(3), np.ones((2, 3)), out)
+    np.testing.assert_array_equal(out, [3.0, 3.0])
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_a_long_compilation_is_announced_once_to_somebody_who_watches(monkeypatch, capsys, watched):
+    started = []
+
+    class Timer:
+        def __init__(self, seconds, call):
+            started.append(call)
+
+        start = cancel = lambda self: None
+
+    monkeypatch.setattr(_jit.threading, "Timer", Timer)
+    monkeypatch.setattr(_jit, "_noticed", False)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: watched, raising=False)
+    for _ in range(2):
+        Kernel(scaled, (vec, mat, out_vec)).compile()
+    for call in started:
+        call()
+    assert len(started) == 2 and capsys.readouterr().err.count("this happens once") == watched
+
+
+def test_filters_of_four_threads_do_not_disturb_each_other():
+    rng = np.random.default_rng(0)
+    model = sysid.LTI(0.5 * rng.standard_normal((3, 3)), None, rng.standard_normal((2, 3)))
+    process = sysid.Process(model, np.eye(3), np.eye(2))
+    records = [sysid.Data(rng.standard_normal((4, 200, 2))) for _ in range(8)]
+    alone = [sysid.smooth(process, record) for record in records]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda record: sysid.smooth(process, record), records))
+    for a, b in zip(alone, together):
+        np.testing.assert_array_equal(a.smoothed.mean, b.smoothed.mean)
+        np.testing.assert_array_equal(a.filter.log_likelihoods, b.filter.log_likelihoods)
+
+
+@pytest.mark.parametrize(("count", "least"), [(0, 1), (1, 1), (7, 3), (64, 16), (5, 100)])
+def test_parts_cover_the_range_once_and_are_not_too_small(count, least):
+    seen, sizes = np.zeros(count, int), []
+
+    def run(a, b):
+        seen[a:b] += 1
+        sizes.append(b - a)
+
+    in_parts(count, run, least)
+    assert (seen == 1).all()
+    assert len(sizes) == 1 or min(sizes) >= least
+
+
+def test_what_a_part_raises_reaches_the_caller():
+    def run(a, b):
+        raise FloatingPointError(f"part {a}")
+
+    with pytest.raises(FloatingPointError, match="part 0"):
+        in_parts(8, run)
