@@ -50,7 +50,7 @@ class GreyBox:
             X, Y, final = np.empty((T, n)), np.full((T, q), np.nan), np.empty(n)
             U = as_float(self.model.extended_input(d.inputs))
             try:
-                stop = run(fun.f, fun.g, U, np.zeros((T, n)), as_float(p), 0.0, float(self.model.dt), as_float(start), X, Y, final)
+                stop = run(*fun.arguments("f", "g"), U, np.zeros((T, n)), as_float(p), 0.0, float(self.model.dt), as_float(start), X, Y, final)
             except FloatingPointError:
                 stop = 0
             e = (d.y - Y) / self.scale

@@ -93,14 +93,16 @@ def _sequence(process: Process, stretch: Stretch, iterations: int, form: str) ->
     Yp, Ct, Xp, Xf = np.empty((T, q)), np.empty((k, q, n)), np.empty((kept, n)), np.empty((kept, n))
     Pp, Pf, AT, Qt = (np.empty((k, n, n)), np.empty((k, n, n)), np.empty((k, n, n)),
                       np.empty((k if fed_back else 1, n, n)))  # fmt: skip
-    L, x, P = np.empty(T), np.empty(n), np.empty((n, n))
+    L, x, P = np.empty(T), stretch.mean[0].copy(), stretch.cov.copy()
     run = extended.extended if fun.compiled else extended.extended.py_func
     u = as_float(model.extended_input(stretch.u[0], y))
+    linear_f, f, fx = fun.linearised("f")
+    linear_g, g, gx = fun.linearised("g")
+    fu = fun.arguments("fu")[0] if model.n_feedback else fx
     bad, which, share = run(
-        conditioning.condition.as_argument(), propagation.propagate.as_argument(), fun.f, fun.g, fun.fx, fun.gx,
-        fun.fu if model.n_feedback else fun.fx, u, u.shape[1] - model.n_feedback, fun.p, stretch.start * model.dt, model.dt,
-        Q, R, y, ~np.isnan(y), iterations, stretch.mean[0], stretch.cov, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt,
-        L, x, P)  # fmt: skip
+        u, conditioning.condition.as_argument(), propagation.propagate.as_argument(), linear_f, linear_g, f, g, fx, gx, fu,
+        u.shape[1] - model.n_feedback, fun.p, stretch.start * model.dt, model.dt, Q, R, y, ~np.isnan(y), iterations,
+        Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P, *extended.workspace(n, q, u.shape[1]))  # fmt: skip
     if bad >= 0:
         raise FloatingPointError(not_finite(stretch.start + bad, which, Xp, Xf, bad, u))
     keep = stretch.store == "all"
@@ -121,6 +123,6 @@ def not_finite(step: int, which: int, Xp: np.ndarray, Xf: np.ndarray, row: int, 
     """The sentence for a function that left the numbers."""
     x = (Xp, Xf)[which][row if len(Xp) > 1 else 0]
     with np.printoptions(precision=4, threshold=8):
-        return (f"filter: {'gf'[which]} or its Jacobian returned a value that is not finite at time step {step}, "
+        return (f"filter: {'gf'[which]} or its Jacobian returned a value that is not finite, or not of its shape, at time step {step}, "
                 f"x = {x}, u = {u[row]}. The estimate has left the region where the model is valid: check Q, R and initial, "
                 "or bound the function.")  # fmt: skip

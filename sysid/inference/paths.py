@@ -91,7 +91,7 @@ def run_nonlinear(model: Any, drive: Drive) -> Path:
     V = np.zeros((T, model.n_states)) if drive.w is None else drive.w
     X, Y, final = np.empty((T, model.n_states)), np.empty((T, model.n_outputs)), np.empty(model.n_states)
     run = rollout.nonlinear if fun.compiled else rollout.nonlinear.py_func
-    diverged = run(fun.f, fun.g, U, V, fun.p, 0.0, float(model.dt), drive.x0, X, Y, final)
+    diverged = run(*fun.arguments("f", "g"), U, V, fun.p, 0.0, float(model.dt), drive.x0, X, Y, final)
     if drive.v is not None:
         Y = Y + drive.v
     return X, final, Y, diverged

@@ -171,7 +171,7 @@ class RobustKalman:
         u, seen = as_float(model.extended_input(stretch.u[0], y)), ~np.isnan(y)
         call = kernels.robust if fun.compiled else kernels.robust.py_func
         bad, which, share, unsettled = call(
-            conditioning.condition.as_argument(), propagation.propagate.as_argument(), fun.f, fun.g, fun.fx, fun.gx, u, fun.p,
+            conditioning.condition.as_argument(), propagation.propagate.as_argument(), *fun.arguments("f", "g", "fx", "gx"), u, fun.p,
             stretch.start * model.dt, model.dt, Q, R, y, seen, int(isinstance(self.tails, StudentT)), self.tails.parameter,
             self.max_iterations, stretch.mean[0], stretch.cov, Yp, Ct, Xp, Xf, Pp, Pf, AT, weights, L, x, P)  # fmt: skip
         if bad >= 0:

@@ -86,9 +86,9 @@ def extended_on_factors(process: Process, stretch: Stretch, iterations: int, not
     a = _Arrays(process, stretch)
     fun = a.fun
     run = square_root_extended.extended if fun.compiled else square_root_extended.extended.py_func
-    fu = fun.fu if process.model.n_feedback else fun.fx
+    fu = "fu" if process.model.n_feedback else "fx"
     bad, which = run(
-        conditioning.condition.as_argument(), *steps(), fun.f, fun.g, fun.fx, fun.gx, fu, a.u, a.m, fun.p, stretch.start * a.dt, a.dt,
+        conditioning.condition.as_argument(), *steps(), *fun.arguments("f", "g", "fx", "gx", fu), a.u, a.m, fun.p, stretch.start * a.dt, a.dt,
         unit_free_factor(a.Q), a.R, a.B, a.F, a.y, a.seen, iterations, stretch.mean[0], a.L, a.Yp, a.S, a.Xp, a.Xf, a.Pp, a.Pf, a.Lf,
         a.turn, a.AL, a.E, a.A, a.zeta, a.log_density, a.x)  # fmt: skip
     if bad >= 0:
@@ -103,7 +103,7 @@ def sigma_on_factors(process: Process, stretch: Stretch, points: Any, form: str,
     wide = points(process.n_states + process.n_outputs) if a.latent else xi
     run = square_root_sigma.sigma_filter if fun.compiled else square_root_sigma.sigma_filter.py_func
     bad, which = run(
-        conditioning.condition.as_argument(), *steps(), fun.f, fun.g, as_float(xi.xi), xi.weights, as_float(wide.xi), wide.weights,
+        conditioning.condition.as_argument(), *steps(), *fun.arguments("f", "g"), as_float(xi.xi), xi.weights, as_float(wide.xi), wide.weights,
         int(xi.about_first), xi.excess, a.u, a.m, fun.p, stretch.start * a.dt, a.dt, unit_free_factor(a.Q), a.R, a.B, a.F, a.y, a.seen,
         stretch.mean[0], a.L, a.Yp, a.S, a.Xp, a.Xf, a.Pp, a.Pf, a.Lf, a.turn, a.AL, a.E, a.zeta, a.log_density, a.x)  # fmt: skip
     if bad >= 0:

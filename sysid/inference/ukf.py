@@ -27,12 +27,16 @@ from .trace import Stretch, Trace
 
 @dataclass(frozen=True)
 class Points:
-    """Unit points xi (k, n), weights (k,) of the mean; about_first and excess say how the centre enters covariances."""
+    """Unit points xi (k, n), weights (k,) of the mean; about_first and excess say how the centre enters covariances.
+
+    arm: where the points are an optional zero, all arm e_j and all -arm e_j, of weight 1/(2 arm^2) each; zero for others.
+    """
 
     xi: np.ndarray
     weights: np.ndarray
     about_first: bool = False
     excess: float = -1.0
+    arm: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class UnscentedKalman:
         scale = self.alpha**2 * (n + self.kappa)
         xi = np.vstack([np.zeros(n), np.sqrt(scale) * np.eye(n), -np.sqrt(scale) * np.eye(n)])
         weights = np.r_[1 - n / scale, np.full(2 * n, 0.5 / scale)]
-        return Points(xi, weights, True, self.beta - self.alpha**2)
+        return Points(xi, weights, True, self.beta - self.alpha**2, float(np.sqrt(scale)))
 
     def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
         """Run over every sequence; each has its own covariances."""
@@ -90,7 +94,7 @@ class CubatureKalman:
 
     def points(self, n: int) -> Points:
         """The 2n points for n states."""
-        return Points(np.sqrt(n) * np.vstack([np.eye(n), -np.eye(n)]), np.full(2 * n, 0.5 / max(n, 1)))
+        return Points(np.sqrt(n) * np.vstack([np.eye(n), -np.eye(n)]), np.full(2 * n, 0.5 / max(n, 1)), arm=float(np.sqrt(n)))
 
     def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
         """Run over every sequence; each has its own covariances."""
@@ -153,13 +157,15 @@ def _sequence(process: Process, stretch: Stretch, rule: Callable[[int], Points],
     Q, R = (scheduled(a, stretch.start, T, which) for a, which in ((process.Q, "Q"), (process.R, "R")))
     Yp, Ct, Rt, Xp, Xf = np.empty((T, q)), np.empty((k, q, n)), np.empty((k, q, q)), np.empty((kept, n)), np.empty((kept, n))
     Pp, Pf, AT, Qt = (np.empty((k, n, n)) for _ in range(4))
-    L, x, P = np.empty(T), np.empty(n), np.empty((n, n))
+    L, x, P = np.empty(T), stretch.mean[0].copy(), stretch.cov.copy()
     run = sigma_points.sigma_filter if fun.compiled else sigma_points.sigma_filter.py_func
     u = as_float(model.extended_input(stretch.u[0], y))
+    values_f, f = fun.values("f")
+    values_g, g = fun.values("g")
     bad, which, share = run(
-        conditioning.condition.as_argument(), propagation.propagate.as_argument(), fun.f, fun.g, as_float(points.xi),
-        points.weights, int(points.about_first), points.excess, u, fun.p, stretch.start * model.dt, model.dt, Q,
-        R, y, ~np.isnan(y), stretch.mean[0], stretch.cov, Yp, Ct, Rt, Xp, Xf, Pp, Pf, AT, Qt, L, x, P)  # fmt: skip
+        u, conditioning.condition.as_argument(), propagation.propagate.as_argument(), values_f, values_g, f, g, as_float(points.xi),
+        points.weights, points.arm, points.about_first, points.excess, fun.p, stretch.start * model.dt, model.dt, Q, R, y, ~np.isnan(y),
+        Yp, Ct, Rt, Xp, Xf, Pp, Pf, AT, Qt, L, x, P, *sigma_points.workspace(n, q, len(points.xi)))  # fmt: skip
     if bad >= 0:
         raise FloatingPointError(not_finite(stretch.start + bad, which, Xp, Xf, bad, u))
     keep = stretch.store == "all"

@@ -20,6 +20,7 @@ from numba import types
 from numba.extending import typeof_impl
 
 __all__ = [
+    "argument",
     "as_float",
     "compiled",
     "condition_step",
@@ -28,6 +29,7 @@ __all__ = [
     "helper",
     "integer",
     "kernel",
+    "linear_step",
     "mask_row",
     "mat",
     "out_cube",
@@ -39,6 +41,7 @@ __all__ = [
     "state_jacobian",
     "triangular_step",
     "update_step",
+    "values_step",
     "vec",
 ]
 
@@ -63,7 +66,14 @@ propagate_step = types.FunctionType(real(mat, mat, mat, out_mat, out_mat, out_ma
 # The two steps on square-root factors, `factors.update` and `factors.triangularise`.
 update_step = types.FunctionType(flag(out_mat, mat, mat, mask_row, *[out_mat] * 6, out_vec))
 triangular_step = types.FunctionType(real(out_mat, integer))
-_FUNCTION_SIGNATURES = {"vector": out_vec(vec, vec, vec, real), "matrix": out_mat(vec, vec, vec, real)}
+# f at many points, or f and its Jacobian at one, into given arrays: `evaluation.values` and `evaluation.linearised`.
+values_step = types.FunctionType(types.void(state_function, mat, vec, vec, real, out_mat))
+linear_step = types.FunctionType(types.void(state_function, state_jacobian, vec, vec, vec, real, out_vec, out_mat))
+# What a user's function may be: f, g and Jacobians that return an array, or that fill the one they are given.
+_FUNCTION_SIGNATURES = {"vector": state_function.signature, "matrix": state_jacobian.signature,
+                        "vector in place": types.void(vec, vec, vec, real, out_vec),
+                        "matrix in place": types.void(vec, vec, vec, real, out_mat),
+                        "values": values_step.signature, "linearised": linear_step.signature}  # fmt: skip
 
 _compile_lock = threading.RLock()
 _warned_uncached = False
@@ -121,6 +131,12 @@ def _type_of_argument(value: _Argument, _context: Any) -> Any:
     return value.numba_type
 
 
+@functools.lru_cache(maxsize=256)
+def argument(function: Any, kind: str) -> Any:
+    """A user's compiled function as an argument of kernels, looked up once: Numba would do so at every call."""
+    return _Argument(function, _FUNCTION_SIGNATURES[kind]) if compiled(function, kind) else function
+
+
 class Kernel:
     """One recursion, compiled at its first call for the signature it was declared with."""
 
@@ -170,26 +186,29 @@ def kernel(*signature: Any, **options: Any) -> Callable[[Callable], Kernel]:
 def compiled(function: Any, kind: str = "vector") -> bool:
     """Tell whether a user function is a Numba function; if so make sure the kernels' signature exists.
 
-    kind: "vector" for f and g, "matrix" for Jacobians. Raises TypeError with Numba's own reason where the
-    function does not compile for (x, u, p, t) or returns another type.
+    kind: "vector" for f and g, "matrix" for Jacobians; with " in place" where they fill an array. Raises TypeError with
+    Numba's own reason where the function does not compile for (x, u, p, t) or returns another type.
     """
     if not isinstance(function, numba.core.registry.CPUDispatcher):
         return False
     signature = _FUNCTION_SIGNATURES[kind]
+    call = f"{function.__name__}(x, u, p, t{', out' if kind.endswith('in place') else ''})"
     try:
         function.compile(signature.args)
     except numba.core.errors.NumbaError as error:
-        raise TypeError(
-            f"{function.__name__}(x, u, p, t) does not compile for float64 arrays x, u, p and a float t: {error}"
-        ) from error
+        raise TypeError(f"{call} does not compile for float64 arrays x, u, p and a float t: {error}") from error
     returned = function.overloads[signature.args].signature.return_type
+    if signature.return_type == types.void:
+        if returned != types.none:
+            raise TypeError(f"{call}: expected nothing returned, as in_place=True says; received {returned}. Fill `out` instead.")
+        return True
     if (
         not isinstance(returned, types.Array)
         or returned.ndim != signature.return_type.ndim
         or returned.dtype != types.float64
     ):
         raise TypeError(
-            f"{function.__name__}(x, u, p, t): expected a float64 array with {signature.return_type.ndim} "
+            f"{call}: expected a float64 array with {signature.return_type.ndim} "
             f"dimension(s) returned; received {returned}. Did you return a scalar, a list or integers?"
         )
     return True

@@ -14,6 +14,7 @@ from ._jit import (
     helper,
     integer,
     kernel,
+    linear_step,
     mat,
     out_cube,
     out_mat,
@@ -27,6 +28,10 @@ from ._jit import (
 )
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
+LOG_2PI = 1.8378770664093453
+SMALLEST = 1e-280  # variances below it have left double precision
+AMPLE = 1e-3  # where this share of every variance is left, cancellation has cost no more than three digits
+HANDFUL = 6  # up to so many states the two steps are written out here: a call through a pointer would cost as much again
 
 
 @helper
@@ -37,7 +42,7 @@ def copy(source, target):
             target[i, j] = source[i, j]
 
 
-@helper
+@helper(_nrt=True)
 def fed_back(G, m, R, seen, y, y_hat, C, x_next, AT, Q):
     """Noise that enters through outputs fed back while they are missing: x+ gains G e, e the measurement noise.
 
@@ -104,105 +109,186 @@ def squared(W, e, rank, seen, y, y_hat):
     return total
 
 
-@helper(_nrt=False)  # counting the references of its views would cost as much as the update
-def update(condition, turn, t, s, k, r, P, R, Y, seen, y_hat, C, K, W, M, S, V, work, root, info, e, about, Yp, Ct, Xp, Pp, Pf):
-    """One linearisation of the update: about moves to the filtered mean. Returns by how many deviations, and the share left."""
+@helper(_nrt=False)
+def absorb(P, C, R, seen, e, V, S, x, out):
+    """The update of a handful of states, row by row of S = L L': V = L^-1 C P, out = P - V'V, e <- L^-1 e, x <- x + V'e.
+
+    Returns the log-density of e, or NaN where less than AMPLE is left of a variance: then nothing but P is to be used.
+    """
     n, q = P.shape[0], len(e)
-    if turn == 0:
-        copy(P, Pp[k])
-        copy(C, Ct[t if len(Ct) > 1 else 0])
+    det, square, missing = 1.0, 0.0, 0
+    for j in range(q):
+        gross, pivot = R[j, j], R[j, j]
         for i in range(n):
-            Xp[s, i] = about[i]
+            total = 0.0
+            for k in range(n):
+                total += C[j, k] * P[i, k]
+            V[j, i] = total if seen[j] else 0.0
+            pivot += C[j, i] * total
+            gross += n * C[j, i] * C[j, i] * P[i, i]  # bounds R + (sum |c| sqrt(P))^2
+        if not seen[j]:
+            missing += 1
+            e[j] = 0.0
+            continue
+        for k in range(j):  # S holds L below its diagonal, times L_kk until row j reaches k
+            total = R[j, k]
+            for i in range(n):
+                total += V[j, i] * C[k, i]
+            for i in range(k):
+                total -= S[j, i] * S[k, i]
+            S[j, k] = total * S[k, k] if seen[k] else 0.0
+            pivot -= S[j, k] * S[j, k]
+        if not pivot > max(AMPLE * gross, SMALLEST):
+            return np.nan
+        det *= pivot
+        S[j, j] = 1.0 / np.sqrt(pivot)
+        for k in range(j):
+            e[j] -= S[j, k] * e[k]
+            for i in range(n):
+                V[j, i] -= S[j, k] * V[k, i]
+        e[j] *= S[j, j]
+        square += e[j] * e[j]
+        for i in range(n):
+            V[j, i] *= S[j, j]
+    if not 1e-250 < det < 1e250:
+        return np.nan
+    for i in range(n):
+        for k in range(i + 1):
+            total = P[i, k]
+            for j in range(q):
+                total -= V[j, i] * V[j, k]
+            out[i, k] = total
+            out[k, i] = total
+        if not out[i, i] > max(AMPLE * P[i, i], SMALLEST):
+            return np.nan
         for j in range(q):
-            Yp[t, j] = y_hat[j]
-    left = condition(Pp[k], C, R[r], seen[t], K, W, Pf[k], M, S, work, V, root, info)
+            x[i] += V[j, i] * e[j]
+    return -0.5 * ((q - missing) * LOG_2PI + np.log(det) + square)
+
+
+@helper(_nrt=False)
+def carry(AT, P, Q, work, out):
+    """out = A P A' + Q for a handful of states; whether AMPLE is left of all variances, else it is not to be used."""
+    n = P.shape[0]
+    for j in range(n):
+        for i in range(n):
+            total = 0.0
+            for k in range(n):
+                total += P[i, k] * AT[k, j]
+            work[j, i] = total
+    for i in range(n):
+        gross = Q[i, i]
+        for k in range(n):
+            gross += n * AT[k, i] * AT[k, i] * P[k, k]  # bounds (sum |a| sqrt(P))^2, what the variance was summed from
+        for j in range(i + 1):
+            total = Q[i, j]
+            for k in range(n):
+                total += AT[k, i] * work[j, k]
+            out[i, j] = total
+            out[j, i] = total
+        if not out[i, i] > max(AMPLE * gross, SMALLEST):
+            return False
+    return True
+
+
+@helper(_nrt=False)
+def update(condition, P, R, Y, seen, y_hat, C, K, W, M, S, V, work, root, info, e, x, about, Pf):
+    """One linearisation of the update about `about`, which moves to the filtered mean. Returns the share left."""
+    n, q = P.shape[0], len(e)
+    left = condition(P, C, R, seen, K, W, Pf, M, S, work, V, root, info)
     for j in range(q):
         e[j] = 0.0
-        if seen[t, j]:
-            e[j] = Y[t, j] - y_hat[j]
+        if seen[j]:
+            e[j] = Y[j] - y_hat[j]
             for i in range(n):
-                e[j] -= C[j, i] * (Xp[s, i] - about[i])
-    moved = 0.0
+                e[j] -= C[j, i] * (x[i] - about[i])
     for i in range(n):
-        new = Xp[s, i]
+        about[i] = x[i]
         for j in range(q):
-            new += K[i, j] * e[j]
-        moved = max(moved, abs(new - about[i]) / (np.sqrt(P[i, i]) + 1e-300))
-        about[i] = new
-    return moved, left
+            about[i] += K[i, j] * e[j]
+    return left
 
 
 @helper(_nrt=False)
-def turned(A, Q, t, a, k, AT, Qt):
-    """AT[a] = A', Qt[k] = Q of step t."""
-    q = t if len(Q) > 1 else 0
-    for i in range(A.shape[0]):
-        for j in range(A.shape[0]):
-            AT[a, j, i] = A[i, j]
-            Qt[k, i, j] = Q[q, i, j]
+def moved(x, before, P):
+    """By how many standard deviations x moved; `before` follows."""
+    most = 0.0
+    for i in range(len(x)):
+        most = max(most, abs(x[i] - before[i]) / (np.sqrt(P[i, i]) + 1e-300))
+        before[i] = x[i]
+    return most
 
 
-@helper(_nrt=False)
-def predict(propagate, a, k, b, AT, Pf, Qt, work, root, P):
-    return propagate(AT[a], Pf[k], Qt[b], work, root, P)
-
-
-@helper(_nrt=False)
-def density(W, e, info, t, seen, Y, Yp):
-    """log p(y[t] | past)."""
-    return info[1] - 0.5 * squared(W, e, int(info[0]), seen[t], Y[t], Yp[t])
-
-
-@kernel(condition_step, propagate_step, state_function, state_function, state_jacobian, state_jacobian, state_jacobian, mat, integer, vec, real, real,
-        cube, cube, mat, mask_type, integer, vec, mat, out_mat, out_cube, out_mat, out_mat, out_cube, out_cube, out_cube, out_cube, out_vec,
-        out_vec, out_mat, nogil=True)  # fmt: skip
-def extended(condition, propagate, f, g, fx, gx, fu, U, m, p, t0, dt, Q, R, Y, seen, iterations, x0, P0, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P):
+@kernel(mat, condition_step, propagate_step, linear_step, linear_step, state_function, state_function, state_jacobian, state_jacobian, state_jacobian,
+        integer, vec, real, real, cube, cube, mat, mask_type, integer, out_mat, out_cube, out_mat, out_mat, *[out_cube] * 4, out_vec, out_vec, out_mat,
+        *[out_mat] * 10, *[out_vec] * 5, nogil=True, _nrt=False)  # counting the references of views would cost as much as a step  # fmt: skip
+def extended(U, condition, propagate, linear_f, linear_g, f, g, fx, gx, fu, m, p, t0, dt, Q, R, Y, seen, iterations, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P,
+             C, A, G, K, W, M, S, V, work, root, info, y_hat, e, about, before):  # fmt: skip
     """The extended Kalman filter: f about the filtered mean, g about the predicted one, or about the update's own.
 
     U: (T, k) extended inputs, the user's m first, then outputs fed back with NaN where the model's own are used.
+    linear_f, linear_g: `evaluation.linearised` for f, fx and for g, gx.
     Y: (T, q), seen: (T, q). iterations: Gauss-Newton steps of the update, 1 for the plain filter.
     Yp: (T, q) predicted outputs, Ct: (T, q, n) dg/dx there, or one. Xp, Xf: (T, n), or one. Pf, AT: (T, n, n), or one where they
-    are not to be kept; Qt: (T, n, n) process covariance with what enters through the feedback, or one. L: (T,). x, P leave as the prediction of step T.
+    are not to be kept; Qt: (T, n, n) process covariance with what enters through the feedback, or one. L: (T,).
+    x, P: the law of the first state, leave as the prediction of step T. The rest, `workspace`, is scratch.
     Returns the step where a function was not finite (-1: none), which one (0: g, 1: f), and the smallest share left.
     """
-    T, n, q = len(Y), len(x0), Y.shape[1]
-    M, S, V, root, info = np.empty((q, n)), np.empty((q, q)), np.empty((n, q)), np.empty((2, max(n, q))), np.empty(2)
-    K, W, e, about, work = np.empty((n, q)), np.empty((q, q)), np.empty(q), np.empty(n), np.empty((n, n))
-    for i in range(n):
-        x[i] = x0[i]
-    copy(P0, P)
-    share = 1.0
-    for t in range(T):
-        time = t0 + t * dt
-        mean_slot, keep = t if len(Xp) > 1 else 0, t if len(Pp) > 1 else 0
+    n, q, share = len(x), len(e), 1.0
+    for t in range(len(Y)):
+        time, ut = t0 + t * dt, U[t]
+        k, s = t if len(Pp) > 1 else 0, t if len(Xp) > 1 else 0
         line, noise = t if len(AT) > 1 else 0, t if len(Qt) > 1 else 0
-        r = t if len(R) > 1 else 0
-        ut = U[t]
+        r, c = t if len(R) > 1 else 0, t if len(Q) > 1 else 0
+        copy(P, Pp[k])
         for i in range(n):
+            Xp[s, i] = x[i]
             about[i] = x[i]
-        left = 1.0
-        for turn in range(iterations):
-            y_hat, C = g(about, ut, p, time), gx(about, ut, p, time)
-            if not finite(y_hat, C):
-                for i in range(n):
-                    Xp[mean_slot, i] = x[i]
-                return t, 0, share
-            moved, left = update(condition, turn, t, mean_slot, keep, r, P, R, Y, seen, y_hat, C, K, W, M, S, V, work, root, info, e, about,
-                                 Yp, Ct, Xp, Pp, Pf)  # fmt: skip
-            if moved < 1e-10:
-                break
-        share = min(share, left)
-        L[t] = density(W, e, info, t, seen, Y, Yp)
-        following = f(about, ut, p, time)
+            before[i] = x[i]
+        linear_g(g, gx, about, ut, p, time, y_hat, C)
+        if not finite(y_hat, C):
+            return t, 0, share
+        copy(C, Ct[t if len(Ct) > 1 else 0])
+        for j in range(q):
+            Yp[t, j] = y_hat[j]
+            e[j] = Y[t, j] - y_hat[j] if seen[t, j] else 0.0
+        L[t] = np.nan
+        if n <= HANDFUL and iterations == 1:
+            L[t] = absorb(Pp[k], C, R[r], seen[t], e, M, S, about, Pf[k])
+        if not L[t] == L[t]:
+            left = 1.0
+            for i in range(n):
+                about[i] = x[i]
+            for turn in range(iterations):
+                if turn > 0:
+                    linear_g(g, gx, about, ut, p, time, y_hat, C)
+                    if not finite(y_hat, C):
+                        return t, 0, share
+                left = update(condition, Pp[k], R[r], Y[t], seen[t], y_hat, C, K, W, M, S, V, work, root, info, e, x, about, Pf[k])
+                if iterations == 1 or moved(about, before, P) < 1e-10:
+                    break
+            share = min(share, left)
+            L[t] = info[1] - 0.5 * squared(W, e, int(info[0]), seen[t], Y[t], Yp[t])
+        linear_f(f, fx, about, ut, p, time, x, A)
         for i in range(n):
-            Xf[mean_slot, i] = about[i]
-            x[i] = following[i]
-        A = fx(about, ut, p, time)
+            Xf[s, i] = about[i]
+            for j in range(n):
+                AT[line, j, i] = A[i, j]
         if not finite(x, A):
             return t, 1, share
-        turned(A, Q, t, line, noise, AT, Qt)
-        if U.shape[1] > m and not seen[t].all():
-            y_hat, slopes = g(about, ut, p, time), fu(about, ut, p, time)
-            fed_back(slopes, m, R[r], seen[t], Y[t], y_hat, C, x, AT[line], Qt[noise])
-        share = min(share, predict(propagate, line, keep, noise, AT, Pf, Qt, work, root, P))
+        if U.shape[1] > m:
+            copy(Q[c], Qt[noise])
+            if not seen[t].all():
+                linear_f(f, fu, about, ut, p, time, before, G)
+                linear_g(g, gx, about, ut, p, time, y_hat, M)
+                fed_back(G, m, R[r], seen[t], Y[t], y_hat, C, x, AT[line], Qt[noise])
+            share = min(share, propagate(AT[line], Pf[k], Qt[noise], work, root, P))
+        elif n > HANDFUL or not carry(AT[line], Pf[k], Q[c], work, P):
+            share = min(share, propagate(AT[line], Pf[k], Q[c], work, root, P))
     return -1, 0, share
+
+
+def workspace(n, q, k):
+    """Scratch for n states, q outputs and k extended inputs."""
+    shapes = ((q, n), (n, n), (n, k), (n, q), (q, q), (q, n), (q, q), (n, q), (n, n), (2, max(n, q)), (2,), (q,), (q,), (n,), (n,))
+    return [np.empty(shape) for shape in shapes]

@@ -14,8 +14,8 @@ import numpy as np
 from ._jit import (
     condition_step,
     cube,
+    flag,
     helper,
-    integer,
     kernel,
     mat,
     out_cube,
@@ -25,11 +25,16 @@ from ._jit import (
     real,
     state_function,
     types,
+    values_step,
     vec,
 )
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 EPS = 2.220446049250313e-16
+LOG_2PI = 1.8378770664093453
+SMALLEST = 1e-280  # variances below it have left double precision
+AMPLE = 1e-3  # where this share of every variance is left, cancellation has cost no more than three digits
+HANDFUL = 6  # up to so many states the two steps are written out here: a call through a pointer would cost as much again
 
 
 @helper(_nrt=False)
@@ -54,35 +59,67 @@ def factor(P, L):
             L[i, j] = total / L[j, j]
 
 
-@helper(_nrt=False)  # here and below: counting the references of views would cost as much as the work
-def place(x, L, xi, r, point):
-    """point = x + L xi[r]."""
-    for i in range(len(x)):
-        total = x[i]
-        for k in range(i + 1):
-            total += L[i, k] * xi[r, k]
-        point[i] = total
+@helper(_nrt=False)
+def place(x, L, xi, arm, points):
+    """points[r] = x + L xi[r]; where the points are an optional zero and then all +-arm e_j (arm > 0), by columns of L."""
+    n, first = len(x), len(xi) % 2
+    for r in range(len(xi)):
+        for i in range(n):
+            points[r, i] = x[i]
+    for j in range(n if arm > 0.0 else 0):
+        for i in range(j, n):
+            points[first + j, i] += arm * L[i, j]
+            points[first + n + j, i] -= arm * L[i, j]
+    for r in range(0 if arm > 0.0 else len(xi)):
+        for i in range(n):
+            for k in range(i + 1):
+                points[r, i] += L[i, k] * xi[r, k]
 
 
 @helper(_nrt=False)
-def regress(F, xi, w, about_first, excess, L, mean, slope, spread):
-    """Mean (m,), slope A (m, n) and Omega added to spread (m, m) from values F (k, m) at unit points xi (k, n).
+def regress(F, xi, w, arm, about_first, excess, mean, slope, spread):
+    """Mean (m,), slope in unit coordinates A L (m, n), and Omega added to spread (m, m), from values F (k, m) at xi (k, n).
 
-    w: (k,) weights of the mean. about_first: residuals are taken about the first point, the centre, whose weight may be
-    negative; `excess` is what its weight for covariances exceeds the one for means by, less one.
+    w: (k,) weights of the mean. arm: as for `place`, zero for other points. about_first: residuals are taken about the first point,
+    the centre, whose weight may be negative; `excess` is what its weight for covariances exceeds the one for means by, less one.
     """
     k, m = F.shape
     n = xi.shape[1]
     for a in range(m):
-        total = 0.0
-        for i in range(k):
-            total += w[i] * F[i, a]
-        mean[a] = total
+        mean[a] = 0.0
+    for r in range(k):
+        for a in range(m):
+            mean[a] += w[r] * F[r, a]
+    if arm > 0.0:  # the linear part passes through both ends of an axis: the residual is their mean's distance from the centre
+        first = k % 2
+        for j in range(n):
+            up, down = first + j, first + n + j
+            for a in range(m):
+                centre = F[0, a] if about_first else mean[a]
+                slope[a, j] = (F[up, a] - F[down, a]) * (0.5 / arm)
+                F[up, a] = 0.5 * (F[up, a] - centre) + 0.5 * (F[down, a] - centre)
+            for a in range(m):
+                for b in range(a + 1):
+                    spread[a, b] += 2.0 * w[up] * F[up, a] * F[up, b]
+    else:
+        project(F, xi, w, about_first, mean, slope, spread)
+    for a in range(m):
+        for b in range(a + 1):
+            if about_first:
+                spread[a, b] += excess * (mean[a] - F[0, a]) * (mean[b] - F[0, b])
+            spread[b, a] = spread[a, b]
+
+
+@helper(_nrt=False)
+def project(F, xi, w, about_first, mean, slope, spread):
+    """The slope and residuals of `regress` at any points."""
+    k, m = F.shape
+    n = xi.shape[1]
+    for a in range(m):
         for j in range(n):
             total = 0.0
             for i in range(k):
-                if xi[i, j] != 0.0:
-                    total += w[i] * (F[i, a] - F[0, a]) * xi[i, j]
+                total += w[i] * (F[i, a] - F[0, a]) * xi[i, j]
             slope[a, j] = total
     for i in range(1 if about_first else 0, k):
         for a in range(m):  # F is no longer needed: it becomes the residuals
@@ -92,15 +129,18 @@ def regress(F, xi, w, about_first, excess, L, mean, slope, spread):
         for a in range(m):
             for b in range(a + 1):
                 spread[a, b] += w[i] * F[i, a] * F[i, b]
-    for a in range(m):
-        for b in range(a + 1):
-            if about_first:
-                spread[a, b] += excess * (mean[a] - F[0, a]) * (mean[b] - F[0, b])
-            spread[b, a] = spread[a, b]
-        for j in range(n - 1, -1, -1):  # slope L = the sum above
+
+
+@helper(_nrt=False)
+def divided(slope, L, A):
+    """A = slope L^-1, row by row; zero along directions that have vanished."""
+    n = L.shape[0]
+    for a in range(slope.shape[0]):
+        for j in range(n - 1, -1, -1):
+            total = slope[a, j]
             for i in range(j + 1, n):
-                slope[a, j] -= slope[a, i] * L[i, j]
-            slope[a, j] = slope[a, j] / L[j, j] if L[j, j] > 0.0 else 0.0
+                total -= A[a, i] * L[i, j]
+            A[a, j] = total / L[j, j] if L[j, j] > 0.0 else 0.0
 
 
 @helper
@@ -111,72 +151,156 @@ def copy(source, target):
             target[i, j] = source[i, j]
 
 
+@helper
+def finite(matrix):
+    for i in range(matrix.shape[0]):
+        for j in range(matrix.shape[1]):
+            if not abs(matrix[i, j]) <= 1.7e308:
+                return False
+    return True
+
+
 @helper(_nrt=False)
-def stored(value, F, r):
-    """F[r] = value; whether all of it is finite."""
-    finite = True
-    for a in range(F.shape[1]):
-        F[r, a] = value[a]
-        finite = finite and abs(value[a]) <= 1.7e308
-    return finite
+def absorb(P, C, R, seen, e, V, S, x, out):
+    """The update of a handful of states, row by row of S = L L': V = L^-1 C P, out = P - V'V, e <- L^-1 e, x <- x + V'e.
+
+    Returns the log-density of e, or NaN where less than AMPLE is left of a variance: then nothing but P is to be used.
+    """
+    n, q = P.shape[0], len(e)
+    det, square, missing = 1.0, 0.0, 0
+    for j in range(q):
+        gross, pivot = R[j, j], R[j, j]
+        for i in range(n):
+            total = 0.0
+            for k in range(n):
+                total += C[j, k] * P[i, k]
+            V[j, i] = total if seen[j] else 0.0
+            pivot += C[j, i] * total
+            gross += n * C[j, i] * C[j, i] * P[i, i]  # bounds R + (sum |c| sqrt(P))^2
+        if not seen[j]:
+            missing += 1
+            e[j] = 0.0
+            continue
+        for k in range(j):  # S holds L below its diagonal, times L_kk until row j reaches k
+            total = R[j, k]
+            for i in range(n):
+                total += V[j, i] * C[k, i]
+            for i in range(k):
+                total -= S[j, i] * S[k, i]
+            S[j, k] = total * S[k, k] if seen[k] else 0.0
+            pivot -= S[j, k] * S[j, k]
+        if not pivot > max(AMPLE * gross, SMALLEST):
+            return np.nan
+        det *= pivot
+        S[j, j] = 1.0 / np.sqrt(pivot)
+        for k in range(j):
+            e[j] -= S[j, k] * e[k]
+            for i in range(n):
+                V[j, i] -= S[j, k] * V[k, i]
+        e[j] *= S[j, j]
+        square += e[j] * e[j]
+        for i in range(n):
+            V[j, i] *= S[j, j]
+    if not 1e-250 < det < 1e250:
+        return np.nan
+    for i in range(n):
+        for k in range(i + 1):
+            total = P[i, k]
+            for j in range(q):
+                total -= V[j, i] * V[j, k]
+            out[i, k] = total
+            out[k, i] = total
+        if not out[i, i] > max(AMPLE * P[i, i], SMALLEST):
+            return np.nan
+        for j in range(q):
+            x[i] += V[j, i] * e[j]
+    return -0.5 * ((q - missing) * LOG_2PI + np.log(det) + square)
 
 
-@kernel(condition_step, propagate_step, state_function, state_function, mat, vec, integer, real, mat, vec, real, real,
-        cube, cube, mat, mask_type, vec, mat, out_mat, out_cube, out_cube, out_mat, out_mat, *[out_cube] * 4, out_vec,
-        out_vec, out_mat, nogil=True)  # fmt: skip
-def sigma_filter(condition, propagate, f, g, xi, w, about_first, excess, U, p, t0, dt, Q, R, Y, seen, x0, P0, Yp, Ct, Rt, Xp,
-                 Xf, Pp, Pf, AT, Qt, L, x, P):  # fmt: skip
-    """The filter with points xi (k, n), weights w (k,) and the centre's part in covariances.
+@helper(_nrt=False)
+def update(condition, P, C, R, seen, K, W, M, S, V, work, root, info, e, Yp, x, out):
+    """The update at any size and condition. Returns the log-density of e and the share left."""
+    share = condition(P, C, R, seen, K, W, out, M, S, work, V, root, info)
+    square = 0.0
+    for j in range(len(e)):
+        part, gross = 0.0, 0.0
+        for i in range(len(e)):
+            part += W[j, i] * e[i]
+            gross += abs(W[j, i]) * (abs(e[i]) + abs(Yp[i]))
+        if j < info[0]:
+            square += part * part
+        elif abs(part) > 1e-8 * gross:
+            square = np.inf
+    for i in range(len(x)):
+        for j in range(len(e)):
+            x[i] += K[i, j] * e[j]
+    return info[1] - 0.5 * square, share
 
-    Other arguments as `extended.extended`; Rt: (T, q, q) and Qt: (T, n, n) leave as R and Q with what f and g add.
+
+@kernel(mat, condition_step, propagate_step, values_step, values_step, state_function, state_function, mat, vec, real, flag, real, vec, real, real,
+        cube, cube, mat, mask_type, out_mat, out_cube, out_cube, out_mat, out_mat, *[out_cube] * 4, out_vec, out_vec, out_mat,
+        *[out_mat] * 13, *[out_vec] * 3, nogil=True, _nrt=False)  # counting the references of views would cost as much as a step  # fmt: skip
+def sigma_filter(U, condition, propagate, values_f, values_g, f, g, xi, w, arm, about_first, excess, p, t0, dt, Q, R, Y, seen, Yp, Ct, Rt, Xp, Xf,
+                 Pp, Pf, AT, Qt, L, x, P, points, G, F, slope, chol, A, K, W, M, S, V, work, root, info, e, xf):  # fmt: skip
+    """The filter with points xi (k, n), weights w (k,), the length of their arms where they lie on axes, and the centre's part in covariances.
+
+    values_f, values_g: `evaluation.values` for f and for g. Other arguments as `extended.extended`; Rt: (T, q, q) and Qt: (T, n, n)
+    leave as R and Q with what f and g add. From `points` on: scratch, as `workspace` gives it.
     Returns the step where a function was not finite (-1: none), which one (0: g, 1: f), and the smallest share left.
     """
-    T, n, q = len(Y), len(x0), Y.shape[1]
-    M, S, V, root, info = np.empty((q, n)), np.empty((q, q)), np.empty((n, q)), np.empty((2, max(n, q))), np.empty(2)
-    K, W, e, chol, work = np.empty((n, q)), np.empty((q, q)), np.empty(q), np.empty((n, n)), np.empty((n, n))
-    point, xf, share = np.empty(n), np.empty(n), 1.0
-    G, F, A = np.empty((len(xi), q)), np.empty((len(xi), n)), np.empty((n, n))
-    copy(P0, P)
-    for i in range(n):
-        x[i] = x0[i]
-    for t in range(T):
+    n, q, share = len(x), len(e), 1.0
+    for t in range(len(Y)):
         time, ut = t0 + t * dt, U[t]
         s, k = t if len(Xp) > 1 else 0, t if len(Pp) > 1 else 0
         copy(P, Pp[k])
         copy(R[t if len(R) > 1 else 0], Rt[k])
-        factor(Pp[k], chol)
-        for i in range(len(xi)):
-            place(x, chol, xi, i, point)
-            if not stored(g(point, ut, p, time), G, i):
-                return t, 0, share
-        regress(G, xi, w, about_first > 0, excess, chol, Yp[t], Ct[k], Rt[k])
-        share = min(share, condition(Pp[k], Ct[k], Rt[k], seen[t], K, W, Pf[k], M, S, work, V, root, info))
-        square = 0.0
-        for j in range(q):
-            e[j] = Y[t, j] - Yp[t, j] if seen[t, j] else 0.0
-        for j in range(q):
-            part, gross = 0.0, 0.0
-            for i in range(q):
-                part += W[j, i] * e[i]
-                gross += abs(W[j, i]) * (abs(e[i]) + abs(Yp[t, i]))
-            if j < info[0]:
-                square += part * part
-            elif abs(part) > 1e-8 * gross:
-                square = np.inf
-        L[t] = info[1] - 0.5 * square
+        factor(P, chol)
         for i in range(n):
             Xp[s, i] = x[i]
             xf[i] = x[i]
+        place(x, chol, xi, arm, points)
+        values_g(g, points, ut, p, time, G)
+        if not finite(G):
+            return t, 0, share
+        regress(G, xi, w, arm, about_first, excess, Yp[t], slope[:q], Rt[k])
+        divided(slope[:q], chol, Ct[k])
+        for j in range(q):
+            e[j] = Y[t, j] - Yp[t, j] if seen[t, j] else 0.0
+        L[t] = absorb(P, Ct[k], Rt[k], seen[t], e, M, S, xf, Pf[k]) if n <= HANDFUL else np.nan
+        if not L[t] == L[t]:
+            for i in range(n):
+                xf[i] = x[i]
             for j in range(q):
-                xf[i] += K[i, j] * e[j]
-            Xf[s, i] = xf[i]
+                e[j] = Y[t, j] - Yp[t, j] if seen[t, j] else 0.0
+            L[t], left = update(condition, P, Ct[k], Rt[k], seen[t], K, W, M, S, V, work, root, info, e, Yp[t], xf, Pf[k])
+            share = min(share, left)
         copy(Q[t if len(Q) > 1 else 0], Qt[k])
         factor(Pf[k], chol)
-        for i in range(len(xi)):
-            place(xf, chol, xi, i, point)
-            if not stored(f(point, ut, p, time), F, i):
-                return t, 1, share
-        regress(F, xi, w, about_first > 0, excess, chol, x, A, Qt[k])
-        copy(A.T, AT[k])
-        share = min(share, propagate(AT[k], Pf[k], Qt[k], work, root, P))
+        for i in range(n):
+            Xf[s, i] = xf[i]
+        place(xf, chol, xi, arm, points)
+        values_f(f, points, ut, p, time, F)
+        if not finite(F):
+            return t, 1, share
+        regress(F, xi, w, arm, about_first, excess, x, slope[:n], Qt[k])
+        divided(slope[:n], chol, A)
+        for i in range(n):
+            for j in range(n):
+                AT[k, j, i] = A[i, j]
+        if n > HANDFUL:
+            share = min(share, propagate(AT[k], Pf[k], Qt[k], work, root, P))
+            continue
+        for i in range(n):  # A P A' as the square of A chol: a sum of squares loses nothing
+            for j in range(i + 1):
+                total = Qt[k, i, j]
+                for a in range(n):
+                    total += slope[i, a] * slope[j, a]
+                P[i, j] = total
+                P[j, i] = total
     return -1, 0, share
+
+
+def workspace(n, q, k):
+    """Scratch for n states, q outputs and k points."""
+    shapes = ((k, n), (k, q), (k, n), (max(n, q), n), (n, n), (n, n), (n, q), (q, q), (q, n), (q, q), (n, q), (n, n), (2, max(n, q)), (2,), (q,), (n,))
+    return [np.empty(shape) for shape in shapes]

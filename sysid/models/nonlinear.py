@@ -12,7 +12,7 @@ from .. import _check
 from .._show import Shown
 from ..kernels._jit import compiled
 from .equilibrium import find_equilibrium
-from .protocol import Functions, Plain, uncompiled
+from .protocol import Functions, Plain, returning, uncompiled
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,6 +26,8 @@ class Nonlinear(Shown):
     jacobians: dict with any of "fx" (n, n), "fu" (n, m), "gx" (p, n), "gu" (p, m), each a function (x, u, p, t);
     what is not given is taken by central differences.
     hold: "zoh" (u constant over a step) or "foh": f then receives [u[t], u[t+1]], as `discretize` sets it up.
+    in_place: all functions are (x, u, p, t, out) and fill `out`, which comes as NaN for f and g and as zeros for Jacobians,
+    and return nothing. Compiled, this spares filters of a few states most of what a call costs.
     Raises TypeError where a compiled function does not take float64 arrays or returns anything but one.
     """
 
@@ -38,6 +40,7 @@ class Nonlinear(Shown):
     dt: float | None = 1.0
     jacobians: Mapping[str, Callable] | None = None
     hold: str = "zoh"
+    in_place: bool = False
 
     def __post_init__(self) -> None:
         for name, least in (("n_states", 0), ("n_inputs", 0), ("n_outputs", 1)):
@@ -67,8 +70,9 @@ class Nonlinear(Shown):
     @property
     def is_compiled(self) -> bool:
         """Whether f, g and every given Jacobian are Numba functions."""
-        given = [compiled(self.f), compiled(self.g), *(compiled(j, "matrix") for j in self.jacobians.values())]
-        return all(given)
+        how = " in place" if self.in_place else ""
+        vectors = [compiled(f, "vector" + how) for f in (self.f, self.g)]
+        return all(vectors + [compiled(j, "matrix" + how) for j in self.jacobians.values()])
 
     def functions(self) -> Functions:
         """The functions and Jacobians that kernels take: all compiled, or all plain with their results checked."""
@@ -76,14 +80,16 @@ class Nonlinear(Shown):
         if cached is not None:
             return cached
         n, q, k = self.n_states, self.n_outputs, self.n_inputs * (2 if self.hold == "foh" else 1)
-        shapes = {"fx": (n, n), "fu": (n, k), "gx": (q, n), "gu": (q, k)}
-        fast = self.is_compiled
-        if fast:
-            f, g, given = self.f, self.g, self.jacobians
-        else:
-            f, g = Plain(uncompiled(self.f), "f", (n,)), Plain(uncompiled(self.g), "g", (q,))
-            given = {key: Plain(uncompiled(j), key, shapes[key]) for key, j in self.jacobians.items()}
-        functions = Functions(f, g, self.p, fast, dict(given))
+        shapes = {"f": (n,), "g": (q,), "fx": (n, n), "fu": (n, k), "gx": (q, n), "gu": (q, k)}
+        fast, given = self.is_compiled, {"f": self.f, "g": self.g, **self.jacobians}
+        in_place = dict(given) if fast and self.in_place else {}
+        if not fast:
+            given = {key: uncompiled(function) for key, function in given.items()}
+        if self.in_place:
+            given = {key: returning(function, shapes[key]) for key, function in given.items()}
+        if not fast:
+            given = {key: Plain(function, key, shapes[key]) for key, function in given.items()}
+        functions = Functions(given.pop("f"), given.pop("g"), self.p, fast, given, in_place)
         object.__setattr__(self, "_functions", functions)
         return functions
 

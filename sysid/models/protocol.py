@@ -8,7 +8,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ..kernels._jit import as_float, compiled
+from ..kernels import evaluation
+from ..kernels._jit import argument, as_float, compiled
 
 
 @runtime_checkable
@@ -37,6 +38,8 @@ class Functions:
     f: (n,) next state. g: (p,) output. fx: (n, n), fu: (n, k), gx: (p, n), gu: (p, k) Jacobians, by central
     differences where `given` has none, built when first asked for.
     compiled: whether all are Numba functions; otherwise all are plain Python and kernels run as plain Python too.
+    in_place: those of f, g and the Jacobians that the user gave as functions (x, u, p, t, out) which fill an array, compiled;
+    filters call these, everything else the versions that return.
     """
 
     f: Callable
@@ -44,6 +47,28 @@ class Functions:
     p: np.ndarray
     compiled: bool
     given: dict[str, Callable] = field(default_factory=dict)
+    in_place: dict[str, Callable] = field(default_factory=dict)
+
+    def arguments(self, *keys: str) -> list[Callable]:
+        """Some of f, g, fx, fu, gx, gu as kernels take them fastest."""
+        kinds = {key: "matrix" if key[1:] else "vector" for key in keys}
+        return [argument(getattr(self, key), kinds[key]) if self.compiled else getattr(self, key) for key in keys]
+
+    def values(self, key: str) -> list[Callable]:
+        """f or g at many points, `evaluation.values`, and the function it is to be given."""
+        if key in self.in_place:
+            return [_kept(self.in_place, key + " at points", lambda: _at_points(self.in_place[key]), "values"), evaluation.no_value.as_argument()]
+        run = evaluation.values
+        return [run.as_argument() if self.compiled else run.py_func, *self.arguments(key)]
+
+    def linearised(self, key: str) -> list[Callable]:
+        """f or g with its Jacobian in x, `evaluation.linearised`, and the two functions it is to be given."""
+        slope = key + "x"
+        if key in self.in_place and slope in self.in_place:
+            run = _kept(self.in_place, key + " linearised", lambda: _linearised(self.in_place[key], self.in_place[slope]), "linearised")
+            return [run, evaluation.no_value.as_argument(), evaluation.no_slope.as_argument()]
+        run = evaluation.linearised
+        return [run.as_argument() if self.compiled else run.py_func, *self.arguments(key, slope)]
 
     def _jacobian(self, key: str) -> Callable:
         if key not in self.given:
@@ -69,6 +94,56 @@ class Functions:
     def gu(self) -> Callable:
         """dg/du (p, k)."""
         return self._jacobian("gu")
+
+
+def _kept(store: dict[str, Callable], name: str, build: Callable[[], Callable], kind: str) -> Callable:
+    """What was built before under this name, as an argument of kernels."""
+    if name not in store:
+        store[name] = build()
+    return argument(store[name], kind)
+
+
+def _at_points(function: Callable) -> Callable:
+    """out[i] = f(X[i], u, p, t) from an f that fills an array: compiled into the loop, without a call or an allocation a point."""
+    import numba
+
+    @numba.njit
+    def run(_, X, u, p, t, out):
+        out[:] = np.nan
+        for i in range(len(X)):
+            function(X[i], u, p, t, out[i])
+
+    return run
+
+
+def _linearised(function: Callable, jacobian: Callable) -> Callable:
+    """f and its Jacobian from functions that fill arrays, as one."""
+    import numba
+
+    @numba.njit
+    def run(_f, _fx, x, u, p, t, value, slope):
+        value[:] = np.nan
+        slope[:] = 0.0
+        function(x, u, p, t, value)
+        jacobian(x, u, p, t, slope)
+
+    return run
+
+
+def returning(function: Callable, shape: tuple[int, ...]) -> Callable:
+    """f(x, u, p, t) that returns an array, from one that fills it: NaN where a vector is left unfilled, zero in a Jacobian."""
+    start = 0.0 if len(shape) == 2 else np.nan
+
+    def run(x, u, p, t):
+        out = np.full(shape, start)
+        function(x, u, p, t, out)
+        return out
+
+    if not hasattr(function, "py_func"):
+        return run
+    import numba
+
+    return numba.njit(run)
 
 
 class Plain:
