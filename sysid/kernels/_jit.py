@@ -14,10 +14,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numba
-import numba.experimental.function_type
 import numpy as np
 from numba import types
-from numba.extending import typeof_impl
+from numba.core import cgutils
+from numba.experimental import function_type
+from numba.extending import NativeValue, register_model, typeof_impl, unbox
 
 __all__ = [
     "argument",
@@ -55,20 +56,38 @@ def _array(ndim: int, readonly: bool) -> types.Array:
 vec, mat, cube = (_array(d, True) for d in (1, 2, 3))
 out_vec, out_mat, out_cube = (_array(d, False) for d in (1, 2, 3))
 
+class FunctionArgument(types.FunctionType):
+    """Numba's first-class function type, unpacked from an `Argument`: its own unpacking looks everything up at every call."""
+
+
+register_model(FunctionArgument)(function_type.FunctionModel)
+
+
+@unbox(FunctionArgument)
+def _unpack(typ: Any, argument: Any, c: Any) -> Any:
+    function = cgutils.create_struct_proxy(typ)(c.context, c.builder)
+    for name in ("c_addr", "jit_addr"):  # the second one raises what the function raises
+        address = c.pyapi.object_getattr_string(argument, name)
+        setattr(function, name, c.pyapi.long_as_voidptr(address))
+        c.pyapi.decref(address)
+    function.py_addr = c.builder.ptrtoint(argument, c.context.get_value_type(types.voidptr))
+    return NativeValue(function._getvalue())
+
+
 # f(x, u, p, t) -> (n,) and its Jacobians (x, u, p, t) -> (n, k), as first-class function types: a kernel that
 # takes them compiles once for every user function.
-state_function = types.FunctionType(out_vec(vec, vec, vec, real))
-state_jacobian = types.FunctionType(out_mat(vec, vec, vec, real))
+state_function = FunctionArgument(out_vec(vec, vec, vec, real))
+state_jacobian = FunctionArgument(out_mat(vec, vec, vec, real))
 # The two steps every Gaussian filter shares, `updates.condition` and `updates.propagate`, as arguments of other kernels.
 mask_row = types.Array(types.boolean, 1, "C", readonly=True)
-condition_step = types.FunctionType(real(mat, mat, mat, mask_row, *[out_mat] * 8, out_vec))
-propagate_step = types.FunctionType(real(mat, mat, mat, out_mat, out_mat, out_mat))
+condition_step = FunctionArgument(real(mat, mat, mat, mask_row, *[out_mat] * 8, out_vec))
+propagate_step = FunctionArgument(real(mat, mat, mat, out_mat, out_mat, out_mat))
 # The two steps on square-root factors, `factors.update` and `factors.triangularise`.
-update_step = types.FunctionType(flag(out_mat, mat, mat, mask_row, *[out_mat] * 6, out_vec))
-triangular_step = types.FunctionType(real(out_mat, integer))
+update_step = FunctionArgument(flag(out_mat, mat, mat, mask_row, *[out_mat] * 6, out_vec))
+triangular_step = FunctionArgument(real(out_mat, integer))
 # f at many points, or f and its Jacobian at one, into given arrays: `evaluation.values` and `evaluation.linearised`.
-values_step = types.FunctionType(types.void(state_function, mat, vec, vec, real, out_mat))
-linear_step = types.FunctionType(types.void(state_function, state_jacobian, vec, vec, vec, real, out_vec, out_mat))
+values_step = FunctionArgument(types.void(state_function, mat, vec, vec, real, out_mat))
+linear_step = FunctionArgument(types.void(state_function, state_jacobian, vec, vec, vec, real, out_vec, out_mat))
 # What a user's function may be: f, g and Jacobians that return an array, or that fill the one they are given.
 _FUNCTION_SIGNATURES = {"vector": state_function.signature, "matrix": state_jacobian.signature,
                         "vector in place": types.void(vec, vec, vec, real, out_vec),
@@ -108,33 +127,27 @@ def _njit(args: Any, function: Callable, **options: Any) -> Callable:
         return numba.njit(*args, **options)(function)
 
 
-class _Argument(types.WrapperAddressProtocol):
-    """A compiled function with its address and its type looked up once."""
+class Argument:
+    """A compiled function with its type and addresses looked up once, as kernels take it."""
 
-    def __init__(self, function: Any, signature: Any):
-        self.function, self._signature = function, signature
-        self.numba_type = types.FunctionType(signature)
-        self._address = int(numba.experimental.function_type._get_wrapper_address(function, signature))
+    def __init__(self, function: Any, numba_type: FunctionArgument):
+        self.function, self.numba_type = function, numba_type
+        self.c_addr = function_type._get_wrapper_address(function, numba_type.signature)
+        self.jit_addr = function_type._get_jit_address(function, numba_type.signature)
 
     def __call__(self, *args: Any) -> Any:
         return self.function(*args)
 
-    def __wrapper_address__(self) -> int:
-        return self._address
 
-    def signature(self) -> Any:
-        return self._signature
-
-
-@typeof_impl.register(_Argument)
-def _type_of_argument(value: _Argument, _context: Any) -> Any:
+@typeof_impl.register(Argument)
+def _type_of_argument(value: Argument, _context: Any) -> Any:
     return value.numba_type
 
 
 @functools.lru_cache(maxsize=256)
 def argument(function: Any, kind: str) -> Any:
     """A user's compiled function as an argument of kernels, looked up once: Numba would do so at every call."""
-    return _Argument(function, _FUNCTION_SIGNATURES[kind]) if compiled(function, kind) else function
+    return Argument(function, FunctionArgument(_FUNCTION_SIGNATURES[kind])) if compiled(function, kind) else function
 
 
 class Kernel:
@@ -153,7 +166,7 @@ class Kernel:
     def as_argument(self) -> Any:
         """This kernel as an argument of another one, which then holds no copy of its code. Declare it with `returns`."""
         if self._argument is None:
-            self._argument = _Argument(self.compile(), self.declared)
+            self._argument = Argument(self.compile(), FunctionArgument(self.declared))
         return self._argument
 
     def compile(self) -> Callable:
@@ -195,7 +208,7 @@ def compiled(function: Any, kind: str = "vector") -> bool:
     call = f"{function.__name__}(x, u, p, t{', out' if kind.endswith('in place') else ''})"
     try:
         function.compile(signature.args)
-    except numba.core.errors.NumbaError as error:
+    except (numba.core.errors.NumbaError, TypeError) as error:  # the latter where it takes another number of arguments
         raise TypeError(f"{call} does not compile for float64 arrays x, u, p and a float t: {error}") from error
     returned = function.overloads[signature.args].signature.return_type
     if signature.return_type == types.void:

@@ -145,34 +145,26 @@ def nonlinear():
     packed = np.r_[A.ravel(), C.ravel()]
 
     @numba.njit
-    def f(x, u, p, t):
-        out = np.empty(4)
+    def f(x, u, p, t, out):
         for i in range(4):
             out[i] = p[4 * i] * x[0] + p[4 * i + 1] * x[1] + p[4 * i + 2] * x[2] + p[4 * i + 3] * x[3]
-        return out
 
     @numba.njit
-    def g(x, u, p, t):
-        out = np.empty(2)
+    def g(x, u, p, t, out):
         for i in range(2):
             out[i] = p[16 + 4 * i] * x[0] + p[17 + 4 * i] * x[1] + p[18 + 4 * i] * x[2] + p[19 + 4 * i] * x[3]
-        return out
 
     @numba.njit
-    def fx(x, u, p, t):
-        out = np.empty((4, 4))
+    def fx(x, u, p, t, out):
         for i in range(16):
-            out.flat[i] = p[i]
-        return out
+            out[i // 4, i % 4] = p[i]
 
     @numba.njit
-    def gx(x, u, p, t):
-        out = np.empty((2, 4))
+    def gx(x, u, p, t, out):
         for i in range(8):
-            out.flat[i] = p[16 + i]
-        return out
+            out[i // 4, i % 4] = p[16 + i]
 
-    model = sysid.Nonlinear(f, g, 4, 0, 2, p=packed, jacobians={"fx": fx, "gx": gx})
+    model = sysid.Nonlinear(f, g, 4, 0, 2, p=packed, jacobians={"fx": fx, "gx": gx}, in_place=True)
     ours = sysid.Process(model, process.Q, process.R, initial=process.initial)
 
     def extended():

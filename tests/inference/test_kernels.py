@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sysid
-from sysid.kernels import conditioning, propagation, smoothing
+from sysid.kernels import conditioning, extended, propagation, sigma_points, smoothing
 
 
 def covariance(rng, n):
@@ -37,10 +37,50 @@ def test_the_prediction_of_a_handful_of_states_is_the_general_one(n):
     for _ in range(20):
         A, P, Q = rng.standard_normal((n, n)), covariance(rng, n), covariance(rng, n)
         AT, small, general, work, root = np.ascontiguousarray(A.T), *(np.empty((n, n)) for _ in range(3)), np.empty((2, n))
-        assert propagation.swift(AT, P, Q, work, small)
         propagation.careful(AT, P, Q, work, root, general)
-        np.testing.assert_allclose(small, general, rtol=0, atol=1e-13 * np.abs(general).max())
-        np.testing.assert_allclose(small, A @ P @ A.T + Q, rtol=0, atol=1e-13 * np.abs(general).max())
+        for carry in (propagation.swift, extended.carry):
+            assert carry(AT, P, Q, work, small)
+            np.testing.assert_allclose(small, general, rtol=0, atol=1e-13 * np.abs(general).max())
+            np.testing.assert_allclose(small, A @ P @ A.T + Q, rtol=0, atol=1e-13 * np.abs(general).max())
+
+
+@pytest.mark.parametrize("kernels", [extended, sigma_points], ids=["extended", "sigma points"])
+@pytest.mark.parametrize(("n", "p"), [(1, 1), (4, 2), (6, 4), (3, 8)])
+def test_the_joint_update_of_mean_and_covariance_is_the_textbook_one(kernels, n, p):
+    rng = np.random.default_rng([n, p])
+    for _ in range(20):
+        P, C, R, x, e = covariance(rng, n), rng.standard_normal((p, n)), covariance(rng, p), rng.standard_normal(n), rng.standard_normal(p)
+        seen = rng.random(p) < 0.7
+        S = (C @ P @ C.T + R)[np.ix_(seen, seen)]
+        K = P @ C[seen].T @ np.linalg.inv(S)
+        moved, left = x + K @ e[seen], P - K @ S @ K.T
+        density = -0.5 * (seen.sum() * np.log(2 * np.pi) + np.linalg.slogdet(S)[1] + e[seen] @ np.linalg.solve(S, e[seen]))
+        out, V, factor = np.empty((n, n)), np.full((p, n), np.nan), np.full((p, p), np.nan)
+        assert kernels.absorb(P, C, R, seen, e, V, factor, x, out) == pytest.approx(density, rel=1e-10)
+        np.testing.assert_allclose(x, moved, rtol=0, atol=1e-11 * np.abs(moved).max())
+        np.testing.assert_allclose(out, left, rtol=0, atol=1e-12 * np.abs(P).max())
+        assert (out == out.T).all()
+
+
+@pytest.mark.parametrize("method", [sysid.UnscentedKalman(), sysid.UnscentedKalman(alpha=0.3), sysid.CubatureKalman()], ids=str)
+def test_points_on_axes_give_the_regression_of_any_points(method):
+    n, m = 4, 3
+    rng = np.random.default_rng(0)
+    points, L = method.points(n), np.linalg.cholesky(covariance(rng, n))
+    found = []
+    for arm in (points.arm, 0.0):
+        x, at = np.arange(float(n)), np.empty_like(points.xi)
+        sigma_points.place(x, L, points.xi, arm, at)
+        np.testing.assert_allclose(at, x + points.xi @ L.T, rtol=1e-13, atol=1e-14)
+        F = np.sin(at[:, :m]) + at[:, 1:] ** 2
+        mean, slope, spread = np.empty(m), np.empty((m, n)), np.eye(m)
+        sigma_points.regress(F, points.xi, points.weights, arm, points.about_first, points.excess, mean, slope, spread)
+        found.append((mean, slope, spread))
+    for axes, general in zip(*found):
+        np.testing.assert_allclose(axes, general, rtol=0, atol=1e-10 * np.abs(general).max())
+    divided = np.empty((m, n))
+    sigma_points.divided(found[0][1], L, divided)
+    np.testing.assert_allclose(divided @ L, found[0][1], rtol=0, atol=1e-12)
 
 
 def test_small_steps_leave_to_the_general_form_what_cancels():
@@ -50,7 +90,9 @@ def test_small_steps_leave_to_the_general_form_what_cancels():
     assert not conditioning.swift(P, C, R, np.ones(1, bool), K, W, out, M, S, info)
     A = np.array([[1.0, -1.0], [0.0, 1.0]])
     close = np.array([[1.0, 1.0 - 1e-7], [1.0 - 1e-7, 1.0]])
-    assert not propagation.swift(np.ascontiguousarray(A.T), close, np.zeros((n, n)), np.empty((n, n)), np.empty((n, n)))
+    for carry in (propagation.swift, extended.carry):
+        assert not carry(np.ascontiguousarray(A.T), close, np.zeros((n, n)), np.empty((n, n)), np.empty((n, n)))
+    assert np.isnan(extended.absorb(P, C, R, np.ones(1, bool), np.zeros(1), M, S, np.zeros(n), out))
 
 
 @pytest.mark.parametrize("n", [3, smoothing.BLOCK, smoothing.BLOCK + 1, 60])
