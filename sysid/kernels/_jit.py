@@ -56,6 +56,7 @@ def _array(ndim: int, readonly: bool) -> types.Array:
 vec, mat, cube = (_array(d, True) for d in (1, 2, 3))
 out_vec, out_mat, out_cube = (_array(d, False) for d in (1, 2, 3))
 
+
 class FunctionArgument(types.FunctionType):
     """Numba's first-class function type, unpacked from an `Argument`: its own unpacking looks everything up at every call."""
 
@@ -213,7 +214,9 @@ def compiled(function: Any, kind: str = "vector") -> bool:
     returned = function.overloads[signature.args].signature.return_type
     if signature.return_type == types.void:
         if returned != types.none:
-            raise TypeError(f"{call}: expected nothing returned, as in_place=True says; received {returned}. Fill `out` instead.")
+            raise TypeError(
+                f"{call}: expected nothing returned, as in_place=True says; received {returned}. Fill `out` instead."
+            )
         return True
     if (
         not isinstance(returned, types.Array)
