@@ -11,23 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import (
-    condition_step,
-    cube,
-    flag,
-    helper,
-    kernel,
-    mat,
-    out_cube,
-    out_mat,
-    out_vec,
-    propagate_step,
-    real,
-    state_function,
-    types,
-    values_step,
-    vec,
-)
+from ._jit import (condition_step, cube, flag, helper, kernel, mat, out_cube, out_mat, out_vec, propagate_step, real,
+    state_function, types, values_step, vec)  # fmt: skip
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 EPS = 2.220446049250313e-16
