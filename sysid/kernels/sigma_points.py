@@ -11,8 +11,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._jit import (condition_step, cube, flag, helper, kernel, mat, out_cube, out_mat, out_vec, propagate_step, real,
-    state_function, types, values_step, vec)  # fmt: skip
+from ._jit import (
+    condition_step,
+    cube,
+    flag,
+    helper,
+    kernel,
+    mat,
+    out_cube,
+    out_mat,
+    out_vec,
+    propagate_step,
+    real,
+    state_function,  # fmt: skip
+    types,
+    values_step,
+    vec,
+)
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 EPS = 2.220446049250313e-16
@@ -68,12 +83,10 @@ def regress(F, xi, w, arm, about_first, excess, mean, slope, spread):
     w: (k,) weights of the mean. arm: as for `place`, zero for other points. about_first: residuals are taken about the first point,
     the centre, whose weight may be negative; `excess` is what its weight for covariances exceeds the one for means by, less one.
     """
-    k, m = F.shape
-    n = xi.shape[1]
+    (k, m), n = F.shape, xi.shape[1]
     for a in range(m):
         mean[a] = 0.0
-    for r in range(k):
-        for a in range(m):
+        for r in range(k):
             mean[a] += w[r] * F[r, a]
     if arm > 0.0:  # the linear part passes through both ends of an axis: the residual is their mean's distance from the centre
         first = k % 2
@@ -98,8 +111,7 @@ def regress(F, xi, w, arm, about_first, excess, mean, slope, spread):
 @helper(_nrt=False)
 def project(F, xi, w, about_first, mean, slope, spread):
     """The slope and residuals of `regress` at any points."""
-    k, m = F.shape
-    n = xi.shape[1]
+    (k, m), n = F.shape, xi.shape[1]
     for a in range(m):
         for j in range(n):
             total = 0.0
@@ -138,10 +150,9 @@ def copy(source, target):
 
 @helper
 def finite(matrix):
-    for i in range(matrix.shape[0]):
-        for j in range(matrix.shape[1]):
-            if not abs(matrix[i, j]) <= 1.7e308:
-                return False
+    for value in matrix.flat:
+        if not abs(value) <= 1.7e308:
+            return False
     return True
 
 
@@ -269,9 +280,7 @@ def sigma_filter(U, condition, propagate, values_f, values_g, f, g, xi, w, arm, 
             return t, 1, share
         regress(F, xi, w, arm, about_first, excess, x, slope[:n], Qt[k])
         divided(slope[:n], chol, A)
-        for i in range(n):
-            for j in range(n):
-                AT[k, j, i] = A[i, j]
+        copy(A.T, AT[k])
         if n > HANDFUL:
             share = min(share, propagate(AT[k], Pf[k], Qt[k], work, root, P))
             continue
