@@ -121,10 +121,11 @@ def standardised(e: np.ndarray, cov: np.ndarray, seen: np.ndarray) -> np.ndarray
         try:
             out[t, rows] = np.linalg.solve(np.linalg.cholesky(block), e[t, rows])
         except np.linalg.LinAlgError:
-            values, vectors = np.linalg.eigh(block)
+            unit = np.sqrt(np.where(np.diag(block) > 0, np.diag(block), 1.0))
+            values, vectors = np.linalg.eigh(block / np.outer(unit, unit))
             keep = values > 1e-12 * values[-1]
             part = np.zeros(len(rows))
-            part[keep] = (vectors.T @ e[t, rows])[keep] / np.sqrt(values[keep])
+            part[keep] = (vectors.T @ (e[t, rows] / unit))[keep] / np.sqrt(values[keep])
             out[t, rows] = part
     return out
 

@@ -87,17 +87,21 @@ def symmetric(P: np.ndarray) -> np.ndarray:
 
 
 def decorrelated(R: np.ndarray, *rows: np.ndarray) -> tuple[np.ndarray, ...]:
-    """R = L D L' with unit lower-triangular L: returns D (p,) and L^-1 applied to each of `rows` (p, ...)."""
-    D, rows = R.copy(), tuple(np.array(r, dtype=float) for r in rows)
+    """R = L D L' with unit lower-triangular L: returns D (p,) and L^-1 applied to each of `rows` (p, ...).
+
+    D[j] is zero where rounding of the variances that it combines could have made it.
+    """
+    D, unit, deviation = R.copy(), np.eye(len(R)), np.sqrt(np.diag(R))
+    rows = (unit, *(np.array(r, dtype=float) for r in rows))
     for j in range(len(R)):
-        if D[j, j] <= 8 * EPS * R[j, j]:
+        if D[j, j] <= 8 * EPS * (np.abs(unit[j]) @ deviation) ** 2:
             D[j:, j] = D[j, j:] = 0.0
             continue
         factor = D[j + 1 :, j] / D[j, j]
         D[j + 1 :, j + 1 :] -= np.outer(factor, D[j, j + 1 :])
         for r in rows:
             r[j + 1 :] -= np.multiply.outer(factor, r[j])
-    return np.maximum(np.diag(D), 0.0), *rows
+    return np.maximum(np.diag(D), 0.0), *rows[1:]
 
 
 def run_prefix(arrays: LinearArrays, stretch: Stretch, X: np.ndarray) -> Prefix:

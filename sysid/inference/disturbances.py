@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.data import Data
+from ..linear.covariances import covariance_inverse
 from ..models.process import Process
 from .diffuse import moved
 from .linear_arrays import linear_arrays, scheduled
@@ -63,7 +64,4 @@ def _inverse(P: np.ndarray, X: np.ndarray) -> np.ndarray:
         U, s, _ = np.linalg.svd(X)
         N = U[:, (s > 64 * n * np.finfo(float).eps * s[0]).sum() :]
         return N @ _inverse(N.T @ P @ N, np.zeros((N.shape[1], 0))) @ N.T
-    scale = np.sqrt(np.diag(P))
-    unit = np.where(scale > 0, scale, 1.0)
-    both = np.outer(unit, unit)
-    return np.linalg.pinv(P / both, rcond=16 * n * np.finfo(float).eps, hermitian=True) / both
+    return covariance_inverse(P)

@@ -13,6 +13,7 @@ import numpy as np
 from .. import _check
 from ..core.data import Data
 from ..core.status import Status
+from ..linear.covariances import covariance_inverse
 from ..models.ltv import LTV
 from ..models.process import Process
 from ..models.protocol import Functions
@@ -80,7 +81,8 @@ class _Cost:
 
     def __init__(self, process: Process, data: Data, fun: Functions, u: np.ndarray):
         self.fun, self.u, self.dt, self.y, self.law = fun, u, float(process.model.dt), data.y, process.initial
-        self.Q, self.R, self.P = (np.linalg.pinv(M, rcond=1e-12, hermitian=True) for M in (process.Q, process.R, self.law.cov))
+        self.Q, self.P = covariance_inverse(process.Q), covariance_inverse(self.law.cov)
+        self.R = _measured_inverse(process.R, ~np.isnan(data.y))
 
     def __call__(self, x: np.ndarray) -> float:
         fun, T = self.fun, len(x)
@@ -93,4 +95,12 @@ class _Cost:
         for noise, inverse in ((w, self.Q), (v, self.R)):
             total += (noise @ inverse * noise).sum() if inverse.ndim == 2 else np.einsum("ti,tij,tj", noise, inverse[: len(noise)], noise)
         return float(total)  # [ESN-SSM, Eq. 80]
+
+
+def _measured_inverse(R: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Inverse covariances (p, p) or (T, p, p) of the outputs seen (T, p), zero elsewhere."""
+    if R.ndim == 2 and seen.all():
+        return covariance_inverse(R)
+    both = seen[:, :, None] & seen[:, None, :]
+    return covariance_inverse(np.where(both, R if R.ndim == 2 else R[: len(seen)], 0.0))
 

@@ -28,6 +28,7 @@ from .square_root import square_root_pass
 from .trace import Stretch, Trace
 
 FORMS = ("auto", "covariance", "sequential", "sqrt", "information")
+AMPLE = 1e-3  # where more than this share is left of every variance, no more than three digits are lost
 LOSS = 1e-6  # below this share of what it was summed from, a variance has lost too many digits for the covariance form
 
 
@@ -148,5 +149,17 @@ def _passes(arrays: LinearArrays, stretch: Stretch, seen: np.ndarray, sequential
         place = slice(s * T, s * T + slots[s])
         traces.append(Trace(xp[of], xf[of], None if yp is None else yp[of], Pp[place] if store == "all" else None,
                             Pf[place] if store == "all" else None, index[s] - s * T if s else index[0], arrays.AT, arrays.Q,
-                            arrays.C, arrays.R, log_density[of], mean[of], P[s], float(share[s]), form))  # fmt: skip
+                            arrays.C, arrays.R, log_density[of], mean[of], P[s],
+                            share_of_means(float(share[s]), const[index[s]] - log_density[of]), form))  # fmt: skip
     return traces
+
+
+def share_of_means(share: float, half_squares: np.ndarray) -> float:
+    """The share left of a variance, less where innovations are many deviations |W e| long: a gain's error counts as often.
+
+    half_squares: (S, T) of |W e|^2 / 2, infinite where a measurement is impossible.
+    """
+    if share <= 0 or share > AMPLE:
+        return share
+    longest = np.max(half_squares, initial=0.5, where=np.isfinite(half_squares))
+    return share / float(np.sqrt(2.0 * longest))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..kernels._jit import as_float
+from ..linear.covariances import covariance_inverse
 from ..models.bilinear import Bilinear
 from ..models.process import Process
 
@@ -97,7 +98,7 @@ def decorrelate(arrays: LinearArrays, S: np.ndarray | None, y: np.ndarray) -> Li
     for k, pattern in enumerate(patterns):
         rows = np.flatnonzero(pattern)
         for r in range(len(arrays.R)) if len(arrays.R) > 1 else [0]:
-            G = S[:, rows] @ np.linalg.pinv(arrays.R[r][np.ix_(rows, rows)], rcond=1e-12, hermitian=True)
+            G = S[:, rows] @ covariance_inverse(arrays.R[r][np.ix_(rows, rows)])
             here = which == k if len(arrays.R) == 1 else (which == k) & (np.arange(steps) == r)
             gains[np.ix_(np.flatnonzero(here), np.arange(n), rows)] = G
     residual = np.where(seen, y - np.broadcast_to(arrays.by[0], (T, p)), 0.0)

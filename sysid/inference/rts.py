@@ -80,7 +80,7 @@ class RTS:
         Ps = np.empty((T, n, n))
         slots, share = smoothing.covariances(propagation.propagate.as_argument(), trace.AT, trace.Q, trace.Pp, trace.Pf, trace.index,
                                              trace.Pf[trace.index[-1]], GT, Ps, place, P)  # fmt: skip
-        if share < LOSS and "square root" in trace.extra:
+        if share * trace.share < LOSS and "square root" in trace.extra:  # what the filter lost, the smoother divides once more
             return self.backward(trace.extra["square root"]())
         x = np.empty_like(trace.xf)
         smoothing.means(GT, trace.index, trace.xf, trace.xp, np.ascontiguousarray(trace.xf[:, -1]), x)

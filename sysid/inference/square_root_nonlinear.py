@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels import conditioning, square_root_extended, square_root_sigma
 from ..kernels._jit import as_float
+from ..linear.covariances import covariance_inverse
 from ..models.process import Process
 from .linear_arrays import scheduled
 from .square_root import steps, unit_free_factor
@@ -36,7 +37,7 @@ def missing_noise(R: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarr
             continue
         for group in [here] if len(R) == 1 else [[t] for t in here]:
             V = R[0 if len(R) == 1 else group[0]]
-            gain = V[np.ix_(m, o)] @ np.linalg.pinv(V[np.ix_(o, o)], rcond=1e-14, hermitian=True)
+            gain = V[np.ix_(m, o)] @ covariance_inverse(V[np.ix_(o, o)])
             rest = V[np.ix_(m, m)] - gain @ V[np.ix_(o, m)]
             B[np.ix_(group, m, o)] = gain
             F[np.ix_(group, m, m)] = unit_free_factor((rest + rest.T)[None] / 2)[0]
@@ -66,6 +67,13 @@ class _Arrays:
         self.Pp, self.Pf, self.Lf, self.turn, self.AL, self.E, self.A = (np.empty((k, n, n)) for _ in range(7))
         self.zeta = np.empty((k, n))
 
+    def _state_matrices(self) -> np.ndarray:
+        """A (k, n, n) with A L(t|t) = AL, in units of the states' deviations."""
+        d = np.sqrt((self.Lf**2).sum(2))
+        unit = np.where(d > 0, d, 1.0)
+        rcond = 16 * d.shape[1] * np.finfo(float).eps
+        return self.AL @ np.linalg.pinv(self.Lf / unit[:, :, None], rcond=rcond) / unit[:, None, :]
+
     def trace(self, form: str, A: np.ndarray | None) -> Trace:
         """The run as smoothers and results read it."""
         keep = self.stretch.store == "all"
@@ -73,7 +81,7 @@ class _Arrays:
         extra: dict[str, Any] = {}
         if keep:
             extra = {"Lf": self.Lf, "AL": self.AL, "E": self.E, "turn": self.turn, "zeta": self.zeta[None], "S": self.S}
-            A = self.AL @ np.linalg.pinv(self.Lf) if A is None else A
+            A = self._state_matrices() if A is None else A
         AT = as_float(np.zeros((1, n, n)) if A is None else A.swapaxes(1, 2))
         P = self.L @ self.L.T
         return Trace(self.Xp[None], self.Xf[None], self.Yp[None], self.Pp if keep else None, self.Pf if keep else None, np.arange(T), AT,

@@ -396,8 +396,8 @@ def careful(P, C, R, seen, K, W, out, M, S, T, V, root, info):
     if regular and left > AMPLE:
         share = plain(P, V, out)
         if share > 0.0:
-            return min(left, share)
-    return min(left, joseph(P, K, C, R, seen, M, T, V, out))
+            return left * share  # the error of an innovation's variance is divided once more
+    return left * joseph(P, K, C, R, seen, M, T, V, out)
 
 
 @kernel(mat, mat, mat, mask_row, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_mat, out_vec,

@@ -75,15 +75,20 @@ def lengths(L, out):
 
 @helper
 def decorrelate(R, seen, D, unit, work):
-    """R = U D U' with unit lower-triangular U over the rows seen: the diagonal of D, and unit = U^-1."""
+    """R = U D U' with unit lower-triangular U over the rows seen: the diagonal of D, and unit = U^-1.
+
+    D[j] is the variance of the combination unit[j] of the outputs: zero where rounding of theirs could have made it.
+    """
     p = len(seen)
     for i in range(p):
         for j in range(p):
             work[i, j] = R[i, j] if seen[i] and seen[j] else 0.0
             unit[i, j] = 1.0 if i == j and seen[i] else 0.0
     for j in range(p):
-        D[j] = max(work[j, j], 0.0)
-        if not work[j, j] > 8.0 * EPS * R[j, j]:
+        D[j], gross = max(work[j, j], 0.0), 0.0
+        for k in range(j + 1):
+            gross += abs(unit[j, k]) * np.sqrt(R[k, k])
+        if not work[j, j] > 8.0 * EPS * gross * gross:
             D[j] = 0.0
             continue
         for i in range(j + 1, p):
@@ -109,6 +114,23 @@ def seen_along(c, L, phi):
             phi[k] = 0.0
         total += phi[k] * phi[k]
     return total
+
+
+@helper
+def project(M, phi, s):
+    """M <- M (I - phi phi' / s), s = phi'phi, as a reflection of phi to one axis, whose column goes: the rank falls by one, exactly."""
+    q = 0
+    for k in range(M.shape[1]):
+        q = k if abs(phi[k]) > abs(phi[q]) else q
+    head = phi[q] + np.copysign(np.sqrt(s), phi[q])
+    for i in range(M.shape[0]):
+        along = M[i, q] * head
+        for k in range(M.shape[1]):
+            along += M[i, k] * phi[k] if k != q else 0.0
+        along /= np.sqrt(s) * abs(head)
+        for k in range(M.shape[1]):
+            M[i, k] -= along * phi[k]
+        M[i, q] = 0.0
 
 
 @kernel(out_mat, mat, mat, mask_row, *[out_mat] * 6, out_vec, returns=flag)
@@ -156,18 +178,19 @@ def update(L, C, R, seen, K, W, kappa, turn, unit, work, info):
             for k in range(n):
                 gain[i] += L[i, k] * phi[k]
         for i in range(n):
-            for k in range(n):
-                L[i, k] -= gain[i] / (s * (1.0 + np.sqrt(D[j] / s))) * phi[k]
-            for k in range(p):
-                K[i, k] += gain[i] / s * w[k]
-        for i in range(n):
             total = 0.0
             for k in range(n):
                 total += turn[i, k] * phi[k]
             for k in range(p):
+                K[i, k] += gain[i] / s * w[k]
                 kappa[i, k] += total / s * w[k]
-            for k in range(n):
-                turn[i, k] -= total / (s * (1.0 + np.sqrt(D[j] / s))) * phi[k]
+            share = 1.0 / (s * (1.0 + np.sqrt(D[j] / s)))
+            for k in range(n if D[j] > 0.0 else 0):
+                L[i, k] -= gain[i] * share * phi[k]
+                turn[i, k] -= total * share * phi[k]
+        if D[j] == 0.0:
+            project(L, phi, s)
+            project(turn, phi, s)
         log_det += np.log(s)
         for k in range(p):
             W[j, k] = w[k] / np.sqrt(s)

@@ -29,9 +29,9 @@ def eliminate(j, S, M, W):
 
 
 @helper
-def cleared(P, out, share):
+def cleared(P, out):
     """Zero the variances that vanished; the smallest share left of any other."""
-    n = P.shape[0]
+    n, share = P.shape[0], 1.0
     for i in range(n):
         if not out[i, i] > 1e-280:
             for k in range(n):
@@ -65,7 +65,10 @@ def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
     for j in range(p):
         if not seen[j]:
             continue
-        r = S[j, j] if S[j, j] > 8.0 * EPS * R[j, j] else 0.0
+        gross = 0.0
+        for k in range(j + 1):
+            gross += abs(W[j, k]) * np.sqrt(R[k, k])
+        r = S[j, j] if S[j, j] > 8.0 * EPS * gross * gross else 0.0
         if r > 0.0:
             share = min(share, r / R[j, j])
             eliminate(j, S, M, W)
@@ -106,4 +109,4 @@ def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
         for k in range(p):
             W[j, k] /= np.sqrt(s)
     info[0], info[1] = p, -0.5 * (count * LOG_2PI + log_det)
-    return -1.0 if skipped > 0 else cleared(P, out, share)
+    return -1.0 if skipped > 0 else share * cleared(P, out)  # an error of a gain is divided once more
