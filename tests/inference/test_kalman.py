@@ -149,3 +149,20 @@ def test_bands_come_in_original_units():
     plain = sysid.filter(process, sysid.Data(data.y)).interval(0.9)
     np.testing.assert_allclose(low, np.exp(plain[0]))
     np.testing.assert_allclose(high, np.exp(plain[1]))
+
+
+@pytest.mark.parametrize("small", [1.0, 1e-7, 1e-9])
+def test_correlated_noises_whatever_the_units_of_the_sensors(small):
+    """A sensor in volts beside one in nanovolts, both noises correlated with the state's, against the dense joint law."""
+    rng = np.random.default_rng(0)
+    unit, joint = np.diag([1.0, small]), rng.standard_normal((4, 4))
+    joint = joint @ joint.T
+    A, C, Q, S, R = np.array([[0.9, 0.2], [0.0, 0.7]]), unit, joint[:2, :2], joint[:2, 2:] @ unit, unit @ joint[2:, 2:] @ unit
+    y = rng.standard_normal((6, 2)) @ unit
+    y[2, 1] = y[4, 0] = np.nan
+    s = sysid.smooth(sysid.Process(sysid.LTI(A, None, C), Q=Q, R=R, S=S, initial=sysid.Gaussian(np.zeros(2), np.eye(2))), sysid.Data(y))
+    none = np.zeros((6, 2))
+    mean, cov, log_p = dense_posterior(A, C, Q, R, none, none, y, np.zeros(2), np.eye(2), S)
+    np.testing.assert_allclose(s.smoothed.mean, mean, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(s.smoothed.cov, [cov[t, :, t] for t in range(6)], rtol=1e-9, atol=1e-12)
+    assert s.log_likelihood == pytest.approx(log_p, rel=1e-10)

@@ -48,6 +48,31 @@ def test_a_covariance_singular_to_rounding_is_read_as_singular(seed):
     assert fifty_digits(process, data).gap(sysid.smooth(process, data)) < 1e-8
 
 
+@pytest.mark.parametrize("seed", [474, 2713, 3685])
+def test_errors_multiply_along_gains_long_innovations_and_the_smoother(seed):
+    """474: innovations 1,238 deviations long move the mean by as many times a gain's error. 2713: what the filter lost the
+    smoother divided once more, to a variance of the wrong sign. 3685: an innovation's variance and the state's both small."""
+    wrong, worst, _ = audit(seed)
+    assert not wrong and (worst or 0.0) < 1e-7
+
+
+def test_a_deterministic_system_is_known_after_n_noise_free_outputs():
+    """Four states on scales from 1 to 1e-6, no noise anywhere: each output takes one from the rank, and nothing is left of four."""
+    process, data = hard_problem(11264, n_max=5, p_max=4, T_max=40)
+    done = np.cumsum(~data.missing[:, 0]) >= 4
+    f = sysid.filter(process, data, sysid.Kalman("sqrt"))
+    assert not f.filtered.cov[done].any() and f.filtered.cov[~done].any(axis=(1, 2)).all()
+    assert abs(f.log_likelihood) < 100  # what a state known to rounding left was once taken for a variance: -5e104
+
+
+def test_noise_that_elimination_makes_is_not_taken_for_a_variance():
+    """R of rank two whose first two outputs are nearly the same: their elimination multiplies the last bit of the third."""
+    process, data = hard_problem(11801, n_max=5, p_max=4, T_max=40)
+    exact = fifty_digits(process, data)
+    for form in ("auto", "sqrt", "sequential"):
+        assert exact.gap(sysid.smooth(process, data, sysid.Kalman(form))) < 1e-8
+
+
 class fifty_digits:
     """The 50-digit answer to one problem."""
 
