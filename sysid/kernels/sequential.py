@@ -29,6 +29,15 @@ def eliminate(j, S, M, W):
 
 
 @helper
+def own_noise(j, S, R, W):
+    """The variance of the combination W[j] of noises, zero where rounding of theirs could have made it."""
+    gross = 0.0
+    for k in range(j + 1):
+        gross += abs(W[j, k]) * np.sqrt(R[k, k])
+    return S[j, j] if S[j, j] > 8.0 * EPS * gross * gross else 0.0
+
+
+@helper
 def cleared(P, out):
     """Zero the variances that vanished; the smallest share left of any other."""
     n, share = P.shape[0], 1.0
@@ -65,10 +74,7 @@ def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
     for j in range(p):
         if not seen[j]:
             continue
-        gross = 0.0
-        for k in range(j + 1):
-            gross += abs(W[j, k]) * np.sqrt(R[k, k])
-        r = S[j, j] if S[j, j] > 8.0 * EPS * gross * gross else 0.0
+        r = own_noise(j, S, R, W)
         if r > 0.0:
             share = min(share, r / R[j, j])
             eliminate(j, S, M, W)
