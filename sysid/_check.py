@@ -19,6 +19,8 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
         value = np.ma.filled(value.astype(np.float64), np.nan) if value.dtype.kind in "biuf" else value
     if hasattr(value, "tocsr") and hasattr(value, "toarray"):
         raise TypeError(f"{call}: expected {name} as an array; received a sparse one. Did you mean .toarray()?")
+    if hasattr(value, "n_steps") and hasattr(value, "y"):
+        raise TypeError(f"{call}: expected {name} as an array; received {type(value).__name__}. Did you mean data.u, or data.y?")
     try:
         raw = np.asarray(value)
     except ValueError as error:
@@ -50,6 +52,17 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
             f"{call}: expected {name} without NaN; received NaN at index {where}. Only outputs y may be missing."
         )
     return array
+
+
+def instead(thing: Any, wanted: str) -> str:
+    """What was probably meant where a fit, a process or a model was given for a `wanted` "model" or "process"; else nothing."""
+    if hasattr(thing, "model") and hasattr(thing, "status"):
+        if wanted == "process" and thing.process is None:
+            return " This fit estimates no noise: wrap its model, sysid.Process(fit.model, Q=..., R=...)."
+        return f" Of a fit, pass fit.{wanted}."
+    if wanted == "model" and hasattr(thing, "model") and hasattr(thing, "initial"):
+        return " Of a process, pass process.model."
+    return " Add its noise: sysid.Process(model, Q=..., R=...)." if wanted == "process" and hasattr(thing, "n_states") else ""
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from ..models.bilinear import Bilinear
 from ..models.continuous_esn import ContinuousESN
 from ..models.deep_esn import DeepESN
@@ -36,7 +37,7 @@ FLOOR_LIMIT = 300                                         # beyond it the search
 @singledispatch
 def default_method(model: Any) -> Any:
     """The method that certify takes for a model's type; a higher layer registers its own."""
-    raise TypeError(f"certify: expected a model such as ESN, LTI, LTV or Bilinear; received {type(model).__name__}.")
+    raise TypeError(f"certify: expected a model such as ESN, LTI, LTV or Bilinear; received {type(model).__name__}." + _check.instead(model, "model"))
 
 
 @default_method.register(ESN)

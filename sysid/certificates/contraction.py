@@ -181,7 +181,7 @@ def words(model: Any) -> str:
         return "driven map: measured outputs are fed back (the free-running model is esn.closed_loop())"
     if hasattr(model, "interval"):
         return f"random-feature map while every preactivation stays within +-{model.interval:g}, any input"
-    return "driven map, any input"
+    return "driven map, any input" if getattr(model, "n_inputs", 1) else "autonomous map, which has no inputs"
 
 
 def reason(rate: float, verified: bool) -> str:

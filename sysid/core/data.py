@@ -12,7 +12,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from .csv import Layout, even_interval, read_columns
-from .scaling import Composed, Scaling
+from .scaling import Composed, Scaling, WayBack
 from .signals import columns_of, decimated, listed, moments, names_of, signal, without_trend
 
 
@@ -210,7 +210,8 @@ class Data(Shown):
     def map(self, forward: Callable, inverse: Callable) -> Data:
         """Transform the outputs, y -> forward(y), remembering the monotone way back.
 
-        Models then live on the new scale; intervals, errors and figures come in original units.
+        Models then live on the new scale; intervals, errors and figures come in original units. What lies outside the
+        range of forward, such as a negative square root, comes back as the end of that range.
         Raises ValueError where forward is not finite on the data or inverse does not undo it to 1e-6.
         """
         seen = ~np.isnan(self.y)
@@ -226,7 +227,10 @@ class Data(Shown):
             raise ValueError(
                 "Data.map: expected inverse(forward(y)) = y; received a map that does not return to the data."
             )
-        return replace(self, y=mapped, inverse=inverse if self.inverse is None else Composed(self.inverse, inverse))
+        flat = mapped.reshape(-1, mapped.shape[-1])
+        inside = np.array([next(iter(channel[~np.isnan(channel)]), 0.0) for channel in flat.T])
+        way = WayBack(forward, inverse, inside, moments(mapped)[1])
+        return replace(self, y=mapped, inverse=way if self.inverse is None else Composed(self.inverse, way))
 
     def summary(self) -> dict[str, Any]:
         out: dict[str, Any] = {

@@ -39,6 +39,41 @@ class Scaling:
         return np.asarray(u) * self.u_scale + self.u_mean
 
 
+@dataclass(frozen=True, eq=False)
+class WayBack:
+    """The way back of `Data.map`, y -> inverse(y), where forward reaches y, and the end of its range where it does not.
+
+    A band on the scale of square roots may reach below zero; its square would rise again, and the band would lie above
+    what it should hold. inside: (p,) values that forward reaches. scale: (p,) their spread.
+    """
+
+    forward: Callable
+    inverse: Callable
+    inside: np.ndarray
+    scale: np.ndarray
+
+    def __call__(self, y: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            y = np.asarray(y, dtype=float)
+            beyond = ~(self._reached(y) | np.isnan(y))
+            if beyond.any():
+                y = np.where(beyond, self._end(np.clip(y, self.inside - 1e6 * self.scale, self.inside + 1e6 * self.scale)), y)
+            return np.asarray(self.inverse(y), dtype=float)
+
+    def _reached(self, y: np.ndarray) -> np.ndarray:
+        again = np.asarray(self.forward(np.asarray(self.inverse(y), dtype=float)), dtype=float)
+        return (again == y) | (np.isfinite(y) & (np.abs(again - y) <= 1e-6 * (np.abs(y) + self.scale)))
+
+    def _end(self, y: np.ndarray) -> np.ndarray:
+        """The last value towards y that forward reaches, by bisection."""
+        near, far = np.broadcast_to(self.inside, y.shape), y
+        for _ in range(60):
+            middle = (near + far) / 2
+            reached = self._reached(middle)
+            near, far = np.where(reached, middle, near), np.where(reached, far, middle)
+        return near
+
+
 @dataclass(frozen=True)
 class Composed:
     """y -> outer(inner(y)), the way back through two maps."""

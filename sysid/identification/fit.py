@@ -46,6 +46,8 @@ class Fit(Shown):
         out: dict[str, Any] = {"model": _one_line(self.model), "converged": self.converged, "status": self.status.reason}
         if self.status.iterations:
             out["iterations"] = self.status.iterations
+        if len(self.history.get("ridge", ())) > 1:
+            out["ridge, the best"] = float(self.history["ridge"][np.argmin(self.history["loss"])])
         if self.log_likelihood is not None:
             out["log likelihood"] = self.log_likelihood
         for i, note in enumerate(self.notes):
@@ -53,7 +55,7 @@ class Fit(Shown):
         return out
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw what the iterations reached (log likelihood or loss against iteration); return the axes."""
+        """Draw what the iterations reached (log likelihood or loss), or the loss of each ridge; return the axes."""
         from .. import plot
         name = next((k for k in ("log_likelihood", "loss") if k in self.history), None)
         if name is None:
@@ -61,6 +63,10 @@ class Fit(Shown):
                              "sysid.validate(fit.process, data).plot() shows the fit itself.")
         ax = plot.axes(ax)
         values = np.asarray(self.history[name])
+        if len(self.history.get("ridge", ())) == len(values):
+            ax.semilogx(self.history["ridge"], values, "o-", color=plot.COLOURS["model"], markersize=4, linewidth=1.2)
+            ax.set(xlabel="ridge", ylabel="loss")
+            return ax
         ax.plot(np.arange(len(values)), values, color=plot.COLOURS["model"], linewidth=1.2)
         ax.set_xlabel("iteration")
         ax.set_ylabel(name.replace("_", " "))

@@ -41,6 +41,9 @@ class Band(Shown):
             plot.band(a, self.axis, self.low[at], self.high[at])
             a.plot(self.axis, self.mean[at], color=plot.COLOURS["model"], linewidth=1.2)
             a.set_ylabel(self.label)
+            a.set_xlabel("rad per unit of time" if self.label == "magnitude" else "time")
+            if self.label == "magnitude":
+                a.set(xscale="log", yscale="log")
         return grid[0] if len(grid) == 1 else grid
 
 
@@ -155,12 +158,7 @@ class Uncertainty(Shown):
     def plot(self, ax: Any = None, omega: Any = None) -> Any:
         """Draw the magnitude response with its band on logarithmic axes; return the axes."""
         omega = np.geomspace(1e-3, np.pi, 200) / self.model.dt if omega is None else omega
-        axes = self.frequency_response(omega).plot(ax)
-        for a in np.atleast_1d(axes).reshape(-1):
-            a.set_xscale("log")
-            a.set_yscale("log")
-            a.set_xlabel("rad per unit of time")
-        return axes
+        return self.frequency_response(omega).plot(ax)
 
 
 def _quantile(level: float) -> float:

@@ -85,6 +85,8 @@ def consistency(filtered: Filtered, states: Any = None, *, level: float = 0.95, 
     """
     from scipy.special import chdtrc, ndtri
 
+    if not isinstance(filtered, Filtered):
+        raise TypeError(f"consistency: expected the result of sysid.filter(process, data); received {type(filtered).__name__}.")
     if filtered.data.is_batch:
         raise ValueError("consistency: expected one sequence; received a batch. Call it for each of them.")
     if not 0 < level < 1:

@@ -54,14 +54,15 @@ def filter(process: Process, data: Data | list[Data], method: Any = None, *, sto
     return wrap(process, data, method, run(process, data, method, store))
 
 
-def chosen_method(process: Process, method: Any) -> Any:
+def chosen_method(process: Process, method: Any, call: str = "filter") -> Any:
     """The method given, or the default of the process's model."""
     if not isinstance(process, Process):
-        raise TypeError(f"filter: expected sysid.Process(model, Q=..., R=..., initial=...); received {type(process).__name__}.")
+        raise TypeError(f"{call}: expected sysid.Process(model, Q=..., R=..., initial=...); received {type(process).__name__}."
+                        + _check.instead(process, "process"))  # fmt: skip
     if method is None:
         return default_method(process.model)
     if isinstance(method, type) or not hasattr(method, "trace"):
-        raise TypeError(f"filter: expected a method such as sysid.Kalman() or sysid.UnscentedKalman(); received {method!r}.")
+        raise TypeError(f"{call}: expected a method such as sysid.Kalman() or sysid.UnscentedKalman(); received {method!r}.")
     return method
 
 

@@ -42,7 +42,7 @@ def forecast(process: Any, data: Data, horizon: int, u: Any = None, method: Any 
         process = Process(process, Q=np.zeros((n, n)), R=np.zeros((p, p)), initial=still)
         if hasattr(process.model, "with_readout") and method is None and n_samples is None:
             return _run_on(process, data, horizon, u)
-    method = chosen_method(process, method)
+    method = chosen_method(process, method, "forecast")
     past = filter(process, data, method, store="last")
     S = len(data.y) if data.is_batch else 1
     inputs = _future(process, u, horizon, S, data.is_batch)

@@ -85,7 +85,8 @@ class Banded(Shown):
         for i in range(p):
             a = grid[min(i, len(grid) - 1)]
             a.plot(self.data.time, self.data.original[first][:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
-            a.plot(self.time, self.median[first][:, i], color=plot.COLOURS["model"], linewidth=1.2)
+            known = np.isfinite(low[first][:, i]) & np.isfinite(high[first][:, i])  # not before a diffuse start is resolved
+            a.plot(self.time, np.where(known, self.median[first][:, i], np.nan), color=plot.COLOURS["model"], linewidth=1.2)
             plot.band(a, self.time, low[first][:, i], high[first][:, i], label=f"{100 * level:g} %")
             a.set_ylabel((self.data.output_names or ["y"] * p)[i])
         grid[-1].set_xlabel("time")

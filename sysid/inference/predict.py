@@ -13,7 +13,7 @@ from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
 from ..models.process import Process
-from .filter import filter
+from .filter import chosen_method, filter
 from .linear_arrays import linear_arrays
 from .means import outputs
 
@@ -30,7 +30,7 @@ def predict(process: Process, data: Data | list[Data], steps: int = 1, method: A
     if isinstance(data, list):
         return [predict(process, d, steps, method) for d in data]
     steps = _check.count(steps, "steps", "predict")
-    past = filter(process, data, method, store="mean")
+    past = filter(process, data, chosen_method(process, method, "predict"), store="mean")
     if steps == 1:
         return past.y_mean
     if not data.is_batch:

@@ -261,6 +261,11 @@ class Forecast(Banded):
 
     def summary(self) -> dict[str, Any]:
         low, high = self.interval()
+        if self.samples is None and not np.any(self.cov):
+            shown = self.data.to_original(self.mean)
+            return {"horizon": self.mean.shape[-2], "outputs": self.mean.shape[-1], "first": shown[..., 0, :].ravel(),
+                    "last": shown[..., -1, :].ravel(), "bands": "none: the model has no noise; forecast a Process for bands",
+                    **({} if self.diverged is None else {"diverged at step": self.diverged})}  # fmt: skip
         return {"horizon": self.mean.shape[-2], "outputs": self.mean.shape[-1],
                 "first, 95 %": [low[..., 0, :].ravel(), high[..., 0, :].ravel()],
                 "last, 95 %": [low[..., -1, :].ravel(), high[..., -1, :].ravel()],

@@ -84,7 +84,8 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
         raise ValueError("simulate(Process): expected rng=numpy.random.default_rng(seed) to sample a path; received none. "
                          "For the path without noise pass process.model.")  # fmt: skip
     if not isinstance(model, Model):
-        raise TypeError(f"simulate: expected a model such as LTI, Nonlinear or ESN; received {type(model).__name__}.")
+        raise TypeError(f"simulate: expected a model such as LTI, Nonlinear or ESN; received {type(model).__name__}."
+                        + _check.instead(model, "model"))  # fmt: skip
     if model.dt is None:
         raise ValueError("simulate: expected a discrete-time model; received dt=None (continuous time). "
                          "Sample it first: sysid.discretize(model, dt).")  # fmt: skip

@@ -29,9 +29,9 @@ def smooth(process: Process, data: Data | list[Data], method: Any = None) -> Any
     if isinstance(data, list):
         return [smooth(process, d, method) for d in data]
     if method is not None and not (hasattr(method, "backward") or hasattr(method, "refine")):
-        method = RTS(chosen_method(process, method))
+        method = RTS(chosen_method(process, method, "smooth"))
     method = method or RTS()
-    forward = chosen_method(process, method.filtering)
+    forward = chosen_method(process, method.filtering, "smooth")
     traces = run(process, data, forward, "all")
     passes = [method.backward(t) for t in traces] if hasattr(method, "backward") else _refined(process, data, method, traces)
     x = np.concatenate([b.x for b in passes])

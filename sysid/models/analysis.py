@@ -23,9 +23,9 @@ def require_lti(model: Any, call: str) -> LTI:
     if isinstance(model, LTI):
         return model
     name = type(model).__name__
-    cure = {"Process": "Pass process.model.", "Bilinear": "Its linear part is model.linear.",
+    cure = {"Bilinear": "Its linear part is model.linear.",
             "LTV": "model.at(t) is the frozen model of one step."}.get(name, "Linearise it: sysid.linearize(model, x, u).")
-    raise TypeError(f"{call}: expected an LTI model; received {name}. {cure}")
+    raise TypeError(f"{call}: expected an LTI model; received {name}.{_check.instead(model, 'model') or ' ' + cure}")
 
 
 def controllability_gramian(model: LTI | Bilinear, horizon: float | None = None) -> np.ndarray:

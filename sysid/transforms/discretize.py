@@ -51,7 +51,7 @@ def sampled(model: Any, dt: float, method: str | None, **options: Any) -> Any:
     own = getattr(model, "discretize", None)
     if own is None:
         raise TypeError(f"discretize: expected an LTI, Process, Bilinear or Nonlinear model, or one with a way of its own; "
-                        f"received {type(model).__name__}.")  # fmt: skip
+                        f"received {type(model).__name__}." + _check.instead(model, "model"))  # fmt: skip
     return own(dt, *(() if method is None else (method,)), **options)
 
 

@@ -30,8 +30,8 @@ def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None,
     Along a trajectory, spectral radii below 1 prove nothing: x+ = A[t] x may diverge all the same.
     """
     if not isinstance(model, Model):
-        raise TypeError(f"linearize: expected a model such as ESN or Nonlinear; received {type(model).__name__}. "
-                        "Of a process, pass process.model.")  # fmt: skip
+        raise TypeError(f"linearize: expected a model such as ESN or Nonlinear; received {type(model).__name__}."
+                        + _check.instead(model, "model"))  # fmt: skip
     if x is None:
         if np.ndim(u) > 1:
             raise ValueError("linearize: expected x (T, n) with a trajectory of inputs u (T, m); received no x. "

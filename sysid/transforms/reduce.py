@@ -74,8 +74,8 @@ def reduce(model: LTI | Bilinear, n_states: int | None = None, *, method: str = 
         raise ValueError("reduce: expected either n_states or max_error; received "
                          + ("neither." if n_states is None else "both."))  # fmt: skip
     if not isinstance(model, LTI | Bilinear):
-        raise TypeError(f"reduce: expected an LTI or Bilinear model; received {type(model).__name__}. "
-                        "Linearise it: sysid.linearize(model, x, u).")  # fmt: skip
+        raise TypeError(f"reduce: expected an LTI or Bilinear model; received {type(model).__name__}."
+                        + (_check.instead(model, "model") or " Linearise it: sysid.linearize(model, x, u)."))  # fmt: skip
     if n_states is not None and _check.count(n_states, "n_states", "reduce", least=0) > model.n_states:
         raise ValueError(f"reduce: expected n_states <= {model.n_states}, the order of the model; received {n_states}.")
     if isinstance(model, Bilinear):

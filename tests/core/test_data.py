@@ -53,6 +53,24 @@ def test_map_remembers_the_way_back_also_through_standardize():
     np.testing.assert_allclose(scaled.original, data.original)
 
 
+def test_what_a_map_does_not_reach_comes_back_as_the_end_of_its_range(tmp_path):
+    data = sysid.Data(RNG.uniform(1, 9, (30, 2))).map(np.sqrt, inverse=np.square)
+    back = data.to_original(np.array([[-3.0, 2.0], [-0.1, -np.inf], [np.nan, np.inf]]))
+    np.testing.assert_allclose(back, [[0, 4], [0, 0], [np.nan, np.inf]], atol=1e-9)
+    twice = data.map(lambda y: 1 / y, inverse=lambda z: 1 / z)
+    np.testing.assert_allclose(twice.original, data.original)
+    np.testing.assert_allclose(sysid.Data([0.1, 0.5]).map(np.arctanh, inverse=np.tanh).to_original(np.array([[-40.0], [0.0]])), [[-1], [0]])
+    sysid.save(data, tmp_path / "mapped")
+    assert np.array_equal(sysid.load(tmp_path / "mapped").original, data.original)
+
+
+def test_bands_of_a_mapped_series_start_at_the_end_of_the_range():
+    data = sysid.Data([0.04, 0.09, 0.01, 0.16]).map(np.sqrt, inverse=np.square)
+    process = sysid.Process(sysid.LTI(1.0, None, 1.0), 0.0, 1.0, initial=sysid.Gaussian([0.2], 0.0))
+    low, high = sysid.forecast(process, data, 3).interval(0.95)
+    assert np.abs(low).max() < 1e-9 and (high > 4).all()
+
+
 def test_detrend_removes_exactly_the_polynomial():
     t = np.linspace(0, 1, 40)
     noise = RNG.standard_normal(40)
