@@ -23,6 +23,7 @@ from .polish import polish_rounds
 from .reduced import ReducedReservoir
 from .reservoir_fit import ReservoirFit, reservoir_fit
 from .scan import coarse_start, scanned
+from .stacks import restacked, written_out
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class ReservoirEM:
     covariance_rank: keep covariances on so many directions only (`reduced.py`), balanced at the start and once more at the end
     of a first fit; for large reservoirs of few outputs. The history is that of the second fit.
 
-    Valid for tanh, relu, sigmoid and identity reservoirs with diagonal Q and a readout of the state. One iteration costs
+    Valid for tanh, relu, sigmoid and identity reservoirs, and stacks of them (`DeepESN`: one leak a layer, one scale for all its
+    matrices), with diagonal Q and a readout of the state. One iteration costs
     O(T n^3) time, O(T (n^2 + n r^2)) at covariance_rank r; memory is O(T n) + 800 MB at most, O(T (n + r^2)).
     """
 
@@ -94,11 +96,17 @@ class ReservoirEM:
                 raise ValueError("ReservoirEM: expected e_step='extended' with covariance_rank; other smoothers keep all covariances.")
 
     def fit(self, data: Sequence[Data], start: Any) -> ReservoirFit:
-        """Estimate from sequences of any lengths, NaN in y missing; `start` is a Process around an ESN with a readout."""
+        """Estimate from sequences of any lengths, NaN in y missing; `start` is a Process around an ESN or a stack with a readout."""
+        flat, layers = written_out(start)
+        if layers is None:
+            return self._fit(data, start, self.leak_groups)
+        return restacked(self._fit(data, flat, layers if self.leak_groups is None else self.leak_groups), start.model)
+
+    def _fit(self, data: Sequence[Data], start: Any, leak_groups: Any) -> ReservoirFit:
         call = type(self).__name__
         target, p = objective(
             start, data, self.estimate, readout_prior=self.readout_prior, noise_floor=self.noise_floor, Q=self.Q, R=self.R,
-            leak_groups=self.leak_groups, contraction=self.contraction, call=call)
+            leak_groups=leak_groups, contraction=self.contraction, call=call)
         self._require(target, p, call)
         exact, climb, first = target, Climb(target), p
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)

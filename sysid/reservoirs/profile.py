@@ -15,6 +15,7 @@ from ..models.process import Process
 from .coordinates import LEAK_LOW
 from .hyperparameters import ReservoirEM
 from .reservoir_fit import ReservoirFit
+from .stacks import written_out
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -72,7 +73,7 @@ def profile_likelihood(data: Data | Iterable[Data], method: ReservoirEM, start: 
     Values of a scale multiply the start's matrix. Each costs a fit, warm-started from its neighbour.
     """
     records = experiments(data, "profile_likelihood")
-    base = start.process if isinstance(start, ReservoirFit) else start
+    base, _ = written_out(start.process if isinstance(start, ReservoirFit) else start)
     if name not in ("leak", "scale", "input_scale", "feedback_scale", "bias_scale"):
         raise ValueError(f"profile_likelihood: expected name as leak or one of the scales; received {name!r}.")
     grid = _check.vector(values, "values", "profile_likelihood")

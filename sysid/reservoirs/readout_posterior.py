@@ -21,22 +21,23 @@ from ..core.data import Data
 from ..inference.laws import Banded
 from ..models.process import Process
 from .forced import ForcedReservoir, Parameters
-from .sensitivity import output_sensitivities
+from .joint_posterior import JointPosterior
+from .stacks import written_out
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class OneStep(Banded):
-    """One-step predictions along data, with what the state, the readout and the noise each add to their variance.
+    """One-step predictions along data, with what the state, the estimated parameters and the noise each add to their variance.
 
     y_mean (T, p), y_cov (T, p, p): law of y[t] given the past; interval() and plot() show it in original units.
-    latent, readout (T, p): variances from the state and from the readout; the rest is noise.
+    latent, parameters (T, p): variances from the state, and from readout, leak and scales together; the rest is noise.
     """
 
     data: Data
     y_mean: np.ndarray
     covariance: np.ndarray = field(repr=False)
     latent: np.ndarray
-    readout: np.ndarray
+    parameters: np.ndarray
 
     @property
     def y_cov(self) -> np.ndarray:
@@ -46,7 +47,7 @@ class OneStep(Banded):
         total = np.diagonal(self.covariance, axis1=1, axis2=2)
         return {"steps": len(self.y_mean), "standard deviation, mean": np.sqrt(total).mean(0),
                 "share of the variance from the state": (self.latent / total).mean(0),
-                "share of the variance from the readout": (self.readout / total).mean(0)}
+                "share of the variance from parameters": (self.parameters / total).mean(0)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,11 +94,12 @@ class ReadoutPosterior(Shown):
                 "samples": self.samples, "noise factor": self.noise_factor}
 
 
-def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None) -> OneStep:
-    """Filter one sequence and add the readout's uncertainty to every one-step prediction. O(T n^2 p n)."""
+def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None, joint: JointPosterior | None = None) -> OneStep:
+    """Filter one sequence and add the parameters' uncertainty to every one-step prediction. O(T n^2 p n)."""
     if not isinstance(data, Data) or data.is_batch:
         raise TypeError(f"ReservoirFit.predict: expected one sequence as sysid.Data; received {type(data).__name__}"
                         f"{' with a batch' if isinstance(data, Data) else ''}. Take data.sequences() one by one.")
+    process, _ = written_out(process)
     esn = process.model
     if data.n_outputs != len(esn.C) or data.n_inputs != esn.n_inputs:
         raise ValueError(f"ReservoirFit.predict: expected data with {len(esn.C)} outputs and {esn.n_inputs} inputs as in the "
@@ -111,8 +113,9 @@ def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None) -
     if posterior is not None:
         root = np.sqrt(posterior.noise_factor)
         noise = p.R * np.outer(root, root)
-        factor = linalg.cho_factor(posterior.information)
-        for t, J in enumerate(output_sensitivities(reservoir, p, s, run, np.zeros((T, len(p.leak), 0)))):
+    if joint is not None:
+        factor = linalg.cho_factor(joint.information)
+        for t, J in enumerate(joint.sensitivities(reservoir, p, s, run)):
             extra[t] = J @ linalg.cho_solve(factor, J.T)
     for t, P in enumerate(reservoir.output_covariances(p, s)):
         latent[t] = P

@@ -17,6 +17,7 @@ from .coordinates import LEAK_HIGH, Coordinates
 from .e_steps import plain
 from .forced import GAINS, Parameters
 from .identifiability import Information, observed_information
+from .joint_posterior import JointPosterior
 from .likelihood import Objective
 from .readout_posterior import OneStep, ReadoutPosterior, one_step
 from .reduced import ReducedReservoir
@@ -34,8 +35,10 @@ class ReservoirFit(Fit):
     estimates: the free scalars by name. standard_errors: of the same, on the same scale.
     log_evidence: the log-likelihood with an estimated readout integrated out under its prior, by Laplace's method with the
     Gauss-Newton information; the log-likelihood itself where the readout is fixed; -inf for a flat prior.
-    readout: the readout's Gaussian posterior; None where it is fixed or flat. `predict` adds its uncertainty to the bands.
-    information: the observed information of the hyperparameters and its condition number; None where not asked for.
+    readout: the readout's Gaussian posterior at held hyperparameters; None where it is fixed or flat.
+    joint: the posterior of readout, leak and scales together, whose uncertainty `predict` adds to the bands; None where nothing of
+    them is free.
+    information: the observed information of leak, scales and noises with its covariance and condition number; None where not asked for.
     """
 
     scale: float = 1.0
@@ -46,26 +49,27 @@ class ReservoirFit(Fit):
     estimates: Mapping[str, float] = field(default_factory=dict)
     log_evidence: float = -np.inf
     readout: ReadoutPosterior | None = None
+    joint: JointPosterior | None = None
     information: Information | None = None
 
     @property
     def leak(self) -> Any:
-        """The estimated leak, a number or (n,)."""
-        return self.model.leak
+        """The estimated leak, a number or (n,); (n,) for a stack."""
+        return getattr(self.model, "leak", self.model.leaks)
 
     @property
     def tau(self) -> Any:
         """Time constant of the leak, tau = -dt / log(1 - leak), in the data's unit of time: 0 for leak 1."""
         with np.errstate(divide="ignore"):
-            return -self.model.dt / np.log1p(-np.asarray(self.model.leak))
+            return -self.model.dt / np.log1p(-np.asarray(self.leak))
 
     def predict(self, data: Data) -> OneStep:
-        """Predict one step ahead along data, with bands for the state, the noise and the estimated readout together.
+        """Predict one step ahead along data, with bands for the state, the noise and the estimated readout, leak and scales together.
 
         `sysid.filter(fit.process, data)` takes the readout as known, and R at the joint mode with it, which is too small
         by the weights it was estimated with. O(T n^2 p n).
         """
-        return one_step(self.process, data, self.readout)
+        return one_step(self.process, data, self.readout, self.joint)
 
     def summary(self) -> dict[str, Any]:
         out = super().summary()
@@ -116,22 +120,23 @@ def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors:
         errors = {name: np.asarray(e) for name, e in zip(information.names, information.standard_errors)}
         notes += information.notes()
     process = p.process(start)
-    readout, evidence = _readout_posterior(target, p, climb)
+    H = gauss_newton(target, p)
+    readout, evidence = _readout_posterior(target, p, climb, H)
     return ReservoirFit(
         model=process.model, process=process, status=status, history=climb.history(),
         log_likelihood=climb.log_likelihood, objective=climb.value, standard_errors=errors, notes=tuple(notes),
         scale=p.scale, input_scale=float(p.gains[0]), feedback_scale=float(p.gains[1]), bias_scale=float(p.gains[2]),
         estimates=scalars(target.coordinates, p), information=information,
-        readout=readout, log_evidence=evidence)
+        readout=readout, joint=JointPosterior.at(target, p, H), log_evidence=evidence)
 
 
-def _readout_posterior(target: Objective, p: Parameters, climb: Climb) -> tuple[ReadoutPosterior | None, float]:
+def _readout_posterior(target: Objective, p: Parameters, climb: Climb, H: np.ndarray) -> tuple[ReadoutPosterior | None, float]:
     """The readout's information and the Laplace evidence; the offset d has a flat prior and is counted as such."""
     if "readout" not in target.coordinates.names:
         return None, climb.log_likelihood
     outputs, n = p.C.shape
     step = outputs * (n + 1)
-    H = gauss_newton(target, p)[:step, :step]
+    H = H[:step, :step]
     samples = sum(np.sum(~np.isnan(q.y), 0) for q in target.reservoir.sequences).astype(float)
     posterior = ReadoutPosterior.of(p, H, target.prior, samples, "R" in target.coordinates.names)
     sign, log_det = np.linalg.slogdet(H)

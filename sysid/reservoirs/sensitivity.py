@@ -27,7 +27,7 @@ def gauss_newton(target: Objective, p: Parameters) -> np.ndarray:
         index = j * (n + 1) + np.arange(n)
         H[index, index] += a
     for s in target.reservoir.sequences:
-        H += _one(target, p, s, moves, size)
+        H += _one(target, p, s, size)
     return H
 
 
@@ -36,10 +36,10 @@ def moving(c: Coordinates) -> list[str]:
     return [label for label in c.labels() if label.split("[")[0] in ("leak", "scale", *GAINS)]
 
 
-def _one(target: Objective, p: Parameters, s: Driven, moves: list[str], size: int) -> np.ndarray:
+def _one(target: Objective, p: Parameters, s: Driven, size: int) -> np.ndarray:
     run = target.reservoir.run(p, s)
     h, slope, _ = activation_derivatives(target.reservoir.code, run.arguments)
-    df = _derivatives(target, p, s, run, h, slope, moves)
+    df = transition_derivatives(target.reservoir, target.coordinates, p, s, run, h, slope)
     H = np.zeros((size, size))
     for J, inverse in zip(output_sensitivities(target.reservoir, p, s, run, df), run.inverse):
         H += J.T @ inverse @ J
@@ -71,13 +71,13 @@ def output_sensitivities(reservoir: ForcedReservoir, p: Parameters, s: Driven, r
         M[:, step - first:] += df[t]
 
 
-def _derivatives(target: Objective, p: Parameters, s: Driven, run: Stretch, h: np.ndarray, slope: np.ndarray,
-                 moves: list[str]) -> np.ndarray:
-    """df (T, n, k): the transition's derivative in leak groups and log scales at the filtered mean."""
-    c, out = target.coordinates, []
+def transition_derivatives(reservoir: ForcedReservoir, c: Coordinates, p: Parameters, s: Driven, run: Stretch, h: np.ndarray,
+                           slope: np.ndarray) -> np.ndarray:
+    """df (T, n, k): the transition's derivative in the coordinates of `moving`, at the filtered mean; h and slope are s and s' there."""
+    out: list[np.ndarray] = []
     inward = p.leak * slope
-    recurrent = inward * p.scale * (run.filtered @ target.reservoir.W.T)
-    for label in moves:
+    recurrent = inward * p.scale * (run.filtered @ reservoir.W.T)
+    for label in moving(c):
         name = label.split("[")[0]
         if name == "leak":
             group = int(label[5:-1]) if "[" in label else 0

@@ -95,7 +95,7 @@ def test_bands_with_an_uncertain_readout_cover_and_are_those_of_bayesian_regress
     assert np.allclose(whole.y_cov[:, 0, 0], expected, rtol=1e-6)
     assert np.allclose(fit.readout.cov, cov, rtol=1e-6, atol=1e-12)
     assert fit.readout.parameters[0] == pytest.approx(21 - (prior * np.diag(cov)).sum(), rel=1e-6)
-    assert np.all(whole.readout[60:].mean() > whole.readout[:60].mean())
+    assert np.all(whole.parameters[60:].mean() > whole.parameters[:60].mean())
     assert "share of the variance" in repr(whole) and "effective weights" in repr(fit.readout)
     with pytest.raises(ValueError, match="outputs"):
         fit.predict(sysid.Data(np.zeros((5, 2)), np.zeros((5, 1))))
@@ -176,3 +176,48 @@ def test_a_coarse_look_finds_the_hill_and_leaves_a_good_start_alone():
     assert abs(found.leak[0] - best.leak) < 1e-3
     fit = sysid.fit(data, sysid.ReservoirEM(), start=moved(process, leak=1.0, scale=1.5))
     assert abs(fit.objective - best.objective) < 1e-5
+
+
+def test_bands_know_what_is_open_about_leak_and_scale():
+    """Var of the prediction by the joint posterior, against predictions at parameters drawn from it."""
+    process, data = simulated(n=6, p=1, T=150, seed=3, leak=0.5)
+    fit = sysid.fit(data, sysid.ReservoirEM(("leak", "scale"), standard_errors=False), start=process)
+    assert fit.joint.names == ("leak", "scale") and fit.readout is None
+    seen, rng = fit.predict(data), np.random.default_rng(0)
+    draws = []
+    for leak, log_scale in rng.multivariate_normal([fit.leak, 0.0], 0.01 * fit.joint.cov, 400):    # a tenth of a deviation: nearly linear
+        model = replace(fit.model, leak=float(min(leak, 1.0)), W=fit.model.W * np.exp(log_scale))
+        draws.append(sysid.filter(replace(fit.process, model=model), data).predicted.mean @ model.C.T + model.d)
+    ratio = seen.parameters[5:].sum() / (100 * np.var(draws, axis=0)[5:].sum())
+    assert 0.8 < ratio < 1.25
+    known = sysid.fit(data, sysid.ReservoirEM(("Q", "R"), standard_errors=False), start=process)
+    assert known.joint is None and not known.predict(data).parameters.any()
+
+
+def test_the_joint_posterior_covers_the_leak_and_scale_that_made_the_data():
+    inside = 0
+    for seed in range(12):
+        process, data = simulated(n=6, p=2, T=300, seed=40 + seed, leak=0.5)
+        fit = sysid.fit(data, sysid.ReservoirEM(("leak", "scale"), standard_errors=False), start=process)
+        gap = np.array([fit.leak - 0.5, np.log(fit.scale)])
+        inside += gap @ fit.joint.information @ gap < 5.99
+    assert inside >= 9
+
+
+def test_a_stack_is_fitted_as_its_flat_network_and_recovers_a_leak_a_layer():
+    rng = np.random.default_rng(5)
+    stack = sysid.DeepESN.random([5, 5], 1, leaks=[0.8, 0.3], rng=rng)
+    stack = stack.with_readout(rng.standard_normal((3, 10)) / 3, np.zeros(3))
+    truth = sysid.Process(stack, Q=1e-3, R=1e-2, initial=sysid.Gaussian(np.zeros(10), 0.1))
+    u = rng.standard_normal((1200, 1))
+    data = sysid.Data(sysid.simulate(truth, u, rng=rng).y, u)
+    layers = [replace(layer, leak=0.5, W=0.7 * layer.W) for layer in stack.layers]
+    start = replace(truth, model=replace(stack, layers=layers, V=[0.7 * V for V in stack.V]))
+    fit = sysid.fit(data, sysid.ReservoirEM(), start=start)
+    assert isinstance(fit.model, sysid.DeepESN)
+    for name, value in {"leak[0]": 0.8, "leak[1]": 0.3, "scale": 1 / 0.7}.items():
+        assert abs(fit.estimates[name] - value) < 3.5 * fit.standard_errors[name], name
+    assert np.allclose(fit.model.V[0], fit.scale * 0.7 * stack.V[0]) and fit.model.layers[1].leak == fit.estimates["leak[1]"]
+    flat = replace(fit.process, model=fit.model.flat)
+    assert abs(sysid.filter(fit.process, data).log_likelihood - fit.log_likelihood) < 1e-6 * abs(fit.log_likelihood)
+    assert np.allclose(fit.predict(data).y_mean, sysid.filter(flat, data).predicted.mean @ fit.model.C.T + fit.model.d)
