@@ -43,6 +43,19 @@ class Shown:
     def summary(self) -> dict[str, Any]:
         raise TypeError(f"{type(self).__name__} has no summary")
 
+    def _stored(self) -> Any:
+        """The object as it is pickled and saved: itself, unless it holds what is computed when first asked for."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self._stored().__dict__)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for value in state.values():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)  # NumPy does not keep the flag through pickle or deepcopy
+
     def _title(self) -> str:
         return type(self).__name__
 

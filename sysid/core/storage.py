@@ -96,7 +96,7 @@ def _encode(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
         parts = [value.data, value.indices, value.indptr, np.array(value.shape)]
         return {"csr": [_encode(part, arrays, where) for part in parts]}
     if _is_noun(type(value)):
-        kind = type(value)
+        value, kind = getattr(value, "_stored", lambda: value)(), type(value)
         fields = {f.name: _encode(getattr(value, f.name), arrays, f"{where}.{f.name}")
                   for f in dataclasses.fields(value) if f.init}
         return {"noun": [kind.__module__, kind.__qualname__], "fields": fields}

@@ -13,6 +13,27 @@ from .._show import Shown
 from ..core.data import Data
 
 
+@dataclass(frozen=True)
+class Given:
+    """What was computed when first asked for, as it is stored; `absent` says why it cannot be had."""
+
+    value: np.ndarray | None
+    absent: str = ""
+
+    @classmethod
+    def of(cls, compute: Callable[[], np.ndarray]) -> Given:
+        """The value, or the reason why there is none."""
+        try:
+            return cls(np.asarray(compute()))
+        except (ValueError, TypeError) as error:
+            return cls(None, str(error))
+
+    def __call__(self) -> np.ndarray:
+        if self.value is None:
+            raise ValueError(self.absent)
+        return self.value
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class States(Shown):
     """Gaussian laws of the state through time. mean: (T, n), or (S, T, n) for a batch.
@@ -35,6 +56,9 @@ class States(Shown):
 
     def __len__(self) -> int:
         return self.mean.shape[-2]
+
+    def _stored(self) -> States:
+        return States(self.mean, Given.of(lambda: self.cov))
 
     def summary(self) -> dict[str, Any]:
         return {"steps": len(self), "states": self.mean.shape[-1]}

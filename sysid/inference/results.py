@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from .._show import Shown
 from ..core.data import Data
 from ..core.gaussian import Gaussian
 from ..models.process import Process
-from .laws import Banded, States
+from .laws import Banded, Given, States
 from .trace import Trace
 
 
@@ -136,6 +136,9 @@ class Smoothed(Shown):
     def cross_cov(self) -> np.ndarray:
         """Cov(x[t+1], x[t] | y): (T-1, n, n), exact also with missing entries."""
         return self.cross()
+
+    def _stored(self) -> Smoothed:
+        return replace(self, cross=Given.of(lambda: self.cross_cov))
 
     @property
     def output_disturbances(self) -> np.ndarray:

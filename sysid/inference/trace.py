@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +103,13 @@ class Trace:
         if none.any():
             S[none[:, :, None] | none[:, None, :]] = 0.0
         return with_infinite(S, self.extra.get("infinite outputs"))
+
+    def _stored(self) -> Trace:
+        """Without what later passes would compute from it by functions."""
+        return replace(self, extra={key: value for key, value in self.extra.items() if not callable(value)})
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self._stored().__dict__)
 
     @staticmethod
     def _kept(P: np.ndarray | None) -> np.ndarray:
