@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..kernels.sensitivity import input_responses
 from ..linear.riccati import filter_riccati
-from .joint_regression import Record, Regression, joint_regression, mean_square, prediction_errors
-from .linear_pem import LinearProblem
+from .joint_regression import Record, Regression, joint_regression, mean_square, prediction_errors, scaled_least_squares, triangle
 from .realization import Decomposition, noise_covariances
 from .records import excerpt
-from .robust_loss import ErrorLaw
-from .structure import Predictor, Structure
 from .windows import Windows
+
+_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,59 @@ def noise_model(windows: Windows, part: Decomposition, A: np.ndarray, C: np.ndar
 
 
 def _refined_gain(K: np.ndarray, A, C, rest: Regression, records: Sequence[Record]) -> np.ndarray:
-    """K at the minimum of the one-step error over (an excerpt of) the records, all else held."""
-    if np.abs(np.linalg.eigvals(A - K @ C)).max(initial=0.0) >= 1.0 or not len(A):
-        return K
+    """K at the minimum of the one-step error over (an excerpt of) the records, all else held: damped Gauss-Newton.
+
+    de / dK_ij is the response of x+ = (A - K C) x to e_j in state i, seen through -C. Gaps are left out of the rows and
+    bridged by zeros in the response, which only makes a step less apt: none that does not lower the error is taken.
+    """
     part = excerpt(records)
-    start = Predictor(A, rest.B, np.zeros(len(A)), K, C, rest.D, rest.d)
-    problem = LinearProblem(part, start, Structure.of_free(start, {"K": True}), ErrorLaw(), estimate_x0=False)
-    x0 = rest.initial_states[: len(part)]
-    theta = problem.structure.theta(start.vector())
-    if not np.isfinite(problem.evaluate(theta, x0).value):
+    damping, best = 1e-6, _gain_errors(K, A, C, rest, part)
+    if _radius(A - K @ C) >= 1.0 or not len(A) or not np.isfinite(best[0]):
         return K
-    return problem.minimise(theta, x0, 15, 1e-2, "fit(Subspace)").point.predictor.K
+    for _ in range(15):
+        R = _gain_rows(K, A, C, best[1])
+        for _ in range(10):
+            weights = np.sqrt(damping) * np.linalg.norm(R[:, :-1], axis=0)
+            step = scaled_least_squares(np.vstack([R[:, :-1], np.diag(weights)]), np.r_[R[:, -1], np.zeros(len(weights))])
+            trial = K + step.reshape(K.shape[::-1]).T
+            found = _gain_errors(trial, A, C, rest, part) if _radius(A - trial @ C) < 1.0 else (np.inf, best[1])
+            if found[0] < best[0]:
+                break
+            damping *= 10
+        else:
+            return K
+        gained = best[0] - found[0]
+        K, best, damping = trial, found, max(damping / 10, 1e-12)
+        if gained < 1e-6:
+            return K
+    return K
+
+
+def _gain_errors(K, A, C, rest: Regression, records: Sequence[Record]) -> tuple[float, list[np.ndarray]]:
+    """Sum over the outputs of the log mean squared one-step errors, and the errors."""
+    errors = prediction_errors(A, rest.B, C, rest.D, rest.d, K, rest.initial_states, records)
+    return float(np.log(np.maximum(mean_square(errors), 1e-300)).sum()), errors
+
+
+def _gain_rows(K: np.ndarray, A, C, errors: Sequence[np.ndarray]) -> np.ndarray:
+    """Triangular R of [-de/dK | e], columns of K stacked, each output on the scale of its own errors."""
+    n, p = K.shape
+    F, C = np.ascontiguousarray(A - K @ C), np.ascontiguousarray(C)
+    scale = np.sqrt(np.maximum(mean_square(errors), 1e-300))
+    R = np.zeros((0, p * n + 1))
+    for e in errors:
+        X, work, z = np.zeros((p, n, n)), np.empty((n, n)), np.nan_to_num(e)
+        for a in range(0, len(e), _ROWS):
+            block = np.ascontiguousarray(z[a : a + _ROWS])
+            J = np.empty((len(block), p, p * n))
+            input_responses(F, C, block, X, work, J)
+            rows = np.concatenate([J, block[:, :, None]], axis=2) / scale[:, None]
+            R = triangle(np.vstack([R, rows[~np.isnan(e[a : a + _ROWS])]]))
+    return R
+
+
+def _radius(A: np.ndarray) -> float:
+    return float(np.abs(np.linalg.eigvals(A)).max(initial=0.0))
 
 
 def _regressed_gain(windows: Windows, past: int, A, C, rest: Regression, records: Sequence[Record]) -> np.ndarray | None:

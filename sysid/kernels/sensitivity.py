@@ -89,7 +89,7 @@ def state_responses(F, C, O, work, out):
                 s = 0.0
                 for l in range(n):
                     s += F[i, l] * work[l, h]
-                O[i, h] = s
+                O[i, h] = s if abs(s) > 1e-200 else 0.0  # subnormal numbers would make a long run crawl
 
 
 @kernel(mat, mat, mat, mat, mat, out_cube, out_cube, out_mat, out_cube)
@@ -136,6 +136,9 @@ def error_jacobian(A, C, K, z, errors, X, V, work, out):
                 elif j < q + p:
                     if errors[t, j - q] == errors[t, j - q]:
                         X[j, i, i] += errors[t, j - q]
+                else:
+                    for h in range(n):
+                        X[j, i, h] = X[j, i, h] if abs(X[j, i, h]) > 1e-200 else 0.0  # as in state_responses
         for j in range(q):
             for h in range(p):
                 for i in range(n):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sysid
-from sysid.identification.joint_regression import joint_regression
+from sysid.identification.joint_regression import joint_regression, prediction_errors
 from sysid.identification.windows import Windows
 from tests.data import load
 from tests.identification.systems import pole_distance, record, third_order
@@ -221,3 +221,42 @@ def test_a_mode_that_outlasts_the_record_is_said():
     assert any("outlasts the longest record (150 samples)" in note for note in slow.notes)
     quick = sysid.fit(record(third_order(), 400, rng, noise=0.1), sysid.Subspace(3))
     assert not any("outlasts" in note for note in quick.notes)
+
+
+def test_the_gain_stands_at_the_minimum_of_the_one_step_error():
+    rng = np.random.default_rng(8)
+    data = record(third_order(), 800, rng, noise=0.3, process_noise=0.3)
+    fit = sysid.fit(data, sysid.Subspace(3))
+
+    m = fit.model
+    rest = np.linalg.solve(np.eye(3) - m.A, m.c)  # the offset c as a shift of the state
+
+    def error(K):
+        e = prediction_errors(m.A, m.B, m.C, m.D, m.d + m.C @ rest, K, fit.initial_states - rest, [(data.y, data.u)])
+        return np.log((e[0] ** 2).mean(0)).sum()
+
+    best = error(fit.gain)
+    for _ in range(20):
+        assert error(fit.gain + 0.02 * np.abs(fit.gain).max() * rng.standard_normal(fit.gain.shape)) > best
+
+
+def test_focus_is_chosen_by_what_was_left_out():
+    """Strongly coloured noise calls for one-step errors; under a given horizon nothing is chosen."""
+    rng = np.random.default_rng(4)
+    u = rng.standard_normal((1500, 1))
+    noise = np.zeros((1500, 1))
+    for t in range(1, 1500):
+        noise[t] = 0.97 * noise[t - 1] + rng.standard_normal()
+    plant = sysid.LTI([[0.8]], [[1.0]], [[1.0]])
+    coloured = sysid.Data(sysid.simulate(plant, u).y + 0.5 * noise, u)
+    assert sysid.fit(coloured, sysid.Subspace(2)).focus == "prediction"
+    assert sysid.fit(coloured, sysid.Subspace(2, horizon=5)).focus == "simulation"
+    assert sysid.fit(coloured, sysid.Subspace(2)).summary()["focus"] == "prediction"
+
+
+def test_short_experiments_are_pooled_at_a_horizon_they_can_carry():
+    rng = np.random.default_rng(3)
+    model = third_order()
+    parts = [record(model, 40, rng, noise=0.05) for _ in range(12)]
+    fit = sysid.fit(parts, sysid.Subspace(3))
+    assert fit.past <= 13 and (sysid.validate(fit, record(model, 300, rng, noise=0.05)).fit_simulation > 85).all()
