@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -31,18 +32,20 @@ def initial_state(model: Any, data: Data, samples: int = 50, guess: np.ndarray |
     return min(tries, key=lambda found: found[1])[0]
 
 
-def _run(model: Any, head: Data, x0: np.ndarray) -> np.ndarray:
-    """Outputs (T, p), NaN from a divergence on."""
-    out = np.full(head.y.shape, np.nan)
-    path = simulate(model, head.u, x0, n_steps=None if head.n_inputs else head.n_steps).y
+def run(model: Any, data: Data, x0: np.ndarray) -> np.ndarray:
+    """Outputs (T, p) along the inputs of `data`, NaN from a divergence on; whoever judges them says what is unstable."""
+    out = np.full(data.y.shape, np.nan)
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="simulate: the model is unstable")
+        path = simulate(model, data.u, x0, n_steps=None if data.n_inputs else data.n_steps).y
     out[: len(path)] = path
     return out
 
 
 def _linearised(model: Any, head: Data, x0: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray]:
     """Jacobian (N, n) of the run by x[0] and errors (N,), over measured and finite entries."""
-    base = _run(model, head, x0)
-    J = np.stack([(_run(model, head, x0 + step * e) - base) / step for e in np.eye(len(x0))], axis=-1)
+    base = run(model, head, x0)
+    J = np.stack([(run(model, head, x0 + step * e) - base) / step for e in np.eye(len(x0))], axis=-1)
     use = ~head.missing & np.isfinite(base) & np.isfinite(J).all(-1)
     return J[use], (head.y - base)[use]
 
@@ -53,7 +56,7 @@ def _step(J: np.ndarray, e: np.ndarray) -> np.ndarray:
 
 
 def _error(model: Any, head: Data, x0: np.ndarray) -> float:
-    e = (head.y - _run(model, head, x0))[~head.missing]
+    e = (head.y - run(model, head, x0))[~head.missing]
     return float(e @ e) if np.isfinite(e).all() else np.inf
 
 

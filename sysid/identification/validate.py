@@ -14,11 +14,10 @@ from ..core.data import Data, experiments
 from ..core.gaussian import Gaussian
 from ..inference.filter import filter
 from ..inference.predict import predict
-from ..inference.simulate import simulate
 from ..models.lti import LTI
 from ..models.process import Process
 from .fit import Fit
-from .initial_state import initial_state
+from .initial_state import initial_state, run
 from .residuals import Correlation, independence, whiteness
 
 _INITIAL = 50
@@ -110,7 +109,7 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     if process is not None and isinstance(model, LTI) and unscored:
         simulated = [_continued(process, d, unscored) for d in records]
     else:
-        simulated = [_simulated(model, d, x0) for d, x0 in zip(records, starts)]
+        simulated = [run(model, d, x0) for d, x0 in zip(records, starts)]
     predicted = None if process is None else [_predicted(process, d, x0, steps) for d, x0 in zip(records, starts)]
     fit_s, rms_s = _scores(records, simulated, unscored)
     fit_p, rms_p = (None, None) if predicted is None else _scores(records, predicted, unscored)
@@ -144,19 +143,10 @@ def _check_fit(model: Any, records: list[Data]) -> None:
                          f"received {records[0].n_inputs} and {records[0].n_outputs}.")  # fmt: skip
 
 
-def _simulated(model: Any, d: Data, x0: np.ndarray) -> np.ndarray:
-    """Outputs (T, p), NaN from a divergence on."""
-    out = np.full(d.y.shape, np.nan)
-    with np.errstate(over="ignore", invalid="ignore"):
-        path = simulate(model, d.u, x0, n_steps=None if d.n_inputs else d.n_steps).y
-    out[: len(path)] = path
-    return out
-
-
 def _continued(process: Process, d: Data, unscored: int) -> np.ndarray:
     """Outputs (T, p): one-step predictions over the unscored samples, then a run from the state that the filter has reached."""
     head = filter(process, d[: unscored + 1])
-    return np.concatenate([head.y_mean[:unscored], _simulated(process.model, d[unscored:], head.predicted.mean[unscored])])
+    return np.concatenate([head.y_mean[:unscored], run(process.model, d[unscored:], head.predicted.mean[unscored])])
 
 
 def _predicted(process: Process, d: Data, x0: np.ndarray, steps: int) -> np.ndarray:

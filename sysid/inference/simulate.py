@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +11,14 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..core.gaussian import Gaussian, psd_factor
+from ..models.lti import LTI
 from ..models.process import Process
 from ..models.protocol import Model, wide_input
 from .paths import Drive, Path, default_run
 from .reservoir_paths import run_together, runs_together
 from .start import starting_law
+
+_GROWTH = 1e6  # of the states over what drives them, beyond which an unstable path is worth a warning
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -75,7 +79,8 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
     x0: (n,), or (S, n) starts of a batch; zero if None, drawn from the process's initial law where there is one.
     feedback: (T, p) measured outputs for a model that feeds them back (teacher forcing), NaN where the model's own are
     to be used; all its own if None.
-    Returns a Simulation. Raises ValueError for shapes that do not fit, missing rng, or continuous time.
+    Returns a Simulation. Raises ValueError for shapes that do not fit, missing rng, or continuous time. Warns where an
+    unstable LTI has run until what its modes amplify dwarfs what the inputs did.
     Cost O(T n^2) for a dense linear model or reservoir.
     """
     process = model if isinstance(model, Process) else None
@@ -101,7 +106,26 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
         paths.append(
             default_run(model)(model, Drive(inputs[s], starts[s], known[s] if known is not None else None, w, v))
         )
-    return _result(model, paths, inputs, batched)
+    found = _result(model, paths, inputs, batched)
+    if process is None and isinstance(model, LTI):
+        _warn_of_growth(model, found)
+    return found
+
+
+def _warn_of_growth(model: LTI, found: Simulation) -> None:
+    """Say where a path is the growth of an unstable mode; the poles are looked at only where the path is that large."""
+    size = np.abs(found.x).max((0, -1)) if found.x.ndim == 3 else np.abs(found.x).max(-1, initial=0.0)
+    drive = np.abs(found.x[..., 0, :]).max(initial=0.0) + np.abs(model.c).max(initial=0.0)
+    if found.u is not None:
+        drive += np.abs(model.B).max(initial=0.0) * np.abs(found.u).max()
+    if found.diverged is None and not size[-1] > _GROWTH * drive:
+        return
+    radius = float(np.abs(model.poles()).max(initial=0.0))
+    if radius > 1.0:
+        end = f"is not finite after step {found.diverged}" if found.diverged is not None else f"ends at states of {size[-1]:.2g}"
+        warnings.warn(f"simulate: the model is unstable (largest |pole| {radius:.6g}), so the path {end} and amplifies every error of the "
+                      "start. Predict a few steps ahead instead, sysid.predict(process, data, steps), or fit again with "
+                      "sysid.Subspace(stable=True) if the plant is stable.", UserWarning, stacklevel=3)  # fmt: skip
 
 
 def _together(model: Any, inputs: np.ndarray, starts: np.ndarray, known: np.ndarray | None) -> Simulation:

@@ -114,3 +114,12 @@ def test_an_order_scan_finds_the_order_and_draws_what_it_saw():
         sysid.order_scan(data, method=sysid.EM())
     with pytest.raises(ValueError, match="expected at least one order"):
         sysid.order_scan(data, orders=[])
+
+
+def test_a_long_run_of_an_unstable_model_is_warned_of():
+    u = np.ones((400, 1))
+    unstable = sysid.LTI([[1.1]], [[1.0]], [[1.0]])
+    with pytest.warns(UserWarning, match="unstable.*Subspace\\(stable=True\\)"):
+        sysid.simulate(unstable, u)
+    sysid.simulate(unstable, u[:20])  # a short run is an answer
+    sysid.simulate(sysid.LTI([[1.0, 1.0], [0.0, 1.0]], [[0.0], [1.0]], [[1.0, 0.0]]), u)  # so is an integrator's
