@@ -16,7 +16,15 @@ import numpy as np
 
 from ..kernels.sensitivity import input_responses
 from ..linear.riccati import filter_riccati
-from .joint_regression import Record, Regression, joint_regression, mean_square, prediction_errors, scaled_least_squares, triangle
+from .joint_regression import (
+    Record,
+    Regression,
+    joint_regression,
+    mean_square,
+    prediction_errors,
+    scaled_least_squares,
+    triangle,
+)
 from .realization import Decomposition, noise_covariances
 from .records import excerpt
 from .windows import Windows

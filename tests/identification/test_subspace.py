@@ -223,7 +223,7 @@ def test_a_mode_that_outlasts_the_record_is_said():
     assert not any("outlasts" in note for note in quick.notes)
 
 
-def test_the_gain_stands_at_the_minimum_of_the_one_step_error():
+def test_no_small_change_of_the_gain_lowers_the_one_step_error():
     rng = np.random.default_rng(8)
     data = record(third_order(), 800, rng, noise=0.3, process_noise=0.3)
     fit = sysid.fit(data, sysid.Subspace(3))
