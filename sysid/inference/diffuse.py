@@ -61,14 +61,22 @@ def condition(P: np.ndarray, X: np.ndarray, c: np.ndarray, r: float) -> tuple[np
         K = X @ q / infinite
         v = q.copy()
         v[0] += np.copysign(np.sqrt(infinite), q[0])  # Householder: q goes to the first axis
-        X = (X - np.outer(X @ v, v) * (2 / (v @ v)))[:, 1:]
-        return K, joseph(P, K, c, r), X, infinite, True
+        left = (X - np.outer(X @ v, v) * (2 / (v @ v)))[:, 1:]
+        return K, joseph(P, K, c, r), cleared(left, np.linalg.norm(X, axis=1)), infinite, True
     gross = (np.abs(c) @ np.sqrt(np.diag(P))) ** 2 + r
     F = float(c @ P @ c) + r
     if F <= 16 * n * EPS * gross:
         return np.zeros(n), P, X, 0.0, False
     K = P @ c / F
     return K, joseph(P, K, c, r), X, F, False
+
+
+def cleared(X: np.ndarray, gross: np.ndarray) -> np.ndarray:
+    """X with the rows at zero of which no more than rounding is left, gross (n,) what each was summed from.
+
+    A row that is seen exactly vanishes; its last bit, alone in its row, would be taken for an infinite variance.
+    """
+    return np.where((np.linalg.norm(X, axis=1) > 64 * len(X) * EPS * gross)[:, None], X, 0.0)
 
 
 def joseph(P: np.ndarray, K: np.ndarray, c: np.ndarray, r: float) -> np.ndarray:
@@ -141,11 +149,12 @@ def moved(A: np.ndarray, X: np.ndarray) -> np.ndarray:
         return X
     gross = np.abs(A) @ np.linalg.norm(X, axis=1)
     unit = np.where(gross > 0, gross, 1.0)
-    U, s, _ = np.linalg.svd((A @ X) / unit[:, None], full_matrices=False)
+    following = cleared(A @ X, gross)
+    U, s, _ = np.linalg.svd(following / unit[:, None], full_matrices=False)
     if s[-1] > 64 * len(A) * EPS:
-        return A @ X
+        return following
     keep = s > 64 * len(A) * EPS
-    return unit[:, None] * U[:, keep] * s[keep]
+    return cleared(unit[:, None] * U[:, keep] * s[keep], unit)
 
 
 @dataclass(frozen=True)

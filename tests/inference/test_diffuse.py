@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import sysid
+from tests.reference.kalman import dense_posterior
 
 NILE = sysid.datasets.nile().y
 
@@ -149,3 +150,31 @@ def test_a_batch_with_a_diffuse_start_equals_its_sequences():
     for i, alone in enumerate(apart):
         np.testing.assert_allclose(together.smoothed.mean[i], alone.smoothed.mean, atol=1e-12)
         np.testing.assert_allclose(together.smoothed.cov[i], alone.smoothed.cov, atol=1e-12)
+
+
+@pytest.mark.parametrize("correlated", [False, True])
+@pytest.mark.parametrize("method", [None, sysid.Kalman("sqrt"), sysid.BrysonFrazier(), sysid.FixedLag(12)])
+def test_a_diffuse_trend_beside_a_stationary_block_against_the_dense_joint_law(method, correlated):
+    """The first output sees the level exactly: what rounding leaves of it in the second must not pass for an infinite variance.
+
+    Correlated measurement noise, the first steps missing, offsets. A prior of 1e7 stands for the limit.
+    """
+    rng, large, T = np.random.default_rng(2), 1e7, 12
+    A = np.array([[1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.8, 0.3], [0.0, 0.0, -0.2, 0.6]])
+    C = np.array([[1.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
+    c, d, joint = rng.standard_normal(4), rng.standard_normal(2), rng.standard_normal((6, 6))
+    joint = joint @ joint.T
+    Q, S, R = joint[:4, :4], joint[:4, 4:] if correlated else np.zeros((4, 2)), joint[4:, 4:]
+    y = rng.standard_normal((T, 2)).cumsum(0)
+    y[0] = y[1, 0] = y[5, 0] = y[8] = np.nan
+    start = sysid.Blocks(([0, 1], sysid.Diffuse()), ([2, 3], sysid.Stationary()))
+    process = sysid.Process(sysid.LTI(A, None, C, c=c, d=d), Q=Q, R=R, S=S, initial=start)
+    s = sysid.smooth(process, sysid.Data(y), method)
+    P0 = np.zeros((4, 4))
+    P0[:2, :2], P0[2:, 2:] = large * np.eye(2), sysid.smooth(process, sysid.Data(y[:1])).filter.predicted.cov[0][2:, 2:]
+    m0 = np.r_[0.0, 0.0, np.linalg.solve(np.eye(2) - A[2:, 2:], c[2:])]
+    mean, cov, log_p = dense_posterior(A, C, Q, R, np.tile(c, (T, 1)), np.tile(d, (T, 1)), y, m0, P0, S)
+    np.testing.assert_allclose(s.smoothed.mean, mean, atol=1e-4)
+    np.testing.assert_allclose(s.smoothed.cov, [cov[t, :, t] for t in range(T)], atol=1e-3)
+    np.testing.assert_allclose(s.cross_cov, [cov[t + 1, :, t] for t in range(T - 1)], atol=1e-3)
+    assert s.log_likelihood == pytest.approx(log_p + np.log(large), abs=1e-4) and s.filter.n_diffuse == 2
