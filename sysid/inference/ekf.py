@@ -17,6 +17,7 @@ from ..kernels import conditioning, extended, propagation
 from ..kernels._jit import as_float
 from ..models.process import Process
 from .linear_arrays import scheduled
+from .memory import empty
 from .square_root_nonlinear import FORMS, extended_on_factors, wanted
 from .trace import Stretch, Trace
 
@@ -90,10 +91,10 @@ def _sequence(process: Process, stretch: Stretch, iterations: int, form: str) ->
     k, kept = (T if stretch.store == "all" else 1), (1 if stretch.store == "last" else T)
     Q, R = (scheduled(a, stretch.start, T, name) for a, name in ((process.Q, "Q"), (process.R, "R")))
     fed_back = model.n_feedback and np.isnan(y).any()
-    Yp, Ct, Xp, Xf = np.empty((T, q)), np.empty((k, q, n)), np.empty((kept, n)), np.empty((kept, n))
-    Pp, Pf, AT, Qt = (np.empty((k, n, n)), np.empty((k, n, n)), np.empty((k, n, n)),
-                      np.empty((k if fed_back else 1, n, n)))  # fmt: skip
-    L, x, P = np.empty(T), stretch.mean[0].copy(), stretch.cov.copy()
+    Yp, Ct, Xp, Xf = empty((T, q)), empty((k, q, n)), empty((kept, n)), empty((kept, n))
+    Pp, Pf, AT, Qt = (empty((k, n, n)), empty((k, n, n)), empty((k, n, n)),
+                      empty((k if fed_back else 1, n, n)))  # fmt: skip
+    L, x, P = empty((T,)), stretch.mean[0].copy(), stretch.cov.copy()
     run = extended.extended if fun.compiled else extended.extended.py_func
     u = as_float(model.extended_input(stretch.u[0], y))
     linear_f, f, fx = fun.linearised("f")

@@ -18,6 +18,7 @@ from .ekf import ExtendedKalman
 from .kalman import Kalman
 from .laws import States
 from .linear_arrays import broadcast_means
+from .memory import empty
 from .results import Filtered, gather, store_option
 from .start import estimated_start, has_estimated, starting_law
 from .trace import Stretch, Trace
@@ -115,7 +116,7 @@ def wrap(process: Process, data: Data, method: Any, traces: list[Trace]) -> Filt
 
     def joined(name: str) -> np.ndarray:
         parts = [getattr(t, name) for t in traces]
-        whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        whole = parts[0] if len(parts) == 1 else np.concatenate(parts, out=empty((len(data.y), *parts[0].shape[1:])))
         return whole if batch else whole[0]
 
     def covariances(of: Any) -> Any:

@@ -24,6 +24,7 @@ from .decoupled import components, decoupled_pass
 from .diffuse import after, joined, run_prefix
 from .linear_arrays import LinearArrays, decorrelate, linear_arrays
 from .means import mean_pass, outputs
+from .memory import empty
 from .square_root import square_root_pass
 from .trace import Stretch, Trace
 
@@ -135,8 +136,8 @@ def _passes(arrays: LinearArrays, stretch: Stretch, seen: np.ndarray, sequential
     step = sequential_kernels.condition if sequential else conditioning.condition
     (S, T, p), n, store = seen.shape, len(stretch.cov), stretch.store
     kept = S * T if store == "all" else 1
-    Pp, Pf, K, W = np.empty((kept, n, n)), np.empty((kept, n, n)), np.empty((S * T, n, p)), np.empty((S * T, p, p))
-    const, rank, index, P = np.empty(S * T), np.empty(S * T, dtype=np.int64), np.empty((S, T), dtype=np.int64), np.empty((S, n, n))
+    Pp, Pf, K, W = empty((kept, n, n)), empty((kept, n, n)), empty((S * T, n, p)), empty((S * T, p, p))
+    const, rank, index, P = empty((S * T,)), empty((S * T,), np.int64), empty((S, T), np.int64), np.empty((S, n, n))
     slots, share = np.empty(S, dtype=np.int64), np.empty(S)
     filtering.covariances(
         step.as_argument(), propagation.propagate.as_argument(), arrays.AT, arrays.C, arrays.Q, arrays.R, seen, stretch.cov,

@@ -115,4 +115,6 @@ def decorrelate(arrays: LinearArrays, S: np.ndarray | None, y: np.ndarray) -> Li
 def broadcast_means(value: Any, S: int) -> np.ndarray:
     """(S, n) from (n,) or (S, n)."""
     value = np.asarray(value, dtype=float)
-    return as_float(np.broadcast_to(value, (S, value.shape[-1])))
+    means = np.empty((S, value.shape[-1]))
+    means[:] = value
+    return means

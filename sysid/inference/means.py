@@ -9,6 +9,7 @@ import numpy as np
 
 from ..kernels import means as mean_kernels
 from .linear_arrays import LinearArrays
+from .memory import empty
 from .trace import Stretch
 
 
@@ -17,8 +18,8 @@ def mean_pass(arrays: LinearArrays, stretch: Stretch, gains: tuple) -> tuple[np.
     S, T, p = stretch.y.shape
     n = len(stretch.cov)
     kept = 1 if stretch.store == "last" else T
-    xp, xf, yp = np.empty((S, kept, n)), np.empty((S, kept, n)), np.empty((S, kept, p))
-    log_density, mean = np.empty((S, T)), np.empty((S, n))
+    xp, xf, yp = empty((S, kept, n)), empty((S, kept, n)), empty((S, kept, p))
+    log_density, mean = empty((S, T)), np.empty((S, n))
 
     *slots, index = gains
 

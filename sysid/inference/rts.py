@@ -14,6 +14,7 @@ import numpy as np
 from ..kernels import propagation, smoothing
 from .decoupled import blocks, shared_slots
 from .diffuse import Prefix, smooth_prefix, unresolved
+from .memory import empty
 from .square_root import square_root_backward
 from .trace import Trace, unfolded, with_infinite
 
@@ -75,14 +76,14 @@ class RTS:
             x, Ps, cross, place = square_root_backward(trace)
             return Backward(x, Ps, place, 1.0, cross=cross[place])
         S, T, n = trace.xf.shape
-        GT, place, P = np.empty_like(trace.Pf), np.empty(T, dtype=np.int64), np.empty((n, n))
+        GT, place, P = empty(trace.Pf.shape), np.empty(T, dtype=np.int64), np.empty((n, n))
         # The recursion settles where the filter has; otherwise each step needs a slot.
-        Ps = np.empty((T, n, n))
+        Ps = empty((T, n, n))
         slots, share = smoothing.covariances(propagation.propagate.as_argument(), trace.AT, trace.Q, trace.Pp, trace.Pf, trace.index,
                                              trace.Pf[trace.index[-1]], GT, Ps, place, P)  # fmt: skip
         if share * trace.share < LOSS and "square root" in trace.extra:  # what the filter lost, the smoother divides once more
             return self.backward(trace.extra["square root"]())
-        x = np.empty_like(trace.xf)
+        x = empty(trace.xf.shape)
         smoothing.means(GT, trace.index, trace.xf, trace.xp, np.ascontiguousarray(trace.xf[:, -1]), x)
         return Backward(x, Ps[:slots], place, min(share, trace.share), GT, trace.index)
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from .memory import empty
+
 STORE = ("all", "mean", "last")
 
 
@@ -124,7 +126,8 @@ def unfolded(P: np.ndarray, index: np.ndarray) -> np.ndarray:
         whole = P.view()
         whole.setflags(write=False)
         return whole
-    return np.take(P, index, axis=0, mode="clip")  # for small matrices many times faster than indexing
+    whole = empty((len(index), *P.shape[1:]))
+    return np.take(P, index, axis=0, mode="clip", out=whole)  # for small matrices many times faster than indexing
 
 
 def with_infinite(cov: np.ndarray, where: np.ndarray | None) -> np.ndarray:

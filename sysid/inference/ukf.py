@@ -21,6 +21,7 @@ from ..kernels._jit import as_float
 from ..models.process import Process
 from .ekf import check_start, not_finite
 from .linear_arrays import scheduled
+from .memory import empty
 from .square_root_nonlinear import FORMS, sigma_on_factors, wanted
 from .trace import Stretch, Trace
 
@@ -155,9 +156,9 @@ def _sequence(process: Process, stretch: Stretch, rule: Callable[[int], Points],
     (T, q), n = y.shape, model.n_states
     k, kept = (T if stretch.store == "all" else 1), (1 if stretch.store == "last" else T)
     Q, R = (scheduled(a, stretch.start, T, which) for a, which in ((process.Q, "Q"), (process.R, "R")))
-    Yp, Ct, Rt, Xp, Xf = np.empty((T, q)), np.empty((k, q, n)), np.empty((k, q, q)), np.empty((kept, n)), np.empty((kept, n))
-    Pp, Pf, AT, Qt = (np.empty((k, n, n)) for _ in range(4))
-    L, x, P = np.empty(T), stretch.mean[0].copy(), stretch.cov.copy()
+    Yp, Ct, Rt, Xp, Xf = empty((T, q)), empty((k, q, n)), empty((k, q, q)), empty((kept, n)), empty((kept, n))
+    Pp, Pf, AT, Qt = (empty((k, n, n)) for _ in range(4))
+    L, x, P = empty((T,)), stretch.mean[0].copy(), stretch.cov.copy()
     run = sigma_points.sigma_filter if fun.compiled else sigma_points.sigma_filter.py_func
     u = as_float(model.extended_input(stretch.u[0], y))
     values_f, f = fun.values("f")

@@ -12,6 +12,7 @@ from ._jit import helper, kernel, mat, out_mat, real
 EPS = 2.220446049250313e-16
 SMALLEST = 1e-280  # variances below it have left double precision
 AMPLE = 1e-3  # where this share of every variance is left, cancellation has cost no more than three digits
+LARGE = 60  # from so many states on triangles are computed by blocks
 HANDFUL = 6  # up to so many states plain loops are faster than BLAS
 
 
@@ -32,9 +33,29 @@ def multiply(A, B, out):
 
 
 @helper
+def lower(Z, B, out):
+    """The lower triangle of a symmetric Z B, without the block above the diagonal: a quarter of the work. Z is used up."""
+    n = len(B)
+    half = n // 2
+    np.dot(Z[half:], B, out[half:])
+    left, corner = out[:half].reshape(n, half), Z[half:].reshape(-1)[: half * half].reshape(half, half)  # memory not needed any more
+    for k in range(n):
+        for j in range(half):
+            left[k, j] = B[k, j]
+    np.dot(Z[:half], left, corner)
+    for i in range(half):
+        for j in range(i + 1):
+            out[i, j] = corner[i, j]
+
+
+@helper
 def sandwich(B, P, work, out):
     """out = B' P B for a symmetric P: the lower triangle, whatever lies above."""
     n = B.shape[1]
+    if n > LARGE:
+        np.dot(B.T, P, work)
+        lower(work, B, out)
+        return
     multiply(P, B, work)
     if n > HANDFUL:
         np.dot(B.T, work, out)

@@ -83,6 +83,18 @@ def test_points_on_axes_give_the_regression_of_any_points(method):
     np.testing.assert_allclose(divided @ L, found[0][1], rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("n", [propagation.LARGE, propagation.LARGE + 1, 100, 127])
+def test_the_prediction_of_many_states_by_blocks_is_the_textbook_one(n):
+    rng = np.random.default_rng(n)
+    A, P, Q = rng.standard_normal((n, n)), covariance(rng, n), covariance(rng, n)
+    AT, out, kept = np.ascontiguousarray(A.T), np.empty((n, n)), P.copy()
+    assert propagation.propagate(AT, P, Q, np.empty((n, n)), np.empty((2, n)), out) > 0
+    expected = A @ P @ A.T + Q
+    np.testing.assert_allclose(out, expected, rtol=0, atol=1e-13 * np.abs(expected).max())
+    assert (out == out.T).all()
+    assert (kept == P).all()
+
+
 def test_small_steps_leave_to_the_general_form_what_cancels():
     n = 2
     P, C, R = np.eye(n), np.array([[1.0, 0.0]]), np.array([[1e-9]])  # a share of 1e-9 is left
