@@ -40,6 +40,17 @@ def test_sunspots_by_evidence_before_1921(record):
            max(0.0, float(np.nanmax(profile.objective)) - fit.objective), bar="<= 1")
 
 
+def test_sunspots_by_states_and_lags(record):
+    from tests.evidence import sunspots_lags
+
+    figures = np.array([row for _, _, row in sunspots_lags.rows()])
+    ratio, coverage, width = np.median(figures, axis=0)
+    record("issue 2: sunspots, third recipe (states and lags, rolling errors before 1921), one-step error over AR(9), median of 10 seeds",
+           ratio, bar="<= 1.05", note=f"{figures[:, 0].round(3).tolist()}; the years from 1921 on had been scored by two earlier recipes")
+    record("issue 2: sunspots, third recipe: 95 % band covers (%)", 100 * coverage, bar="88 .. 99")
+    record("issue 2: sunspots, third recipe: band width over AR(9)", width, bar="<= 1.15")
+
+
 TRUTH = {"leak": 0.4, "scale": 2.0}       # the start's W is half the true one
 
 
@@ -62,18 +73,32 @@ def test_recovery(record):
     record("issue 8: leak and scale within 3 standard errors, of 100", int((np.abs(gaps) < 3).all(1).sum()), bar=">= 90",
            note="n = 8, p = 2, T = 1500")
     record("issue 8: likelihood monotone in all", monotone, bar="true")
-    for name, gap in zip(TRUTH, gaps.T):
+    for i, (name, gap) in enumerate(zip(TRUTH, gaps.T)):
         record(f"issue 8: 95 % interval covers the {name}, of 100", int((np.abs(gap) < 1.96).sum()), bar="88 .. 99")
-        # Every run has a reservoir of its own, so the spread is that of errors in units of their own standard errors.
-        record(f"issue 8: empirical spread over standard error, {name}", gap.std(ddof=1), bar="0.8 .. 1.25",
-               note=f"{gap[np.abs(gaps).max(1) < 3].std(ddof=1):.2f} over the runs within 3 standard errors")
+        record(f"issue 8: mean standard error over empirical spread, {name}, another reservoir every run",
+               errors[:, i].mean() / estimates[:, i].std(ddof=1), bar="0.75 .. 1.25",
+               note=f"reservoirs differ; errors in units of their own standard errors spread by {gap.std(ddof=1):.2f}")
+
+
+def test_repeated_records(record):
+    from tests.evidence.repeated_records import RESERVOIRS, repeated
+
+    ratios, covered = [], []
+    for reservoir in RESERVOIRS:
+        estimates, errors = repeated(reservoir)
+        ratios.append(errors.mean(0) / estimates.std(0, ddof=1))
+        covered.append((np.abs(estimates - list(TRUTH.values())) < 1.96 * errors).mean(0))
+    for name, ratio, share in zip(TRUTH, np.transpose(ratios), np.transpose(covered)):
+        record(f"issue 8: mean standard error over empirical spread, {name}, 25 records of one reservoir, mean of six",
+               ratio.mean(), bar="0.75 .. 1.25",
+               note=f"{ratio.round(2).tolist()}; 25 records leave 14 % open in each; intervals cover {100 * share.mean():.0f} %")
 
 
 def test_recovery_at_4000_samples(record):
-    estimates, errors, _ = recovered(4000, range(200, 210))
+    estimates, errors, _ = recovered(4000, range(200, 260))
     gaps = np.abs(estimates - list(TRUTH.values())) / errors
-    record("issue 2: EM from leak 0.9 and scale 0.5, T = 4000, p = n / 4, within 3 standard errors, of 10", int((gaps < 3).all(1).sum()),
-           bar=">= 9", note=f"at most {gaps.max():.2f}")
+    record("issue 2: EM from leak 0.9 and scale 0.5, T = 4000, p = n / 4, within 3 standard errors, of 60", int((gaps < 3).all(1).sum()),
+           bar=">= 54", note=f"at most {gaps.max():.2f}")
 
 
 def test_time(record):
