@@ -192,7 +192,7 @@ def nonlinear():
     for name, method, peer, bar in (("extended", sysid.ExtendedKalman(), extended, 100),
                                     ("unscented", sysid.UnscentedKalman(alpha=0.5), unscented, 200)):  # fmt: skip
         run = lambda method=method: sysid.filter(ours, data, method).filtered.mean  # noqa: E731
-        yield row(f"{name} filter, FilterPy, n = 4, p = 2", interleaved(run, peer, 2), 2000, bar, np.abs(run() - peer()).max())
+        yield row(f"{name} filter, FilterPy, n = 4, p = 2", interleaved(run, peer), 2000, bar, np.abs(run() - peer()).max())
 
 
 def reservoirs():
