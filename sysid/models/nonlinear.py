@@ -89,9 +89,24 @@ class Nonlinear(Shown):
             given = {key: returning(function, shapes[key]) for key, function in given.items()}
         if not fast:
             given = {key: Plain(function, key, shapes[key]) for key, function in given.items()}
+        else:
+            self._probe(given, shapes)
         functions = Functions(given.pop("f"), given.pop("g"), self.p, fast, given, in_place)
         object.__setattr__(self, "_functions", functions)
         return functions
+
+    def _probe(self, given: dict[str, Any], shapes: dict[str, tuple[int, ...]]) -> None:
+        """Refuse compiled functions whose result has another shape, which compiled code would spread or cut without a word."""
+        x, u, p = np.zeros(self.n_states), np.zeros(shapes["fu"][1]), self.p
+        for array in (x, u):
+            array.setflags(write=False)
+        for key, function in given.items():
+            try:
+                got = np.shape(function(x, u, p, 0.0))
+            except Exception:  # not defined at zero, which says nothing of its shape
+                continue
+            if got != shapes[key]:
+                raise ValueError(f"Nonlinear: expected {key}(x, u, p, t) to return shape {shapes[key]}; received {got} at x = 0, u = 0.")
 
     def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """The input (T, m), or [u[t], u[t+1]] (T, 2m) under first-order hold, the last sample held."""

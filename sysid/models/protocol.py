@@ -153,8 +153,13 @@ class Plain:
         self.function, self.name, self.shape = function, name, shape
 
     def __call__(self, x: np.ndarray, u: np.ndarray, p: np.ndarray, t: float) -> np.ndarray:
+        x = x.view()
+        x.flags.writeable = False  # a function that changes its state in place would change the path behind it
         try:
-            value = np.asarray(self.function(x, u, p, t), dtype=np.float64)
+            value = np.asarray(self.function(x, u, p, t))
+            if value.dtype.kind == "c":
+                raise TypeError("expected real numbers; received complex ones")
+            value = value.astype(np.float64, copy=False)
         except Exception as error:
             raise type(error)(f"{self._where(x, u, t)} raised {type(error).__name__}: {error}") from error
         if value.shape != self.shape:
