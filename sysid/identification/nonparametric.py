@@ -36,14 +36,17 @@ class FrequencyEstimate(Shown):
                 "coherence, median": np.median(self.coherence, 0)}  # fmt: skip
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw magnitudes with two standard deviations, and coherence; return the axes."""
+        """Draw magnitudes with two standard deviations, and coherence where it was estimated; return the axes."""
         from .. import plot
         p, m = self.response.shape[1:]
-        grid = np.atleast_1d(plot.axes(ax, p, m + 1)).reshape(-1)
+        columns = m + bool((self.coherence < 1).any())
+        grid = np.atleast_1d(plot.axes(ax, p, columns)).reshape(-1)
         size = np.abs(self.response)
         for i in range(p):
-            for j in range(m + 1):
-                a = grid[min(i * (m + 1) + j, len(grid) - 1)]
+            for j in range(columns):
+                a = grid[min(i * columns + j, len(grid) - 1)]
+                if p * m > 1:
+                    a.set_title(f"output {i + 1}" + (f" from input {j + 1}" if j < m else ""), fontsize=9, loc="left")
                 if j < m:
                     a.loglog(self.omega, size[:, i, j], color=plot.COLOURS["model"], linewidth=1.0)
                     plot.band(a, self.omega, np.maximum(size - 2 * self.deviation, size / 100)[:, i, j], (size + 2 * self.deviation)[:, i, j])

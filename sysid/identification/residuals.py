@@ -50,7 +50,8 @@ class Correlation(Shown):
             a.vlines(self.lags, 0, self.values[at], color=plot.COLOURS["model"], linewidth=1.2)
             plot.band(a, self.lags, -self.band[at], self.band[at])
             a.set_xlabel("lag")
-            a.set_ylabel(self.names[i])
+            a.set_ylabel("correlation")
+            a.set_title(self.names[i], fontsize=9, loc="left")
         return grid[0] if len(grid) == 1 else grid
 
 

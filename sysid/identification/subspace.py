@@ -205,8 +205,10 @@ def _result(best: Candidate, table: list, focus: str, spectrum: tuple[np.ndarray
         notes.append(f"the model is unstable (spectral radius {best.radius:.4f}): simulation is not meaningful, judge it by "
                      "prediction; if the plant is stable use stable=True, another horizon or a lower order")
     longest = max(len(d) for d in data)
-    if np.exp(-1 / longest) < best.radius <= UNSTABLE and len(data[0].inputs[0]):
-        notes.append(f"the slowest mode (|pole| = {best.radius:.4f}) outlasts the longest record ({longest} samples): its gain is not determined "
+    poles = np.linalg.eigvals(best.A)
+    drifting = np.abs(poles[np.abs(np.angle(poles)) * longest < 2 * np.pi]).max(initial=0.0)  # less than one cycle in the record
+    if np.exp(-1 / longest) < drifting and best.radius <= UNSTABLE and data[0].n_inputs:
+        notes.append(f"the slowest mode (|pole| = {drifting:.4f}) outlasts the longest record ({longest} samples): its gain is not determined "
                      "by these data, and simulations of other records may drift; use records that hold the slow motion, a lower order, or "
                      "integrators=1 where the plant integrates")  # fmt: skip
     if best.stabilised:

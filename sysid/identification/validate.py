@@ -120,9 +120,10 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     n_lags = max(1, min(25, min(len(e) for e in errors) // 4))
     cross = None
     if records[0].n_inputs and n_lags > 1:
-        pairs = tuple(f"{y}, {u}" for y in names for u in records[0].input_names or ())
+        pairs = tuple(f"residual of {y} with past {u}" for y in names for u in records[0].input_names or ())
         cross = independence(errors, [d.inputs[unscored:] for d in records], pairs, n_lags)
-    return Validation(records, fit_s, fit_p, rms_s, rms_p, whiteness(errors, names, n_lags), cross, simulated, predicted,
+    white = whiteness(errors, tuple(f"residual of {y} with its past" for y in names), n_lags)
+    return Validation(records, fit_s, fit_p, rms_s, rms_p, white, cross, simulated, predicted,
                       steps, unscored, _meaningful(model, fit_s))  # fmt: skip
 
 

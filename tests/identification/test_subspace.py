@@ -221,6 +221,9 @@ def test_a_mode_that_outlasts_the_record_is_said():
     assert any("outlasts the longest record (150 samples)" in note for note in slow.notes)
     quick = sysid.fit(record(third_order(), 400, rng, noise=0.1), sysid.Subspace(3))
     assert not any("outlasts" in note for note in quick.notes)
+    ringing = sysid.LTI(0.9995 * np.array([[np.cos(0.5), np.sin(0.5)], [-np.sin(0.5), np.cos(0.5)]]), [[1.0], [0.0]], [[1.0, 0.0]])
+    bell = sysid.fit(record(ringing, 300, rng, noise=0.1), sysid.Subspace(2))  # long-lived, but with twenty cycles in the record
+    assert not any("outlasts" in note for note in bell.notes)
 
 
 def test_no_small_change_of_the_gain_lowers_the_one_step_error():
