@@ -12,6 +12,8 @@ import numpy as np
 
 from .. import _check
 from ..core.data import Data
+from ..core.gaussian import Diffuse, Gaussian
+from ..core.initial import Blocks
 from ..core.status import Status
 from ..linear.covariances import covariance_inverse
 from ..models.ltv import LTV
@@ -20,6 +22,7 @@ from ..models.protocol import Functions
 from .filter import run
 from .kalman import Kalman
 from .rts import RTS, Backward
+from .start import starting_law
 
 
 @dataclass(frozen=True)
@@ -73,15 +76,26 @@ def _about(process: Process, fun: Functions, u: np.ndarray, x: np.ndarray) -> Pr
     C = np.array([fun.gx(x[t], u[t], p, t * dt) for t in steps])
     c = np.array([fun.f(x[t], u[t], p, t * dt) for t in steps]) - (A @ x[:, :, None])[..., 0]
     d = np.array([fun.g(x[t], u[t], p, t * dt) for t in steps]) - (C @ x[:, :, None])[..., 0]
-    return Process(LTV(A, None, C, dt=dt, c=c, d=d), process.Q, process.R, initial=process.initial)
+    return Process(LTV(A, None, C, dt=dt, c=c, d=d), process.Q, process.R, initial=_explicit_start(process))
+
+
+def _explicit_start(process: Process) -> Gaussian | Blocks:
+    """The initial law with stationary parts in numbers, as a model that varies in time takes it."""
+    law = starting_law(process, "IteratedSmoother")
+    infinite = law.diffuse.any(axis=1)
+    if not infinite.any():
+        return Gaussian(law.mean, law.cov)
+    known = np.flatnonzero(~infinite)
+    parts = [(known, Gaussian(law.mean[known], law.cov[np.ix_(known, known)]))] if len(known) else []
+    return Blocks((np.flatnonzero(infinite), Diffuse()), *parts)
 
 
 class _Cost:
     """Minus twice the log of the path's density, up to a constant; noise-free directions enter by a pseudo-inverse."""
 
     def __init__(self, process: Process, data: Data, fun: Functions, u: np.ndarray):
-        self.fun, self.u, self.dt, self.y, self.law = fun, u, float(process.model.dt), data.y, process.initial
-        self.Q, self.P = covariance_inverse(process.Q), covariance_inverse(self.law.cov)
+        self.fun, self.u, self.dt, self.y, self.law = fun, u, float(process.model.dt), data.y, starting_law(process, "IteratedSmoother")
+        self.Q, self.P = covariance_inverse(process.Q), covariance_inverse(self.law.cov)  # nothing along diffuse states
         self.R = _measured_inverse(process.R, ~np.isnan(data.y))
 
     def __call__(self, x: np.ndarray) -> float:

@@ -199,6 +199,7 @@ class Smoothed(Shown):
         out = self.filter.summary()
         if self.passes and self.passes[0].weights is not None:
             out["measurements of weight below 0.5"] = int((self.weights < 0.5).sum())
+            out["log-likelihood is of"] = "the first pass, without weights"
         if self.passes and self.passes[0].status is not None:
             out["iteration"] = "; ".join(str(b.status) for b in self.passes[:5])
         return out

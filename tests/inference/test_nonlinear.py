@@ -130,3 +130,18 @@ def test_a_long_run_neither_drifts_nor_breaks(method):
     path = sysid.simulate(process, n_steps=20000, rng=np.random.default_rng(1))
     f = sysid.filter(process, sysid.Data(path.y, dt=0.01), method, store="last")
     assert np.isfinite(f.log_likelihoods).all() and np.linalg.eigvalsh(f.final.cov).min() > 0
+
+
+@pytest.mark.parametrize("initial", [sysid.Diffuse(), sysid.Stationary(), sysid.Blocks(([0], sysid.Diffuse()), ([1], sysid.Stationary()))], ids=["diffuse", "stationary", "both"])  # fmt: skip
+def test_the_iterated_smoother_takes_any_start_and_missing_entries_of_correlated_outputs(initial):
+    """On a linear model it is the Rauch-Tung-Striebel smoother, in one step; outputs in units far apart."""
+    rng = np.random.default_rng(3)
+    unit = np.diag([1.0, 1e-7])
+    model = sysid.LTI([[0.9, 0.0], [0.0, 0.5]], None, unit @ np.array([[1.0, 1.0], [0.3, -1.0]]))
+    y = rng.standard_normal((20, 2)) @ unit
+    y[4, 0] = y[9, 1] = y[12] = np.nan
+    process = sysid.Process(model, Q=[0.1, 0.2], R=unit @ np.array([[1.0, 0.8], [0.8, 1.0]]) @ unit, initial=initial)
+    exact, iterated = sysid.smooth(process, sysid.Data(y)), sysid.smooth(process, sysid.Data(y), sysid.IteratedSmoother())
+    assert iterated.status.converged
+    np.testing.assert_allclose(iterated.smoothed.mean, exact.smoothed.mean, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(iterated.smoothed.cov, exact.smoothed.cov, rtol=1e-6, atol=1e-9)
