@@ -72,27 +72,34 @@ def test_a_million_steps(record, request, method):
            float(np.divide(*np.linalg.eigvalsh(f.final.cov)[[0, -1]])), bar="> 0")
 
 
-@pytest.mark.parametrize(("n", "T", "name"), [(100, 200, "extended"), (100, 60, "unscented"), (100, 60, "iterated smoother"), (500, 40, "extended"),
-                                              (500, 6, "unscented"), (500, 12, "iterated smoother")])  # fmt: skip
+@pytest.mark.parametrize("name", ["extended", "unscented", "iterated smoother"])
+@pytest.mark.parametrize(("n", "T"), [(100, 100), (500, 50)])
 def test_reservoirs_with_process_noise(record, n, T, name):
-    """Smoothed states against those of the reservoir run open loop from its mean start; the path has process noise."""
-    rng = np.random.default_rng(n)
-    esn = sysid.ESN.random(n, 1, spectral_radius=0.9, leak=0.5, input_scale=0.5, rng=rng).with_readout(rng.standard_normal((n // 10, n)) / np.sqrt(n))
-    process = sysid.Process(esn, Q=1e-3, R=1e-2, initial=sysid.Gaussian(np.zeros(n), 1e-2 * np.eye(n)))
-    u = rng.uniform(-1, 1, (T, 1))
-    path = sysid.simulate(process, u, rng=rng)
-    data = sysid.Data(path.y, u)
+    """Smoothed states against those of the reservoir run open loop from its mean start; the path has process noise; three reservoirs.
+
+    n / 10 sensors, each with 30 times more variance from the state's noise than of its own: what they can tell is a tenth of the
+    directions of the state at each step, and by the dynamics some of those before. (With R = 1e-2 that factor is .3 and the
+    ratio at n = 500 was .98: no method can do more with sensors that say little.)
+    """
     method = {"extended": sysid.ExtendedKalman(), "unscented": sysid.UnscentedKalman(), "iterated smoother": sysid.IteratedSmoother(max_iterations=3)}[name]
-    sysid.smooth(process, data[:2], method)  # compile
-    started = time.process_time()
-    s = sysid.smooth(process, data, method)
-    seconds = time.process_time() - started
-    open_loop = sysid.simulate(esn, u, np.zeros(n)).x
-    error, free = (np.sqrt(np.mean((x - path.x) ** 2)) for x in (s.smoothed.mean, open_loop))
-    record(f"issue 3: ESN n = {n}, {name}: error of smoothed states over that of open-loop states", error / free, bar="< 1",
-           note=f"T = {T}, {n // 10} outputs, filter and smoother {1e3 * seconds / T:.3g} ms a step")
-    inside = np.mean(np.abs(s.smoothed.mean - path.x) < 1.96 * s.smoothed.std)
-    record(f"issue 3: ESN n = {n}, {name}: share of true states within the 95 % band", float(inside), bar="0.9 .. 0.99")
+    ratios, inside, seconds = [], [], 0.0
+    for seed in range(3):
+        rng = np.random.default_rng([n, seed])
+        esn = sysid.ESN.random(n, 1, spectral_radius=0.9, leak=0.5, input_scale=0.5, rng=rng).with_readout(rng.standard_normal((n // 10, n)) / np.sqrt(n))
+        process = sysid.Process(esn, Q=1e-3, R=1e-4, initial=sysid.Gaussian(np.zeros(n), 1e-2 * np.eye(n)))
+        u = rng.uniform(-1, 1, (T, 1))
+        path = sysid.simulate(process, u, rng=rng)
+        data = sysid.Data(path.y, u)
+        sysid.smooth(process, data[:2], method)  # compile
+        started = time.process_time()
+        s = sysid.smooth(process, data, method)
+        seconds += time.process_time() - started
+        error, free = (np.sqrt(np.mean((x - path.x) ** 2)) for x in (s.smoothed.mean, sysid.simulate(esn, u, np.zeros(n)).x))
+        ratios.append(error / free)
+        inside.append(np.mean(np.abs(s.smoothed.mean - path.x) < 1.96 * s.smoothed.std))
+    record(f"issue 3: ESN n = {n}, {name}: error of smoothed states over that of open-loop states, worst of 3 reservoirs", max(ratios), bar="< 1",
+           note=f"T = {T}, {n // 10} outputs, filter and smoother {1e3 * seconds / (3 * T):.3g} ms a step; {min(ratios):.3f} the best")
+    record(f"issue 3: ESN n = {n}, {name}: share of true states within the 95 % band", float(np.mean(inside)), bar="0.9 .. 0.99")
 
 
 def test_structure_costs_what_it_should(record):
