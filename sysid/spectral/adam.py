@@ -36,9 +36,48 @@ class Adam:
         return -self.learning_rate * rate * first / (np.sqrt(second) + self.epsilon)
 
 
-def warm_cosine(step: int, total: int, warmup: float) -> float:
+class Constant:
+    """The learning rate as given. A schedule takes each step's loss and returns the factor of the rate."""
+
+    reached = False
+
+    def __call__(self, step: int, loss: float) -> float:
+        return 1.0
+
+
+class WarmCosine(Constant):
     """Linear warm-up over a share of the steps, then a cosine to zero."""
-    start = warmup * total
-    if step < start:
-        return (step + 1) / max(start, 1.0)
-    return 0.5 * (1 + np.cos(np.pi * (step - start) / max(total - start, 1.0)))
+
+    def __init__(self, total: int, warmup: float = 0.1):
+        self.total, self.start = total, warmup * total
+
+    def __call__(self, step: int, loss: float) -> float:
+        if step <= self.start:
+            return step / max(self.start, 1.0)
+        return 0.5 * (1 + np.cos(np.pi * (step - 1 - self.start) / max(self.total - self.start, 1.0)))
+
+
+class Plateau(Constant):
+    """A rate halved whenever the loss has stopped falling, and `reached` after six halvings that no longer helped.
+
+    The loss has stopped when its median over `patience` steps is not 5 % below the lowest such median before.
+    """
+
+    def __init__(self, patience: int, halvings: int = 6):
+        self.patience, self.left = patience, halvings
+        self.factor, self.lowest = 1.0, np.inf
+        self._window: list[float] = []
+
+    def __call__(self, step: int, loss: float) -> float:
+        self._window.append(loss)
+        if len(self._window) == self.patience:
+            median, self._window = float(np.median(self._window)), []
+            if median > 0.95 * self.lowest:
+                self.factor, self.left, self.reached = self.factor / 2, self.left - 1, self.left == 0
+            self.lowest = min(self.lowest, median)
+        return self.factor
+
+
+def schedule(name: str, n_steps: int, patience: int) -> Constant:
+    """The schedule of that name."""
+    return {"constant": Constant, "cosine": lambda: WarmCosine(n_steps), "plateau": lambda: Plateau(patience)}[name]()

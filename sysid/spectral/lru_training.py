@@ -17,7 +17,7 @@ from ..core.data import Data
 from ..core.status import Status
 from ..identification.progress import Progress
 from ..kernels.recurrence import diagonal_scan_adjoint
-from .adam import Adam, TrainingFit, warm_cosine
+from .adam import Adam, TrainingFit, schedule
 from .lru import LRU
 
 PARAMETRIZATIONS = ("stable_exponential", "exponential", "direct")
@@ -53,10 +53,12 @@ class LRUTraining:
     """Fit an LRU by stochastic gradient, one record a step.
 
     rng: draws the start and the order of the records. n_states: n complex states. learning_rate, n_steps: of Adam.
-    schedule: "constant" or "cosine" (10 % warm-up). weight_decay: decoupled, on B, C, D. r_min, r_max, max_phase: ring.
+    schedule: "constant", "cosine" (10 % warm-up) or "plateau": the rate is halved when the median loss over `patience` steps
+    has not fallen by 5 %, and training has converged after six halvings. weight_decay: decoupled, on B, C, D.
+    r_min, r_max, max_phase: of the ring.
     parametrization: of the eigenvalues. normalize: learn gamma from sqrt(1 - |lambda|^2); otherwise it stays at 1.
     snapshot_every: keep the model each so many steps, 0 for never.
-    The loss is not convex: the result depends on rng, and convergence is never claimed beyond a plateau of the loss.
+    The loss is not convex: the result depends on rng, and convergence is claimed for a plateau of the loss alone.
     """
 
     rng: np.random.Generator
@@ -64,6 +66,7 @@ class LRUTraining:
     learning_rate: float = 3e-3
     n_steps: int = 2000
     schedule: str = "constant"
+    patience: int = 2000
     weight_decay: float = 0.0
     r_min: float = 0.0
     r_max: float = 1.0
@@ -79,7 +82,8 @@ class LRUTraining:
         _check.generator(self.rng, call)
         _check.count(self.n_states, "n_states", call)
         _check.count(self.n_steps, "n_steps", call)
-        _check.choice(self.schedule, "schedule", call, ("constant", "cosine"))
+        _check.count(self.patience, "patience", call)
+        _check.choice(self.schedule, "schedule", call, ("constant", "cosine", "plateau"))
         _check.choice(self.parametrization, "parametrization", call, PARAMETRIZATIONS)
         if not self.r_min < self.r_max <= 1:
             raise ValueError(f"{call}: expected r_min < r_max <= 1; received {self.r_min!r} and {self.r_max!r}.")
@@ -97,6 +101,7 @@ class LRUTraining:
         vector = parameters.pack(model)
         adam, losses, status = Adam(len(vector), self.learning_rate), np.full(self.n_steps, np.nan), None
         snapshots: dict[int, LRU] = {}
+        rate_of = schedule(self.schedule, self.n_steps, self.patience)
         with Progress("LRU", self.n_steps) as progress:
             for step in progress:
                 record = data[self.rng.integers(len(data))]
@@ -108,7 +113,7 @@ class LRUTraining:
                                            "Lower learning_rate or use the stable parametrisation", step)
                     break
                 losses[step - 1] = loss
-                rate = 1.0 if self.schedule == "constant" else warm_cosine(step - 1, self.n_steps, 0.1)
+                rate = rate_of(step, loss)
                 if self.weight_decay:
                     vector = vector - self.learning_rate * rate * self.weight_decay * vector * parameters.decays
                 trial = vector + adam.step(flat, rate)
@@ -120,6 +125,9 @@ class LRUTraining:
                 if self.snapshot_every and step % self.snapshot_every == 0:
                     snapshots[step] = model
                 progress.show(loss=loss)
+                if rate_of.reached:
+                    status = Status(True, "the loss has stopped falling, at the rate given and at six halves of it", step)
+                    break
         losses = losses[~np.isnan(losses)]
         ran = Status(False, f"ran all {self.n_steps} steps", self.n_steps)
         status = next(s for s in (progress.interrupted, status, ran) if s is not None)  # a Status that failed is falsy

@@ -92,6 +92,18 @@ def test_training_continues_from_a_start_and_takes_a_schedule():
     assert second.history["loss"][-50:].mean() < first.history["loss"][:50].mean()
 
 
+def test_training_ends_converged_on_a_plateau_of_the_loss():
+    data = stable_records()
+    options = {"n_states": 6, "learning_rate": 1e-2, "n_steps": 4000}
+    constant = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), **options))
+    plateau = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), schedule="plateau", patience=150, **options))
+    losses = plateau.history["loss"]
+    assert plateau.converged and "stopped falling" in plateau.status.reason and not constant.converged
+    assert 7 * 150 <= len(losses) < 4000
+    np.testing.assert_array_equal(losses[:300], constant.history["loss"][:300])
+    assert np.median(losses[-150:]) < 1.05 * np.median(losses[-450:-300])
+
+
 def test_an_unstable_direct_parametrisation_is_stopped_and_said():
     data = stable_records()
     method = sysid.LRUTraining(np.random.default_rng(0), n_states=4, learning_rate=5.0, n_steps=200, parametrization="direct")
