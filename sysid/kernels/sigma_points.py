@@ -34,7 +34,7 @@ EPS = 2.220446049250313e-16
 LOG_2PI = 1.8378770664093453
 SMALLEST = 1e-280  # variances below it have left double precision
 AMPLE = 1e-3  # where this share of every variance is left, cancellation has cost no more than three digits
-HANDFUL = 6  # up to so many states the two steps are written out here: a call through a pointer would cost as much again
+HANDFUL = 6  # up to so many states the two steps are written out here, in one pass over a leaner update
 
 
 @helper(_nrt=False)

@@ -110,3 +110,17 @@ def test_a_schedule_shorter_than_the_data_is_refused_and_a_diffuse_start_too(met
         sysid.filter(sysid.Process(model, 1.0, 1.0, initial=sysid.Diffuse()), sysid.Data(np.zeros(9)), method())
     with pytest.raises(ValueError, match="form"):
         method(form="cholesky")
+
+
+def test_a_large_readout_process_stays_in_the_covariance_form_and_loses_nothing_that_shows():
+    y = sysid.datasets.mackey_glass(500).y
+    esn = sysid.ESN.random(80, 0, 1, leak=0.5, rng=np.random.default_rng(1))
+    process = sysid.fit(sysid.Data(y), sysid.Readout(ridge=1e-8, washout=50), start=esn).process
+    record = sysid.Data(y[:120])
+    auto = sysid.filter(process, record)
+    factors = sysid.filter(process, record, sysid.ExtendedKalman(form="sqrt"))
+    assert auto.method != factors.method
+    np.testing.assert_allclose(auto.filtered.mean, factors.filtered.mean, rtol=0, atol=1e-8)
+    np.testing.assert_allclose(auto.log_likelihood, factors.log_likelihood, rtol=1e-8)
+    ours, theirs = (np.diagonal(f.filtered.cov, 0, 1, 2) for f in (auto, factors))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
