@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
-
 import numpy as np
 
 from ..kernels import means as mean_kernels
 from .linear_arrays import LinearArrays
 from .memory import empty
+from .threads import in_parts
 from .trace import Stretch
 
 
@@ -29,13 +27,7 @@ def mean_pass(arrays: LinearArrays, stretch: Stretch, gains: tuple) -> tuple[np.
         mean_kernels.linear_means(arrays.AT, arrays.C, bx, by, *slots, own, stretch.y[a:b], stretch.mean[a:b], xp[a:b],
                                   xf[a:b], yp[a:b], log_density[a:b], mean[a:b])  # fmt: skip
 
-    workers = min(os.cpu_count() or 1, S) if S * T > 20000 else 1
-    if workers == 1:
-        run(0, S)
-    else:
-        edges = np.linspace(0, S, workers + 1).astype(int)
-        with ThreadPoolExecutor(workers) as pool:
-            list(pool.map(run, edges[:-1].tolist(), edges[1:].tolist()))
+    in_parts(S, run, least=1 if S * T > 20000 else S)
     return xp, xf, None if stretch.store == "last" else yp, log_density, mean
 
 

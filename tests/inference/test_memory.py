@@ -3,8 +3,14 @@
 import gc
 
 import numpy as np
+import pytest
 
 from sysid.inference import memory
+
+
+@pytest.fixture(autouse=True)
+def nothing_kept_so_far(monkeypatch):
+    monkeypatch.setattr(memory, "_blocks", [np.empty(0)])
 
 
 def test_what_is_held_is_never_lent_again():
