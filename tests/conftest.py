@@ -11,6 +11,8 @@ for _name, _threads in {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MK
                         "NUMBA_NUM_THREADS": "2", "MPLBACKEND": "Agg"}.items():
     os.environ.setdefault(_name, _threads)
 
+import sys
+
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
@@ -79,3 +81,11 @@ def pytest_terminal_summary(terminalreporter, config):
         merged = evidence_rows.merge(stem.with_suffix(".json"), rows, ROOT)
         stem.with_suffix(".md").write_text(evidence_rows.page(merged))
         terminalreporter.write_line(f"{len(rows)} rows recorded in {stem.with_suffix('.md').name}")
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    """Close what a test has drawn: matplotlib warns of more than twenty open figures, whichever tests drew them."""
+    yield
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
