@@ -12,7 +12,6 @@ for _name, _threads in {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MK
                         "NUMBA_NUM_THREADS": "2", "MPLBACKEND": "Agg"}.items():
     os.environ.setdefault(_name, _threads)
 
-import sys
 
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
