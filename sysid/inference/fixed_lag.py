@@ -103,9 +103,9 @@ def _by_gains(trace: Trace) -> tuple[Callable[[Law], Law], Law, _Lagged]:
     index = trace.index
     A, Q, Pf = trace.AT.swapaxes(1, 2), trace.Q, trace.Pf[index]
     G = whole.GT[index].swapaxes(1, 2)
+    G[-1] = 0.0  # no step follows the last: the kernel leaves its gain unwritten
     left = np.eye(Pf.shape[-1]) - G @ A
     base = left @ Pf @ left.swapaxes(1, 2) + G @ Q @ G.swapaxes(1, 2)
-    base[-1] = Pf[-1]
 
     def turn(state: Law) -> Law:
         x, P = trace.xf.copy(), base.copy()
