@@ -42,7 +42,7 @@ def rollout(W: Any, V: np.ndarray, model: Any, x0: np.ndarray, X: np.ndarray | N
     if code >= 0 and isinstance(W, np.ndarray):
         reservoir_states.dense(as_float(W), as_float(V), leak, code, as_float(x0), X, final)
     elif code >= 0 and hasattr(W, "indptr"):
-        starts, columns = (np.asarray(a, dtype=np.int32) for a in (W.indptr, W.indices))
+        starts, columns = (np.asarray(a, dtype=np.uint32) for a in (W.indptr, W.indices))
         reservoir_states.sparse(starts, columns, as_float(W.data), as_float(V), leak, code, as_float(x0), X, final)
     else:  # an operator knows only its product, a user's activation only its function
         s, keep = np.tanh if model.act.name == "tanh" else model.act.function, 1.0 - leak

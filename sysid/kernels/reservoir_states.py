@@ -11,7 +11,8 @@ from numba import types
 
 from ._jit import cube, helper, integer, kernel, mat, out_cube, out_mat, out_vec, vec
 
-_indices = types.Array(types.int32, 1, "C", readonly=True)
+# Unsigned: an index that may be negative costs a comparison, and twice the time of the product.
+_indices = types.Array(types.uint32, 1, "C", readonly=True)
 _LOG2E, _LN2_HIGH, _LN2_LOW = 1.4426950408889634, 0.6931471803691238, 1.9082149292705877e-10
 _SHIFT, _SHIFT_BITS = 6755399441055744.0, 0x4338000000000000  # 1.5 * 2^52: a sum with it rounds, and its bits count
 
