@@ -66,6 +66,6 @@ notebooks: $(VENV)/.test
 	$(BIN)/jupytext --to ipynb --execute --set-kernel python3 notebooks/[0-9]*.py
 
 clean:
-	rm -rf build dist demo docs/_build docs/notebooks notebooks/*.ipynb .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf build dist demo docs/_build docs/notebooks docs/reference notebooks/*.ipynb .pytest_cache .mypy_cache .ruff_cache \
 	  .hypothesis .import_linter_cache *.egg-info
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

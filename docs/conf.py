@@ -1,5 +1,6 @@
 """Sphinx configuration: MyST pages, executed notebooks, the reference from docstrings."""
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -16,7 +17,10 @@ import equations  # noqa: E402
 
 import sysid  # noqa: E402
 
-(HERE / "api.md").write_text(api.page(), encoding="utf-8")
+shutil.rmtree(HERE / "reference", ignore_errors=True)
+(HERE / "reference").mkdir()
+for name, text in api.pages().items():
+    (HERE / "reference" / f"{name}.md").write_text(text, encoding="utf-8")
 (HERE / "equations.md").write_text(equations.page(), encoding="utf-8")
 
 # Notebooks live beside the package; Sphinx reads only below its own folder.
@@ -30,14 +34,16 @@ author = "The sysid developers"
 copyright = "2026, the sysid developers"
 version = release = sysid.__version__
 
-extensions = ["myst_nb", "sphinx.ext.mathjax"]
+# Formulas need no network: MathML, which browsers draw by themselves, or MathJax from the network where its converter is missing.
+html_math_renderer = "mathml" if importlib.util.find_spec("latex2mathml") else "mathjax"
+extensions = ["myst_nb", "mathml" if html_math_renderer == "mathml" else "sphinx.ext.mathjax"]
 source_suffix = {".md": "myst-nb", ".py": "myst-nb"}
 nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
 nb_execution_mode = "cache"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
-exclude_patterns = ["_build", "conf.py", "equations.py", "api.py"]
+exclude_patterns = ["_build", "conf.py", "equations.py", "mathml.py", "api.py"]
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 suppress_warnings = ["mystnb.unknown_mime_type", "myst.xref_missing"]

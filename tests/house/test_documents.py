@@ -10,7 +10,7 @@ import pytest
 
 from tests.data import ROOT
 
-GENERATED = {"api.md", "equations.md", "evidence.md", "benchmarks.md"}
+GENERATED = {"equations.md", "evidence.md", "benchmarks.md"}
 PAGES = [ROOT / "README.md", *sorted(p for p in (ROOT / "docs").glob("*.md") if p.name not in GENERATED)]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[0-9]*.py"))
 
@@ -27,6 +27,15 @@ def test_the_code_of_a_page_runs_as_printed(page, tmp_path, monkeypatch):
         exec(compile(block, page.name, "exec"), scope)
     if "matplotlib.pyplot" in sys.modules:
         sys.modules["matplotlib.pyplot"].close("all")
+
+
+@pytest.mark.parametrize("page", [*PAGES, *NOTEBOOKS], ids=lambda p: p.stem)
+def test_a_displayed_equation_stands_between_blank_lines(page):
+    """Otherwise Markdown takes its opening for text, and everything up to the next dollar sign for a formula."""
+    lines = [line.removeprefix("#").strip() for line in page.read_text().split("\n")]
+    fences = [i for i, line in enumerate(lines) for _ in range(line.count("$$"))]
+    for first, last in zip(fences[::2], fences[1::2]):
+        assert not lines[first - 1] and not lines[last + 1], f"{page.name}, line {first + 1}: {lines[first]}"
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda p: p.stem)
