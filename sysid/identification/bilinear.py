@@ -15,8 +15,9 @@ from ..models.bilinear import Bilinear
 from ..models.process import Process
 from .excitation import check_excitation
 from .fit import Fit
-from .joint_regression import Record, triangle
+from .joint_regression import Record
 from .records import common_scales
+from .triangular import triangle
 
 _ROWS = 4096
 _MAX_COLUMNS = 600

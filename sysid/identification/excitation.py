@@ -69,17 +69,24 @@ def excitation(data: Data | Iterable[Data], max_order: int = 40) -> Excitation:
 
 def input_levels(signals: Sequence[np.ndarray], longest: int) -> np.ndarray:
     """Smallest over largest singular value of the matrix of input windows, for lengths 1..longest."""
+    factor = _input_factor(signals, longest)
+    m = signals[0].shape[1]
+    return np.array([_level(factor, L * m) for L in range(1, longest + 1)])
+
+
+def _input_factor(signals: Sequence[np.ndarray], length: int) -> np.ndarray:
+    """The triangular factor of all windows of the inputs, each on the scale of its spread."""
     from .windows import Windows
     stacked = np.concatenate(signals)
     mean, scale = stacked.mean(0), stacked.std(0)
     scale = np.where(scale > 1e-12 * np.maximum(np.abs(mean), 1e-300), scale, np.inf)
-    m = stacked.shape[1]
-    factor = Windows.compress([(np.zeros((len(u), 0)), (u - mean) / scale) for u in signals], longest).R
-    out = np.zeros(longest)
-    for L in range(1, longest + 1):
-        s = np.linalg.svd(factor[:, : L * m], compute_uv=False)
-        out[L - 1] = s[-1] / s[0] if len(s) == L * m and s[0] > 0 else 0.0
-    return out
+    return Windows.compress([(np.zeros((len(u), 0)), (u - mean) / scale) for u in signals], length).R
+
+
+def _level(factor: np.ndarray, columns: int) -> float:
+    """Smallest over largest singular value of the first columns, 0 where there are fewer rows."""
+    s = np.linalg.svd(factor[:, :columns], compute_uv=False)
+    return float(s[-1] / s[0]) if len(s) == columns and s[0] > 0 else 0.0
 
 
 def _collinear(u: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
@@ -98,7 +105,7 @@ def _collinear(u: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
 
 def check_excitation(data: Sequence[Data], needed: int, call: str) -> None:
     """Refuse constant or collinear inputs; warn where the inputs support less than `needed` lags."""
-    if data[0].n_inputs == 0:
+    if data[0].n_inputs == 0 or _excited(data, needed):
         return
     found = excitation(list(data), max_order=max(needed, 1))
     if found.collinear:
@@ -109,3 +116,11 @@ def check_excitation(data: Sequence[Data], needed: int, call: str) -> None:
                       f"model is not determined by these data. Lower n_states or horizon (a model of order "
                       f"{max(found.order // 2, 1)} is supported), or use a richer input such as sysid.datasets.prbs.",
                       UserWarning, stacklevel=4)  # fmt: skip
+
+
+def _excited(data: Sequence[Data], needed: int) -> bool:
+    """Whether windows of `needed` lags pass at once: those of fewer lags are excited no less, and then no inputs are collinear."""
+    signals = [d.inputs for d in data]
+    if min(len(u) for u in signals) // (2 * signals[0].shape[1] + 1) < needed:
+        return False
+    return bool(_level(_input_factor(signals, needed), needed * signals[0].shape[1]) > _RELATIVE)

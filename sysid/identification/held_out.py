@@ -76,7 +76,7 @@ def _simulation_errors(model: Candidate, y: np.ndarray, u: np.ndarray) -> np.nda
         return prediction_errors(model.A, r.B, model.C, r.D, r.d, no_gain, [start], [(y[:stop], u[:stop])])[0]
 
     responses = np.empty((k, p, n))
-    state_responses(np.ascontiguousarray(model.A), np.ascontiguousarray(model.C), np.eye(n), np.empty((n, n)), responses)
+    state_responses(np.ascontiguousarray(model.A), np.array(model.C, order="C"), responses)
     base = errors(np.zeros(n), k).ravel()
     seen = ~np.isnan(base)
     return errors(scaled_least_squares(responses.reshape(-1, n)[seen], base[seen]), len(y))[k:]

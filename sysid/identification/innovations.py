@@ -23,10 +23,10 @@ from .joint_regression import (
     mean_square,
     prediction_errors,
     scaled_least_squares,
-    triangle,
 )
 from .realization import Decomposition, noise_covariances
 from .records import excerpt
+from .triangular import extended
 from .windows import Windows
 
 _ROWS = 4096
@@ -55,52 +55,60 @@ def noise_model(windows: Windows, part: Decomposition, A: np.ndarray, C: np.ndar
         tries.append(regressed)
     if not tries:
         return Noise(Q, R, S, None, R, solution.message)
-    errors = [prediction_errors(A, rest.B, C, rest.D, rest.d, K, rest.initial_states, records) for K in tries]
-    losses = [np.log(np.maximum(mean_square(e), 1e-300)).sum() for e in errors]
-    best = int(np.argmin(losses))
-    K = _refined_gain(tries[best], A, C, rest, records)
-    after = prediction_errors(A, rest.B, C, rest.D, rest.d, K, rest.initial_states, records)
-    if not np.log(np.maximum(mean_square(after), 1e-300)).sum() < losses[best]:
-        K, after = tries[best], errors[best]
-        if solution.converged and best == 0:
-            return Noise(Q, R, S, K, C @ solution.X @ C.T + R)
-    stacked = np.concatenate(after)
+    found = [_gain_errors(K, A, C, rest, records) for K in tries]
+    best = int(np.argmin([value for value, _ in found]))
+    K, (value, errors) = tries[best], found[best]
+    better, after = _refined_gain(K, found[best], A, C, rest, records)
+    if after[0] < value:
+        K, errors = better, after[1]
+    elif solution.converged and best == 0:
+        return Noise(Q, R, S, K, C @ solution.X @ C.T + R)
+    stacked = np.concatenate(errors)
     stacked = stacked[~np.isnan(stacked).any(1)]
     cov = stacked.T @ stacked / max(len(stacked), 1)
     return Noise(K @ cov @ K.T, cov, K @ cov, K, cov)
 
 
-def _refined_gain(K: np.ndarray, A, C, rest: Regression, records: Sequence[Record]) -> np.ndarray:
+_Errors = tuple[float, Sequence[np.ndarray]]  # sum over the outputs of the log mean squared one-step errors; the errors
+
+
+def _refined_gain(K: np.ndarray, start: _Errors, A, C, rest: Regression, records: Sequence[Record]) -> tuple[np.ndarray, _Errors]:
     """K at the minimum of the one-step error over (an excerpt of) the records, all else held: damped Gauss-Newton.
 
     de / dK_ij is the response of x+ = (A - K C) x to e_j in state i, seen through -C. Gaps are left out of the rows and
     bridged by zeros in the response, which only makes a step less apt: none that does not lower the error is taken.
     """
     part = excerpt(records)
-    damping, best = 1e-6, _gain_errors(K, A, C, rest, part)
-    if _radius(A - K @ C) >= 1.0 or not len(A) or not np.isfinite(best[0]):
-        return K
+    whole = sum(len(y) for y, _ in part) == sum(len(y) for y, _ in records)
+    first = start if whole else _gain_errors(K, A, C, rest, part)
+    if _radius(A - K @ C) >= 1.0 or not len(A) or not np.isfinite(first[0]):
+        return K, start
+    K, reached = _descend(K, first, A, C, rest, part)
+    return K, reached if whole else _gain_errors(K, A, C, rest, records)
+
+
+def _descend(K: np.ndarray, best: _Errors, A, C, rest: Regression, records: Sequence[Record]) -> tuple[np.ndarray, _Errors]:
+    damping = 1e-6
     for _ in range(15):
         R = _gain_rows(K, A, C, best[1])
         for _ in range(10):
             weights = np.sqrt(damping) * np.linalg.norm(R[:, :-1], axis=0)
             step = scaled_least_squares(np.vstack([R[:, :-1], np.diag(weights)]), np.r_[R[:, -1], np.zeros(len(weights))])
             trial = K + step.reshape(K.shape[::-1]).T
-            found = _gain_errors(trial, A, C, rest, part) if _radius(A - trial @ C) < 1.0 else (np.inf, best[1])
+            found = _gain_errors(trial, A, C, rest, records) if _radius(A - trial @ C) < 1.0 else (np.inf, best[1])
             if found[0] < best[0]:
                 break
             damping *= 10
         else:
-            return K
+            return K, best
         gained = best[0] - found[0]
         K, best, damping = trial, found, max(damping / 10, 1e-12)
         if gained < 1e-6:
-            return K
-    return K
+            return K, best
+    return K, best
 
 
-def _gain_errors(K, A, C, rest: Regression, records: Sequence[Record]) -> tuple[float, list[np.ndarray]]:
-    """Sum over the outputs of the log mean squared one-step errors, and the errors."""
+def _gain_errors(K, A, C, rest: Regression, records: Sequence[Record]) -> _Errors:
     errors = prediction_errors(A, rest.B, C, rest.D, rest.d, K, rest.initial_states, records)
     return float(np.log(np.maximum(mean_square(errors), 1e-300)).sum()), errors
 
@@ -112,13 +120,15 @@ def _gain_rows(K: np.ndarray, A, C, errors: Sequence[np.ndarray]) -> np.ndarray:
     scale = np.sqrt(np.maximum(mean_square(errors), 1e-300))
     R = np.zeros((0, p * n + 1))
     for e in errors:
-        X, work, z = np.zeros((p, n, n)), np.empty((n, n)), np.nan_to_num(e)
+        X, z = np.zeros((p, p, n)), np.nan_to_num(e)
         for a in range(0, len(e), _ROWS):
             block = np.ascontiguousarray(z[a : a + _ROWS])
             J = np.empty((len(block), p, p * n))
-            input_responses(F, C, block, X, work, J)
-            rows = np.concatenate([J, block[:, :, None]], axis=2) / scale[:, None]
-            R = triangle(np.vstack([R, rows[~np.isnan(e[a : a + _ROWS])]]))
+            input_responses(F, C, block, X, J)
+            rows = np.concatenate([J, block[:, :, None]], axis=2)
+            rows /= scale[:, None]
+            missing = np.isnan(e[a : a + _ROWS])
+            R = extended(R, rows[~missing] if missing.any() else rows.reshape(-1, p * n + 1))
     return R
 
 
@@ -130,7 +140,9 @@ def _regressed_gain(windows: Windows, past: int, A, C, rest: Regression, records
     """K from the innovations of an autoregression with `past` lags, None where the filter A - K C is not stable."""
     if windows.count < 2 * past * (windows.n_inputs + windows.n_outputs) or np.abs(np.linalg.eigvals(A)).max(initial=0) > 1.001:
         return None
-    simulated = prediction_errors(A, rest.B, C, rest.D, rest.d, np.zeros((len(A), len(C))), rest.initial_states, records)
+    simulated = rest.simulation_errors
+    if simulated is None:
+        simulated = prediction_errors(A, rest.B, C, rest.D, rest.d, np.zeros((len(A), len(C))), rest.initial_states, records)
     L = windows.length
     lags = np.hstack([windows.u(L - 1 - past, L), windows.y(L - 1 - past, L - 1)])
     theta = np.linalg.lstsq(lags, windows.y(L - 1, L), rcond=1e-10)[0]
@@ -149,10 +161,8 @@ def _innovations(y: np.ndarray, u: np.ndarray, theta: np.ndarray, past: int) -> 
     """e[t] = y[t] - autoregression on the last `past` samples, t >= past."""
     m, p = u.shape[1], y.shape[1]
     e = y[past:].copy()
-    T = len(e)
-    for k in range(past + 1):
-        e -= u[k : k + T] @ theta[k * m : (k + 1) * m]
-        if k < past:
-            at = (past + 1) * m + k * p
-            e -= y[k : k + T] @ theta[at : at + p]
+    for signal, taps in ((u, theta[: (past + 1) * m].reshape(past + 1, m, p)), (y, theta[(past + 1) * m :].reshape(past, p, p))):
+        if len(taps):
+            for j, k in np.ndindex(taps.shape[1:]):
+                e[:, k] -= np.correlate(signal[: len(signal) - (past + 1 - len(taps)), j], taps[:, j, k], "valid")
     return e

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels.sensitivity import input_responses, predict_linear, state_responses
+from .triangular import extended
 
 Record = tuple[np.ndarray, np.ndarray]  # y (T, p) with NaN for missing, u (T, m)
 _ROWS = 4096
@@ -23,13 +24,17 @@ _ROWS = 4096
 
 @dataclass(frozen=True)
 class Regression:
-    """B (n, m), D (p, m), output offset d (p,), initial states (S, n) and mean squared error of each channel (p,)."""
+    """B (n, m), D (p, m), output offset d (p,), initial states (S, n), mean squared error of each channel (p,).
+
+    simulation_errors: (T, p) of each experiment, None where something else was minimised.
+    """
 
     B: np.ndarray
     D: np.ndarray
     d: np.ndarray
     initial_states: np.ndarray
     mean_square: np.ndarray
+    simulation_errors: Sequence[np.ndarray] | None = None
 
 
 def joint_regression(A: np.ndarray, C: np.ndarray, records: Sequence[Record], gain: np.ndarray | None = None,
@@ -39,7 +44,7 @@ def joint_regression(A: np.ndarray, C: np.ndarray, records: Sequence[Record], ga
 
     A: (n, n), C: (p, n), gain: (n, p). starts: (S, n) initial states where they are known. free: (n, m), which
     entries of B are free; the others are zero. Missing outputs are left out; under a gain the filter bridges them linearly.
-    Cost O(T m n^2 (n + p) + T p (m (n + p))^2), memory O((m (n + p))^2).
+    Cost O(T p m n^2 + T p (m (n + p))^2), memory O((m (n + p))^2).
     """
     n, p, m = len(A), len(C), records[0][1].shape[1]
     keep = np.ones(m * n + feedthrough * m * p + offset * p, bool)
@@ -55,7 +60,7 @@ def joint_regression(A: np.ndarray, C: np.ndarray, records: Sequence[Record], ga
                 rows = rows[:, np.r_[np.ones(n, bool), keep, True]]
             if starts is not None:
                 rows = np.hstack([rows[:, n:-1], rows[:, -1:] - rows[:, :n] @ starts[k][:, None]])
-            R = triangle(np.vstack([R[:, -rows.shape[1] :], rows]))
+            R = extended(R[:, -rows.shape[1] :], rows)
         heads.append(R[:n])
         stack = np.vstack([stack, R[n:, n:] if starts is None else R])
     reduced = scaled_least_squares(stack[:, :-1], stack[:, -1])
@@ -66,7 +71,8 @@ def joint_regression(A: np.ndarray, C: np.ndarray, records: Sequence[Record], ga
     D = theta[m * n : m * n + m * p].reshape(m, p).T if feedthrough else np.zeros((p, m))
     d = theta[len(theta) - p :] if offset else np.zeros(p)
     errors = prediction_errors(A, B, C, D, d, K, x0, records)
-    return Regression(B.copy(), D.copy(), d.copy(), x0, mean_square(errors))
+    return Regression(B.copy(), D.copy(), d.copy(), x0, mean_square(errors),
+                      errors if gain is None else None)
 
 
 def prediction_errors(A, B, C, D, d, K, x0, records: Sequence[Record]) -> list[np.ndarray]:
@@ -82,15 +88,12 @@ def prediction_errors(A, B, C, D, d, K, x0, records: Sequence[Record]) -> list[n
 
 def mean_square(errors: Sequence[np.ndarray]) -> np.ndarray:
     """Mean squared error of each channel (p,) over the measured samples of all experiments."""
-    stacked = np.concatenate(errors)
+    stacked = errors[0] if len(errors) == 1 else np.concatenate(errors)
     with np.errstate(over="ignore", invalid="ignore"):
-        value = np.nansum(stacked**2, 0) / np.maximum((~np.isnan(stacked)).sum(0), 1)
+        value = np.einsum("tk,tk->k", stacked, stacked) / max(len(stacked), 1)
+        if np.isnan(value).any():
+            value = np.nansum(stacked**2, 0) / np.maximum((~np.isnan(stacked)).sum(0), 1)
     return np.where(np.isfinite(value), value, np.inf)
-
-
-def triangle(rows: np.ndarray) -> np.ndarray:
-    """The upper triangular R (min(k, q), q) of rows (k, q) = Q R."""
-    return np.asarray(np.linalg.qr(rows, mode="r"))
 
 
 def scaled_least_squares(X: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -107,22 +110,28 @@ def _rows(A, C, K, y, u, feedthrough: bool, offset: bool) -> Iterator[np.ndarray
     filtered = K.any()
     bridged = bridge(y) if filtered else np.zeros((len(y), 0))
     signals = np.hstack([u, np.ones((len(y), 1)), bridged]) if filtered else u
-    X, O, work = np.zeros((signals.shape[1], n, n)), np.eye(n), np.empty((n, n))
+    X, O = np.zeros((signals.shape[1], p, n)), C.copy()
     for a in range(0, len(y), _ROWS):
         z, yb, ub = np.ascontiguousarray(signals[a : a + _ROWS]), y[a : a + _ROWS], u[a : a + _ROWS]
         T = len(yb)
         bank, initial = np.empty((T, p, z.shape[1] * n)), np.empty((T, p, n))
-        input_responses(F, C, z, X, work, bank)
-        state_responses(F, C, O, work, initial)
+        input_responses(F, C, z, X, bank)
+        state_responses(F, O, initial)
         # What enters y directly (D u, d, y itself) enters the state as -K times it.
-        through = -(bank.reshape(T, p, -1, n) @ K) if filtered else np.zeros((T, p, m + 1, p))
-        parts = [initial, bank[:, :, : m * n]]
+        through = -(bank.reshape(T, p, -1, n) @ K) if filtered else None
+        width = n * (1 + m) + m * p * feedthrough + p * offset
+        rows = np.empty((T, p, width + 1))
+        rows[:, :, :n], rows[:, :, n : n * (1 + m)] = initial, bank[:, :, : m * n]
         if feedthrough:
-            parts.append((through[:, :, :m] + np.einsum("tj,kl->tkjl", ub, np.eye(p))).reshape(T, p, m * p))
+            direct = rows[:, :, n * (1 + m) : n * (1 + m) + m * p].reshape(T, p, m, p)
+            direct[...] = np.einsum("tj,kl->tkjl", ub, np.eye(p)) + (0.0 if through is None else through[:, :, :m])
+            rows[:, :, n * (1 + m) : n * (1 + m) + m * p] = direct.reshape(T, p, m * p)
         if offset:
-            parts.append(through[:, :, m] + np.eye(p))
-        target = yb + np.einsum("tkjj->tk", through[:, :, m + 1 :]) if filtered else yb
-        yield np.concatenate([*parts, target[:, :, None]], axis=2).reshape(T * p, -1)[~np.isnan(yb).ravel()]
+            rows[:, :, width - p : width] = np.eye(p) + (0.0 if through is None else through[:, :, m])
+        rows[:, :, width] = yb if through is None else yb + np.einsum("tkjj->tk", through[:, :, m + 1 :])
+        missing = np.isnan(yb).ravel()
+        flat = rows.reshape(T * p, -1)
+        yield flat[~missing] if missing.any() else flat
 
 
 def bridge(y: np.ndarray) -> np.ndarray:

@@ -15,10 +15,11 @@ import numpy as np
 
 from ..core.status import Status
 from ..kernels.sensitivity import error_jacobian, predict_linear
-from .joint_regression import Record, triangle
+from .joint_regression import Record
 from .progress import Progress
 from .robust_loss import ErrorLaw
 from .structure import Predictor, Structure
+from .triangular import triangle
 
 _ROWS = 2048
 _RANK = 1e-9  # singular values below it, relative, are the gauge's

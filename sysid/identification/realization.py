@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.linalg as sla
 
-from .joint_regression import triangle
+from .triangular import triangle
 from .windows import Windows
 
 WEIGHTINGS = ("n4sid", "moesp", "cva", "ivm", "ssarx")

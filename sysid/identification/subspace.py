@@ -34,7 +34,8 @@ class SubspaceFit(Fit):
     gain: K (n, p) of the innovations form, None where the Riccati equation failed (then `notes` says so).
     innovation_cov: (p, p). singular_values: of the weighted projection, and order_criterion: (k + 1,) information
     criterion for orders 0..k, smallest is best, both at a horizon with ten windows a column, where noise is flat. weighting, past, future, focus: what was used.
-    candidates: (weighting, horizon, error) of every combination that was tried.
+    candidates: (weighting, horizon, error) of every combination that was tried. factorisation: how the windows were
+    compressed: "cholesky" of their Gram matrix, or "householder" where that would have cost more than half of the digits.
     """
 
     gain: np.ndarray | None
@@ -46,10 +47,11 @@ class SubspaceFit(Fit):
     future: int
     focus: str = "simulation"
     candidates: tuple[tuple[str, int, float], ...] = ()
+    factorisation: str = "householder"
 
     def summary(self) -> dict[str, Any]:
         return super().summary() | {"weighting": self.weighting, "horizon (past, future)": (self.past, self.future), "focus": self.focus,
-                                    "singular values": self.singular_values[:8]}  # fmt: skip
+                                    "singular values": self.singular_values[:8], "windows compressed by": self.factorisation}  # fmt: skip
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the singular values and the information criterion against the order; return the two axes."""
@@ -88,7 +90,7 @@ class Subspace:
     differences are identified and an integrator is put behind each output; the order counts them.
     stable: constrain A to be stable by a convex least-squares problem [Lacy & Bernstein 2003] where it is not.
     Missing outputs: windows with a gap are left out; where that leaves too few, gaps are bridged, which a note says. Several experiments: their windows are pooled.
-    Cost O(T (h (m + p))^2), memory O((h (m + p))^2) beyond the data.
+    Cost O(T h (m + p)^2), on ill-conditioned records O(T (h (m + p))^2); memory O((h (m + p))^2) beyond the data.
     Raises ValueError where the horizon does not exceed the order, the samples are too few, an output is constant or
     the inputs are linearly dependent.
     """
@@ -139,8 +141,10 @@ class Subspace:
         found = {f: replace(search, focus=f).best(windows, records, pairs, weightings) for f in foci}
         focus = better_focus(records, {f: candidate for f, (candidate, _) in found.items()}, search)
         best, table = found[focus]
-        seen = decompose(windows, *ample, best.part.weighting).singular_values
-        return _result(best.with_noise(windows, records), table, focus, (seen, criterion), scales, data, bridged)
+        part = best.part
+        seen = part if (part.past, part.future) == ample else decompose(windows, *ample, part.weighting)
+        return _result(best.with_noise(windows, records), table, focus, (seen.singular_values, criterion), scales, data, bridged,
+                       windows.factorisation)
 
     def _foci(self, n_inputs: int) -> tuple[str, ...]:
         """The criteria for B, D and the horizon to choose from."""
@@ -188,9 +192,9 @@ class Subspace:
 
 
 def _result(best: Candidate, table: list, focus: str, spectrum: tuple[np.ndarray, np.ndarray], scales: Scales, data: Sequence[Data], bridged: bool,
-            ) -> SubspaceFit:
+            factorisation: str) -> SubspaceFit:
     """The chosen realisation in original units, with its noise, prior and the sentences the user ought to read."""
-    r = best.rest
+    r, part = best.rest, best.part
     model = LTI(**scales.restore(best.A, r.B, best.C, r.D, r.d), dt=data[0].dt)
     noise, spread = best.noise, scales.y_scale
     units = np.outer(spread, spread)
@@ -219,5 +223,5 @@ def _result(best: Candidate, table: list, focus: str, spectrum: tuple[np.ndarray
     return SubspaceFit(model=model, process=process, initial_states=r.initial_states, notes=tuple(notes),
                        gain=None if noise.gain is None else noise.gain / spread, innovation_cov=noise.innovation_cov * units,
                        singular_values=spectrum[0], order_criterion=spectrum[1],
-                       weighting=best.part.weighting, past=best.part.past, future=best.part.future, focus=focus, candidates=tuple(table),
-                       history={"loss": np.array([best.loss])})  # fmt: skip
+                       weighting=part.weighting, past=part.past, future=part.future, focus=focus, candidates=tuple(table),
+                       factorisation=factorisation, history={"loss": np.array([best.loss])})  # fmt: skip

@@ -3,6 +3,9 @@
 A window is [u[t], ..., u[t+L-1], y[t], ..., y[t+L-1]]. With N windows as rows and a constant projected out, so that
 offsets do no harm, W = Q R, and every projection of futures onto pasts follows from R alone, which has L (m + p)
 columns. Windows with a missing output are left out, and none reaches from one experiment into the next.
+
+R is the Cholesky factor of the Gram matrix of the windows (`window_gram.py`: a sum over lags, not over their pairs)
+where that keeps eight digits, and Householder's where it does not.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .joint_regression import Record, triangle
+from .joint_regression import Record
+from .triangular import cholesky_factor, triangle
+from .window_gram import window_gram
 
 ENOUGH = 1.5        # windows a column that a horizon needs to be tried
 _MAX_COLUMNS = 320  # of the window factor, where the horizon is chosen
@@ -21,29 +26,27 @@ _ROWS = 4096
 
 @dataclass(frozen=True)
 class Windows:
-    """R (k, L (m + p)) with R'R the centred Gram matrix of N windows of length L; its rows serve as data of N windows."""
+    """R (k, L (m + p)) with R'R the centred Gram matrix of N windows of length L; its rows serve as data of N windows.
+
+    factorisation: "cholesky" of the Gram matrix or "householder" of the windows.
+    """
 
     R: np.ndarray
     length: int
     n_inputs: int
     n_outputs: int
     count: int
+    factorisation: str = "householder"
 
     @classmethod
     def compress(cls, records: Sequence[Record], length: int) -> Windows:
-        """Triangularise all windows of y (T, p), u (T, m), a few thousand rows at a time. Cost O(T (L (m + p))^2)."""
-        p, m = records[0][0].shape[1], records[0][1].shape[1]
-        R, count = np.zeros((0, 1 + length * (m + p))), 0
-        for y, u in records:
-            for a in range(0, len(y) - length + 1, _ROWS):
-                rows = slice(a, min(a + _ROWS + length - 1, len(y)))
-                slid = _slide(u[rows], length), _slide(y[rows], length)
-                block = np.hstack([np.ones((len(slid[0]), 1)), *slid])
-                block = block[~np.isnan(block).any(axis=1)]
-                count += len(block)
-                R = triangle(np.vstack([R, block]))
-        # Without the first row and column what is left is orthogonal to the constant.
-        return cls(R[1:, 1:], length, m, p, count)
+        """The factor of all windows of y (T, p), u (T, m). Cost O(T L (m + p)^2), with QR O(T (L (m + p))^2)."""
+        m, p = records[0][1].shape[1], records[0][0].shape[1]
+        found = window_gram(records, length)
+        R = None if found.count < len(found.centred) else cholesky_factor(found.centred, found.lost)
+        if R is not None:
+            return cls(R, length, m, p, found.count, "cholesky")
+        return cls(_householder(records, length), length, m, p, found.count)
 
     def u(self, start: int, stop: int) -> np.ndarray:
         """Inputs of lags start..stop-1 (k, (stop - start) m), oldest first."""
@@ -63,6 +66,18 @@ def longest_horizon(records: Sequence[Record], windows_per_column: float = ENOUG
     while h > 1 and np.maximum(lengths - 2 * h + 1, 0).sum() < windows_per_column * 2 * h * width:
         h -= 1
     return max(h, 1)
+
+
+def _householder(records: Sequence[Record], length: int) -> np.ndarray:
+    """Triangularise the windows a few thousand rows at a time; without the constant's row and column."""
+    R = np.zeros((0, 1 + length * sum(part.shape[1] for part in records[0])))
+    for y, u in records:
+        for a in range(0, len(y) - length + 1, _ROWS):
+            rows = slice(a, min(a + _ROWS + length - 1, len(y)))
+            slid = _slide(u[rows], length), _slide(y[rows], length)
+            block = np.hstack([np.ones((len(slid[0]), 1)), *slid])
+            R = triangle(np.vstack([R, block[~np.isnan(block).any(axis=1)]]))
+    return R[1:, 1:]
 
 
 def _slide(signal: np.ndarray, length: int) -> np.ndarray:

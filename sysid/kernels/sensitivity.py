@@ -41,55 +41,40 @@ def predict_linear(A, B, C, D, K, u, y, x, states, errors):
             x[i] = s
 
 
-@kernel(mat, mat, mat, out_cube, out_mat, out_cube)
-def input_responses(F, C, z, X, work, out):
-    """out[t, k, j n + i] = (C X_j[t])[k, i] for X_j[t+1] = F X_j[t] + z[t, j] I.
+@kernel(mat, mat, mat, out_cube, out_cube)
+def input_responses(F, C, z, X, out):
+    """out[t, k, j n + i]: what signal j, put into state i, has done to output k, in a run of x[t+1] = F x[t].
 
-    F (n, n), C (p, n), z (T, q), X (q, n, n) the state, carried from call to call, work (n, n), out (T, p, q n).
-    Cost O(T q n^2 (n + p)).
+    It is sum_s z[t-1-s, j] (C_k F^s)_i: one row of states r_jk[t+1] = r_jk[t] F + z[t, j] C_k for each signal and output.
+    F (n, n), C (p, n), z (T, q), X (q, p, n) the rows, carried from call to call, out (T, p, q n). Cost O(T q p n^2).
     """
     n, p, q = F.shape[0], C.shape[0], z.shape[1]
     for t in range(z.shape[0]):
         for j in range(q):
             for k in range(p):
                 for i in range(n):
-                    out[t, k, j * n + i] = 0.0
+                    out[t, k, j * n + i] = X[j, k, i]
+                    X[j, k, i] = z[t, j] * C[k, i]
                 for l in range(n):
-                    c = C[k, l]
+                    r = out[t, k, j * n + l]
                     for i in range(n):
-                        out[t, k, j * n + i] += c * X[j, l, i]
-            for i in range(n):
-                for h in range(n):
-                    work[i, h] = X[j, i, h]
-                    X[j, i, h] = 0.0
-            for i in range(n):
-                for l in range(n):
-                    f = F[i, l]
-                    for h in range(n):
-                        X[j, i, h] += f * work[l, h]
-                X[j, i, i] += z[t, j]
+                        X[j, k, i] += r * F[l, i]
 
 
-@kernel(mat, mat, out_mat, out_mat, out_cube)
-def state_responses(F, C, O, work, out):
-    """out[t] = C F^t O: the responses (T, p, n) to the initial state. O (n, n): the state, carried from call to call."""
-    n, p = F.shape[0], C.shape[0]
+@kernel(mat, out_mat, out_cube)
+def state_responses(F, O, out):
+    """out[t] = C F^t: the responses (T, p, n) to the initial state. O (p, n): C at first, carried from call to call."""
+    p, n = O.shape
     for t in range(out.shape[0]):
         for k in range(p):
             for i in range(n):
-                s = 0.0
-                for l in range(n):
-                    s += C[k, l] * O[l, i]
-                out[t, k, i] = s
-        for i in range(n):
-            for h in range(n):
-                work[i, h] = O[i, h]
-        for i in range(n):
-            for h in range(n):
-                s = 0.0
-                for l in range(n):
-                    s += F[i, l] * work[l, h]
-                O[i, h] = s if abs(s) > 1e-200 else 0.0  # subnormal numbers would make a long run crawl
+                # Subnormal numbers would make a long run crawl.
+                out[t, k, i] = O[k, i] if abs(O[k, i]) > 1e-200 else 0.0
+                O[k, i] = 0.0
+            for l in range(n):
+                r = out[t, k, l]
+                for i in range(n):
+                    O[k, i] += r * F[l, i]
 
 
 @kernel(mat, mat, mat, mat, mat, out_cube, out_cube, out_mat, out_cube)

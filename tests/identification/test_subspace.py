@@ -121,6 +121,61 @@ def test_compressed_windows_keep_the_centred_gram_matrix():
     assert np.allclose(factor.R.T @ factor.R, rows.T @ rows) and factor.count == 8997
 
 
+def _both_routes(records, length, monkeypatch):
+    from sysid.identification import windows
+    fast = Windows.compress(records, length)
+    with monkeypatch.context() as patch:
+        patch.setattr(windows, "cholesky_factor", lambda *_: None)
+        slow = Windows.compress(records, length)
+    return fast, slow
+
+
+def test_cholesky_and_householder_give_the_same_factor(monkeypatch):
+    """Several experiments, runs between gaps, a record shorter than a window, more rows than a block holds."""
+    rng = np.random.default_rng(16)
+    model = third_order()
+    records = [(d.y.copy(), d.u) for d in (record(model, T, rng, noise=0.3) for T in (9000, 12, 60, 400))]
+    records[0][0][rng.choice(9000, 200, replace=False), 0] = np.nan
+    records[3][0][[0, 1, 57, 399]] = np.nan
+    fast, slow = _both_routes([(y + 5.0, u - 2.0) for y, u in records], 15, monkeypatch)
+    assert (fast.factorisation, slow.factorisation) == ("cholesky", "householder") and fast.count == slow.count > 1000
+    signs = np.sign(np.diag(slow.R))[:, None]
+    assert np.abs(fast.R - signs * slow.R).max() < 1e-9 * np.abs(slow.R).max()
+
+
+@pytest.mark.parametrize("weighting", ["n4sid", "moesp", "cva", "ivm", "ssarx"])
+def test_estimates_do_not_depend_on_the_factorisation(weighting, monkeypatch):
+    from sysid.identification import triangular, windows
+    rng = np.random.default_rng(17)
+    data = record(third_order(), 2000, rng, noise=0.2, process_noise=0.1)
+    method = sysid.Subspace(3, weighting, horizon=10)
+    fast = sysid.fit(data, method)
+    monkeypatch.setattr(windows, "cholesky_factor", lambda *_: None)
+    monkeypatch.setattr(triangular, "cholesky_factor", lambda *_: None)
+    slow = sysid.fit(data, method)
+    assert (fast.factorisation, slow.factorisation) == ("cholesky", "householder")
+    assert "cholesky" in repr(fast) and "householder" in repr(slow)
+    assert np.abs(fast.model.markov_parameters(20) - slow.model.markov_parameters(20)).max() < 1e-8
+    noise = [np.stack([f.model.C @ np.linalg.matrix_power(f.model.A, k) @ f.gain for k in range(5)]) for f in (fast, slow)]
+    assert np.abs(noise[0] - noise[1]).max() < 1e-8
+
+
+def test_records_that_would_lose_digits_are_compressed_by_householder():
+    """Hardly any noise; and what the condition alone does not show: a transient that dwarfs the rest, a far offset."""
+    rng = np.random.default_rng(18)
+    u = rng.standard_normal((1000, 1))
+    noisy = rng.standard_normal((1000, 1))
+    exact = sysid.simulate(sysid.LTI([[0.8]], [[1.0]], [[1.0]]), u).y
+    transient = noisy + 1e9 * 0.1 ** np.arange(1000.0)[:, None]
+    assert Windows.compress([(noisy, u)], 10).factorisation == "cholesky"
+    for y in (exact, exact + 1e-6 * noisy, transient, noisy + 1e6):
+        found = Windows.compress([(y, u)], 10)
+        rows = np.hstack([np.column_stack([s[i : i + 991, 0] for i in range(10)]) for s in (u, y)])
+        rows = rows - rows.mean(0)
+        assert found.factorisation == "householder"
+        assert np.allclose(found.R.T @ found.R, rows.T @ rows, rtol=1e-6, atol=1e-9 * np.abs(rows.T @ rows).max())
+
+
 @pytest.mark.parametrize("method, says", [
     (sysid.Subspace(6, horizon=3), "at least 4 block rows for n_states = 6"),
     (sysid.Subspace(3, horizon=40), "samples.*Lower horizon"),
