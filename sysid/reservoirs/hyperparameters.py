@@ -193,8 +193,10 @@ class ReservoirEM:
         new = c.certified(maximize(moments, p, c, target.prior))
         here, step = c.pack(p), c.pack(new) - c.pack(p)
         for halvings in range(11):
-            if halvings:
+            if halvings:      # the filter alone says whether to go on: a smoother costs several times as much
                 new = c.unpack(c.clip(here + step / 2**halvings))
+                if not target.value(new) >= value:
+                    continue
             new_moments = smoothed_moments(target.reservoir, new)
             new_value = new_moments.log_likelihood + target.log_prior(new)
             if new_value >= value:
