@@ -26,11 +26,17 @@ SPLIT = 221
 
 def fitted(train, seed):
     """The start, and the fits from leaks 0.3 and 1."""
-    start = sysid.reservoirs.evidence_start(train, np.random.default_rng(seed))
+    start = first(train, seed)
     method = recipe(start.readout_prior)
     ends = [sysid.fit(train, method, start=replace(start.process, model=replace(start.process.model, leak=leak)))
             for leak in (0.3, 1.0)]
     return start, ends
+
+
+def first(train, seed):
+    """Settings from the grid of the recipe."""
+    return sysid.reservoirs.evidence_start(train, np.random.default_rng(seed), radius=(0.8, 0.9, 0.98), leak=(0.5, 0.7, 0.85, 1.0),
+                                           feedback_scale=(0.1, 0.2, 0.5, 1.0, 2.0), bias_scale=(0.1, 0.3, 1.0), climb=0, noise=1e-6)
 
 
 def recipe(prior):

@@ -34,7 +34,7 @@ def test_sunspots_by_evidence_before_1921(record):
     record("issue 2: sunspots, certified rate of the driven map", rate, bar="< 1")
     fit = table[0][2]
     train = sysid.datasets.sunspots().map(np.sqrt, inverse=np.square)[:sunspots.SPLIT].standardize()[0]
-    start = sysid.reservoirs.evidence_start(train, np.random.default_rng(0))
+    start = sunspots.first(train, 0)
     profile = sysid.profile_likelihood(train, sunspots.recipe(start.readout_prior), fit, "leak", np.linspace(0.3, 1.0, 8))
     record("issue 2: sunspots, seed 0: the profile's maximum above the fit (nats)",
            max(0.0, float(np.nanmax(profile.objective)) - fit.objective), bar="<= 1")

@@ -107,12 +107,31 @@ def test_settings_by_evidence_find_the_scale_that_made_the_series():
     t = np.arange(160)
     y = np.sin(2 * np.pi * t / 11) + 0.4 * np.sin(2 * np.pi * t / 5.3) + 0.1 * rng.standard_normal(160)
     data, _ = sysid.Data(y).standardize()
-    start = sysid.reservoirs.evidence_start(data, rng, n_states=20, radius=(0.9,), leak=(0.3, 1.0), bias_scale=(0.3,))
-    assert start.evidence[0] == start.evidence.max() and len(start.evidence) == 10
-    assert start.settings["radius"] == 0.9 and start.readout_prior > 0
+    grid = dict(n_states=20, radius=(0.9,), leak=(0.3, 1.0), bias_scale=(0.3,))
+    start = sysid.reservoirs.evidence_start(data, np.random.default_rng(7), **grid, climb=0, noise=1e-6)
+    assert start.evidence[0] == start.evidence.max() and len(start.evidence) == 6 and start.process.Q[0, 0] == 1e-6
+    climbed = sysid.reservoirs.evidence_start(data, np.random.default_rng(7), **grid, climb=30)
+    assert climbed.evidence[0] > start.evidence[0] + 1 and climbed.settings["radius"] == 0.9 and climbed.settings["leak"] <= 1
+    share = climbed.process.Q[0, 0] * np.sum(climbed.process.model.C**2) / climbed.process.R[0, 0]
+    assert share == pytest.approx(0.01)
     method = sysid.ReservoirEM(("leak", "R", "readout"), readout_prior=start.readout_prior, max_iterations=10, standard_errors=False)
     fit = sysid.fit(data, method, start=start.process)
     assert np.std(data.y - fit.predict(data).y_mean) < 0.4
+
+
+def test_settings_by_evidence_take_inputs_and_are_refused_where_impossible():
+    rng = np.random.default_rng(8)
+    u = rng.standard_normal((200, 1))
+    y = np.tanh(0.05 * sysid.simulate(sysid.LTI([[0.8]], [[1.0]], [[1.0]]), u).y) + 1e-4 * rng.standard_normal((200, 1))
+    data, _ = sysid.Data(y, u).standardize()
+    start = sysid.reservoirs.evidence_start(data, np.random.default_rng(0), n_states=10, climb=40)
+    assert start.names[-1] == "input_scale" and start.settings["input_scale"] < 0.1        # nearly linear units, beyond the grid
+    assert start.settings["radius"] < 1 and start.candidates.shape == (len(start.evidence), 5)
+    assert np.all(np.diff(start.evidence) <= 0)
+    for wrong, words in ((dict(leak=(0.5, 1.5)), "leak above 0 and at most 1"), (dict(input_scale=(0.0,)), "input_scale above 0"),
+                         (dict(noise=-1.0), "noise"), (dict(climb=-1), "climb")):
+        with pytest.raises(ValueError, match=words):
+            sysid.reservoirs.evidence_start(data, np.random.default_rng(0), n_states=5, **wrong)
 
 
 def test_selection_runs_on_dask():
