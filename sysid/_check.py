@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,10 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
         raise TypeError(f"{call}: expected {name} as an array; received a sparse one. Did you mean .toarray()?")
     if hasattr(value, "n_steps") and hasattr(value, "y"):
         raise TypeError(f"{call}: expected {name} as an array; received {type(value).__name__}. Did you mean data.u, or data.y?")
+    if value is None or isinstance(value, str | bytes | dict | set | frozenset | Iterator):
+        way_out = " A file is read by sysid.Data.from_csv(path, outputs=[...])." if isinstance(value, str) and name in "yu" else (
+            " Stack its columns: numpy.column_stack(list(columns.values()))." if isinstance(value, dict) else "")
+        raise TypeError(f"{call}: expected {name} as an array of real numbers; received {received(value)}.{way_out}")
     try:
         raw = np.asarray(value)
     except ValueError as error:
@@ -36,7 +41,7 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
         except (TypeError, ValueError):
             raise TypeError(
                 f"{call}: expected {name} as real numbers; received dtype {raw.dtype}. "
-                "Did text or None slip in? Missing outputs are written as NaN."
+                f"Did text, dates or None slip in?{' Missing outputs are written as NaN.' if name == 'y' else ''}"
             ) from None
     if raw.dtype.kind == "c":
         raise TypeError(
@@ -49,9 +54,17 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
     if not nan and np.isnan(array).any():
         where = tuple(int(i) for i in np.argwhere(np.isnan(array))[0])
         raise ValueError(
-            f"{call}: expected {name} without NaN; received NaN at index {where}. Only outputs y may be missing."
+            f"{call}: expected {name} without NaN; received NaN at index {where}."
+            f"{' Only outputs y may be missing: fill inputs by what was applied.' if name == 'u' else ''}"
         )
     return array
+
+
+def received(value: Any) -> str:
+    """What was passed, in a few words: short values as written, a class with the slip that it is, anything else by its type."""
+    if isinstance(value, type):
+        return f"the class {value.__name__} (did you forget the parentheses, {value.__name__}()?)"
+    return repr(value) if value is None or isinstance(value, str | bool | int | float) else type(value).__name__
 
 
 def instead(thing: Any, wanted: str) -> str:
@@ -130,13 +143,9 @@ def covariance(value: Any, name: str, call: str, size: int, *, time_varying: boo
                 f"received {array.shape}."
             )
         array = np.diag(array)
-    if array.ndim == 3 and not time_varying:
-        raise ValueError(f"{call}: expected {name} with shape ({size}, {size}); received {array.shape}.")
-    if array.ndim not in (2, 3) or array.shape[-2:] != (size, size):
-        raise ValueError(
-            f"{call}: expected {name} with shape ({size}, {size}){' or (T, ..., ...)' if time_varying else ''}; "
-            f"received {array.shape}."
-        )
+    if array.ndim not in (2, 3 if time_varying else 2) or array.shape[-2:] != (size, size):
+        varying = f", or (T, {size}, {size}) where it changes" if time_varying else ""
+        raise ValueError(f"{call}: expected {name} with shape ({size}, {size}){varying}; received {array.shape}.")
     stack = array if array.ndim == 3 else array[None]
     for t, block in enumerate(stack):
         at = f" at time {t}" if array.ndim == 3 else ""

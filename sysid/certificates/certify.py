@@ -37,7 +37,9 @@ FLOOR_LIMIT = 300                                         # beyond it the search
 @singledispatch
 def default_method(model: Any) -> Any:
     """The method that certify takes for a model's type; a higher layer registers its own."""
-    raise TypeError(f"certify: expected a model such as ESN, LTI, LTV or Bilinear; received {type(model).__name__}." + _check.instead(model, "model"))
+    way_out = _check.instead(model, "model") or (
+        " Along a trajectory it is certified as sysid.linearize(model, x=..., u=...)." if hasattr(model, "n_states") else "")
+    raise TypeError(f"certify: expected a model such as ESN, LTI, LTV or Bilinear; received {_check.received(model)}.{way_out}")
 
 
 @default_method.register(ESN)
@@ -100,12 +102,12 @@ def certify(model: Any, wanted: Contraction | None = None, method: Any = None) -
     Raises ValueError for models that are not well defined (NaN in W, slopes without bounds, a leak of 0).
     """
     wanted = Contraction() if wanted is None else wanted
-    if not hasattr(wanted, "rate"):
+    if isinstance(wanted, type) or not hasattr(wanted, "rate"):
         raise TypeError(f"certify: expected a property such as Contraction() as second argument; received "
-                        f"{type(wanted).__name__}. The method comes third: certify(model, Contraction(), NormBound()).")
+                        f"{_check.received(wanted)}. The method comes third: certify(model, Contraction(), NormBound()).")
     method = default_method(model) if method is None else method
-    if not hasattr(method, "certify"):
-        raise TypeError(f"certify: expected a method such as CircleCriterion('optimal'); received {method!r}.")
+    if isinstance(method, type) or not hasattr(method, "certify"):
+        raise TypeError(f"certify: expected a method such as CircleCriterion('optimal'); received {_check.received(method)}.")
     found = method.certify(model, wanted)
     # A local certificate covers fewer slopes than the model's range: the global floor does not apply to it.
     if found.rate_floor == 0 and not getattr(method, "local", False) and is_network(model) \

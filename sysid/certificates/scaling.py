@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .contraction import CircleCriterion, NormBound, multiplier_of
 from .network import LeakyNetwork
 from .numerical_range import support_function
 from .pencil import smallest_rate
 from .proof import certified, proved
-from .registry import as_network
+from .registry import as_network, is_network
 
 
 def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -> float:
@@ -26,6 +27,8 @@ def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -
 
     The last value tried was proved. The result is 0 when even W = 0 does not reach the rate (1 - leak above it).
     """
+    if not is_network(model):
+        raise TypeError(f"scale_to_certified: expected an ESN; received {_check.received(model)}.{_check.instead(model, 'model')}")
     network = as_network(model)
     if not (np.isfinite(rate) and 0 < rate <= 1):
         raise ValueError(f"scale_to_certified: expected rate in (0, 1]; received {rate!r}.")

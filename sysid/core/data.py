@@ -41,10 +41,10 @@ class Data(Shown):
         y = signal(self.y, "y", nan=True)
         u = None if self.u is None else signal(self.u, "u", nan=False)
         if u is not None and u.shape[:-1] != y.shape[:-1]:
-            raise ValueError(
-                f"Data: expected u with as many samples as y, {y.shape[:-1]}; received {u.shape[:-1]}. "
-                "Time is the first axis (the second in a batch): did you pass the transpose?"
-            )
+            flipped = 1 in (y.shape[0], u.shape[0]) or u.shape[::-1][: y.ndim - 1] == y.shape[:-1]
+            slip = "Time is the first axis (the second in a batch): did you pass the transpose?" if flipped else (
+                "One input row acts from each sample to the next: cut both to the same stretch of time.")
+            raise ValueError(f"Data: expected u with as many samples as y, {y.shape[:-1]}; received {u.shape[:-1]}. {slip}")
         if u is not None and u.shape[-1] == 0:
             u = None
         dt = _check.time_step(self.dt, "Data")
@@ -145,6 +145,12 @@ class Data(Shown):
     def __len__(self) -> int:
         return self.n_steps
 
+    def __iter__(self) -> Any:
+        raise TypeError("Data is not a sequence of samples: its arrays are data.y and data.u, its single sequences data.sequences().")
+
+    def __array__(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("Data is not one array: did you mean data.y, or data.u?")
+
     def __getitem__(self, key: slice) -> Data:
         """A stretch of time, `data[100:200]`; a step k multiplies the sampling interval by k."""
         if not isinstance(key, slice):
@@ -217,11 +223,12 @@ class Data(Shown):
         seen = ~np.isnan(self.y)
         with np.errstate(all="ignore"):
             mapped = np.asarray(forward(self.y), dtype=float)
-        if mapped.shape != self.y.shape or not np.isfinite(mapped[seen]).all():
-            raise ValueError(
-                "Data.map: expected forward(y) finite and of y's shape on every measured entry; "
-                "received something else. Is y outside its domain (square root or log of a negative)?"
-            )
+        if mapped.shape != self.y.shape:
+            raise ValueError(f"Data.map: expected forward(y) with y's shape {self.y.shape}, entry by entry; received {mapped.shape}.")
+        if not np.isfinite(mapped[seen]).all():
+            lost = seen & ~np.isfinite(mapped)
+            raise ValueError(f"Data.map: expected forward(y) finite on every measured entry; received {mapped[lost][0]} for y = {self.y[lost][0]:g}. "
+                             "Is y outside its domain (square root or log of a negative)?")
         back = np.asarray(inverse(mapped), dtype=float)
         if not np.allclose(back[seen], self.y[seen], rtol=1e-6, atol=1e-6 * np.abs(self.y[seen]).max(initial=0.0)):
             raise ValueError(
@@ -257,8 +264,8 @@ def experiments(data: Data | Iterable[Data], call: str) -> list[Data]:
     items = [data] if isinstance(data, Data) else list(data) if isinstance(data, list | tuple) else None
     if items is None or not all(isinstance(d, Data) for d in items):
         raise TypeError(
-            f"{call}: expected sysid.Data or a list of them; received {type(data).__name__}. "
-            "Did you mean sysid.Data(y, u, dt=...)?"
+            f"{call}: expected sysid.Data or a list of them; received {_check.received(data)}. "
+            + ("Are the arguments in their order?" if hasattr(data, "model") or hasattr(data, "fit") else "Did you mean sysid.Data(y, u, dt=...)?")
         )
     if not items:
         raise ValueError(f"{call}: expected at least one experiment; received an empty list.")

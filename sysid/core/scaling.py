@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from .._show import Shown
 
 if TYPE_CHECKING:
     from .data import Data
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Scaling:
+class Scaling(Shown):
     """The affine map of `Data.standardize` and its way back: scaled = (original - mean) / scale, channel by channel.
 
     y_mean, y_scale: (p,). u_mean, u_scale: (m,). Constant channels keep scale 1.
@@ -23,6 +25,10 @@ class Scaling:
     y_scale: np.ndarray
     u_mean: np.ndarray
     u_scale: np.ndarray
+
+    def summary(self) -> dict[str, Any]:
+        out = {"outputs, mean": self.y_mean, "outputs, scale": self.y_scale}
+        return out | ({"inputs, mean": self.u_mean, "inputs, scale": self.u_scale} if len(self.u_mean) else {})
 
     def apply(self, data: Data) -> Data:
         """Put other data, such as a test half, on the same scale."""

@@ -52,6 +52,11 @@ class EDMD:
     steps: int = 10
 
     def __post_init__(self) -> None:
+        several = self.dictionary if isinstance(self.dictionary, list | tuple) else [self.dictionary]
+        wrong = [d for d in several if isinstance(d, type) or not hasattr(d, "prepare")]
+        if wrong or not several:
+            raise TypeError("EDMD: expected a dictionary such as sysid.Polynomial(degree=2), or a list of them; "
+                            f"received {_check.received(wrong[0]) if wrong else 'an empty list'}.")
         _check.options(self, bilinear="flag", ridge="nonnegative", max_radius="positive")
         _check.choice(self.structure, "structure", "EDMD", STRUCTURES)
         _check.count(self.bandwidth, "bandwidth", "EDMD", least=0)

@@ -36,13 +36,16 @@ class Form:
         return Structure(base, M)
 
 
-@dataclass(frozen=True)
-class _Polynomial:
-    nb: int = 2
-    nk: int = 1
+@dataclass(frozen=True, kw_only=True)
+class _Search:
     max_iterations: int = 200
     tolerance: float = 1e-6
     loss: str = "gaussian"
+
+
+class _Polynomial(_Search):
+    nb: int
+    nk: int
 
     def _checked(self, **orders: int) -> None:
         name = type(self).__name__
@@ -124,7 +127,9 @@ class ARMAX(_Polynomial):
     """
 
     na: int = 2
+    nb: int = 2
     nc: int = 2
+    nk: int = 1
 
     def __post_init__(self) -> None:
         self._checked(na=self.na, nb=self.nb, nc=self.nc)
@@ -146,7 +151,9 @@ class OutputError(_Polynomial):
     to inputs is right whatever the noise. Returns a PolynomialFit.
     """
 
+    nb: int = 2
     nf: int = 2
+    nk: int = 1
 
     def __post_init__(self) -> None:
         self._checked(nb=self.nb, nf=self.nf)
@@ -163,9 +170,11 @@ class BoxJenkins(_Polynomial):
     Returns a PolynomialFit.
     """
 
+    nb: int = 2
     nc: int = 2
     nd: int = 2
     nf: int = 2
+    nk: int = 1
 
     def __post_init__(self) -> None:
         self._checked(nb=self.nb, nc=self.nc, nd=self.nd, nf=self.nf)

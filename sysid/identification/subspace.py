@@ -188,7 +188,7 @@ class Subspace:
             gaps = " without a gap" if any(np.isnan(y).any() for y, _ in records) else ""
             raise ValueError(f"fit(Subspace): expected at least {need} samples{gaps} for {windows.length // 2} block rows with "
                              f"{windows.n_inputs} inputs and {windows.n_outputs} outputs, that is {columns} windows; received "
-                             f"{windows.count} windows. Lower horizon or n_states, or record longer.")  # fmt: skip
+                             f"{sum(len(y) for y, _ in records)} samples and {windows.count} windows. Lower horizon or n_states, or record longer.")  # fmt: skip
 
 
 def _result(best: Candidate, table: list, focus: str, spectrum: tuple[np.ndarray, np.ndarray], scales: Scales, data: Sequence[Data], bridged: bool,

@@ -21,6 +21,7 @@ from .initial_state import initial_state, run
 from .residuals import Correlation, independence, whiteness
 
 _INITIAL = 50
+_TOO_FEW = 20  # residuals that say nothing of whiteness
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -188,6 +189,9 @@ def _verdict(v: Validation) -> str:
     kind = "simulation" if has_inputs or v.fit_prediction is None else "prediction"
     level = "most" if worst > 80 else "a good part" if worst > 50 else "little"
     head = f"The model explains {level} of the data in {kind} ({worst:.1f} % for the worst output)"
+    scored = sum(len(d) - v.unscored for d in v.data)
+    if scored < _TOO_FEW:
+        return head + f"; {scored} scored samples are too few for tests of its residuals."
     if independent and v.whiteness.passed:
         return head + "; its residuals are white and independent of the inputs: nothing is left that a linear model could explain."
     if independent:

@@ -63,7 +63,12 @@ def chosen_method(process: Process, method: Any, call: str = "filter") -> Any:
     if method is None:
         return default_method(process.model)
     if isinstance(method, type) or not hasattr(method, "trace"):
-        raise TypeError(f"{call}: expected a method such as sysid.Kalman() or sysid.UnscentedKalman(); received {method!r}.")
+        smoother = " A smoother goes to sysid.smooth(process, data, method)." if hasattr(method, "filtering") else ""
+        raise TypeError(f"{call}: expected a method such as sysid.Kalman() or sysid.UnscentedKalman(); "
+                        f"received {_check.received(method)}.{smoother}")  # fmt: skip
+    if isinstance(method, Kalman) and not isinstance(process.model, LTI | LTV | Bilinear):
+        raise TypeError(f"{call}: expected a linear model for Kalman(); received {type(process.model).__name__}. "
+                        "Take ExtendedKalman() or UnscentedKalman(), or linearise it: sysid.linearize(model, ...).")  # fmt: skip
     return method
 
 
@@ -104,8 +109,9 @@ def check_data(process: Process, data: Any, call: str) -> None:
     model = process.model
     _check.same_time_step(model.dt, data.dt, call)
     if data.n_outputs != model.n_outputs:
+        flipped = " Time is the first axis: did you pass the transpose?" if data.n_steps == model.n_outputs else ""
         raise ValueError(f"{call}: expected y with shape (T, {model.n_outputs}) because the model has {model.n_outputs} outputs; "
-                         f"received {data.y.shape}. Time is the first axis: did you pass the transpose?")  # fmt: skip
+                         f"received {data.y.shape}.{flipped}")  # fmt: skip
     u = data.inputs[0] if data.is_batch else data.inputs
     wide_input(u if data.n_inputs else None, data.n_steps, model.n_inputs, call)
 

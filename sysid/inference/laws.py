@@ -78,7 +78,7 @@ class Banded(Shown):
         from scipy.special import ndtri
 
         if not 0 < level < 1:
-            raise ValueError(f"interval: expected a level in (0, 1); received {level}.")
+            raise ValueError(f"interval: expected a level in (0, 1), such as 0.95; received {level}.")
         half = ndtri(0.5 + level / 2) * np.sqrt(np.diagonal(self.y_cov, axis1=-2, axis2=-1))
         ends = self.data.to_original(self.y_mean - half), self.data.to_original(self.y_mean + half)
         return np.minimum(*ends), np.maximum(*ends)

@@ -64,7 +64,7 @@ def _cut(array: np.ndarray, ndim: int, start: int, T: int, name: str) -> np.ndar
         return array if array.ndim == ndim else array[None]
     if len(array) < start + T:
         raise ValueError(
-            f"expected {name} of the process for {start + T} steps; received {len(array)}. A model that varies in time "
+            f"filter: expected {name} of the process for {start + T} steps; received {len(array)}. A model that varies in time "
             "must cover the data and the horizon."
         )
     return array[start : start + T]

@@ -279,7 +279,7 @@ class Forecast(Banded):
 
 def _check_level(level: float) -> None:
     if not 0 < level < 1:
-        raise ValueError(f"interval: expected a level in (0, 1); received {level}.")
+        raise ValueError(f"interval: expected a level in (0, 1), such as 0.95; received {level}.")
 
 
 def gather(blocks: list[np.ndarray], traces: list[Trace], batch: bool) -> np.ndarray:

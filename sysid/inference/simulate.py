@@ -88,6 +88,9 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
     if process and rng is None:
         raise ValueError("simulate(Process): expected rng=numpy.random.default_rng(seed) to sample a path; received none. "
                          "For the path without noise pass process.model.")  # fmt: skip
+    if process is None and rng is not None:
+        raise ValueError("simulate: expected rng only with a Process; received it with a model, which has no noise to draw. "
+                         "Add it: sysid.Process(model, Q=..., R=...).")  # fmt: skip
     if not isinstance(model, Model):
         raise TypeError(f"simulate: expected a model such as LTI, Nonlinear or ESN; received {type(model).__name__}."
                         + _check.instead(model, "model"))  # fmt: skip

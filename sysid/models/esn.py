@@ -174,6 +174,6 @@ def _leak(leak: Any, n: int) -> float | np.ndarray:
     if array.ndim > 1 or (array.ndim == 1 and len(array) != n):
         raise ValueError(f"ESN: expected leak as one number or with shape ({n},); received {array.shape}.")
     if (array <= 0).any() or (array > 1).any():
-        raise ValueError(f"ESN: expected leak in (0, 1]; received {array.min():g} to {array.max():g}. "
+        raise ValueError(f"ESN: expected leak in (0, 1]; received {array[(array <= 0) | (array > 1)].flat[0]:g}. "
                          "A time constant tau gives leak = 1 - exp(-dt / tau).")  # fmt: skip
     return float(array) if array.ndim == 0 else _check.frozen(array)

@@ -98,6 +98,9 @@ def _models(things: tuple[Any, ...], call: str) -> list[LTI]:
                 raise ValueError(f"{call}: expected models of one dt; received {dt} and {thing.dt}. Sample one: sysid.discretize(model, dt).")
             out.append(thing)
             continue
+        if hasattr(thing, "n_states"):
+            raise TypeError(f"{call}: expected LTI models or gains; received {type(thing).__name__}. "
+                            f"Linearise it: sysid.linearize(model, x=..., u=...).{_check.instead(thing, 'model')}")
         if np.ndim(thing) not in (0, 2):
             raise TypeError(f"{call}: expected LTI models, or gains as a matrix (p, m) or a number; received {type(thing).__name__}.")
         gain = _check.real_array(thing, "a gain", call)

@@ -40,6 +40,7 @@ class Process(Shown):
         if not isinstance(self.model, Model):
             raise TypeError(
                 f"Process: expected a model such as LTI, Nonlinear or ESN; received {type(self.model).__name__}."
+                + _check.instead(self.model, "model")
             )
         n, p = self.model.n_states, self.model.n_outputs
         Q = _check.covariance(self.Q, "Q", "Process", n, time_varying=True)
@@ -58,7 +59,7 @@ class Process(Shown):
             isinstance(initial, Gaussian | Stationary | Diffuse | Estimated | Blocks)
         ):
             raise TypeError(f"Process: expected initial as sysid.Gaussian(mean, cov), sysid.Stationary(), sysid.Diffuse() "
-                            f"or a mix of blocks; received {initial!r}.")  # fmt: skip
+                            f"or a mix of blocks; received {_check.received(initial)}.")  # fmt: skip
         for key, value in {"Q": Q, "R": R, "S": S, "initial": initial}.items():
             object.__setattr__(self, key, value)
 

@@ -30,7 +30,7 @@ def gaussian(n_states: int, *, spectral_radius: float | None = 1.0, density: flo
     no cycle. Cost O(n^3) for the eigenvalues of a full W.
     """
     n, rng = _sizes("gaussian", n_states, rng)
-    if density < 1.0:
+    if density != 1.0:
         W = _sparse(n, density, rng, lambda k: rng.standard_normal(k) / np.sqrt(density * n), "gaussian")
         return _scaled(W, spectral_radius, "gaussian")
     return _scaled(rng.standard_normal((n, n)) / np.sqrt(n), spectral_radius, "gaussian")
@@ -40,7 +40,7 @@ def uniform(n_states: int, *, spectral_radius: float | None = 1.0, density: floa
             rng: np.random.Generator) -> Any:
     """Draw independent weights uniform on [-1, 1]; arguments as in `gaussian`."""
     n, rng = _sizes("uniform", n_states, rng)
-    if density < 1.0:
+    if density != 1.0:
         W = _sparse(n, density, rng, lambda k: rng.uniform(-1, 1, k), "uniform")
         return _scaled(W, spectral_radius, "uniform")
     return _scaled(rng.uniform(-1, 1, (n, n)), spectral_radius, "uniform")

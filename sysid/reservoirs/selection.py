@@ -62,6 +62,9 @@ def select_reservoir(data: Data | Iterable[Data], method: ReservoirEM, candidate
     from joblib import Parallel, delayed
 
     records = experiments(data, "select_reservoir")
+    if not isinstance(candidates, Mapping):
+        raise TypeError("select_reservoir: expected candidates as a dict of label -> Process, such as {'small': a, 'large': b}; "
+                        f"received {_check.received(candidates)}.")
     _check.count(len(candidates), "the number of candidates", "select_reservoir")
     found = Parallel(n_jobs=n_jobs)(delayed(_fitted)(records, method, start) for start in candidates.values())
     evidence = np.array([-np.inf if fit is None else fit.log_evidence for fit, _ in found])

@@ -31,7 +31,7 @@ def lift(model: Any, method: LiftMethod, x: Any = None, u: Any = None) -> Any:
     Returns what the method makes: a LiftedModel or a LureModel [ESN-SSM, Eqs. 25, 26, 30].
     """
     if isinstance(method, type) or not callable(getattr(method, "lift", None)):
-        raise TypeError(f"lift: expected a method such as sysid.Carleman(degree=3); received {method!r}.")
+        raise TypeError(f"lift: expected a method such as sysid.Carleman(degree=3); received {_check.received(method)}.")
     if not hasattr(model, "act"):
         raise TypeError(f"lift: expected a reservoir such as sysid.ESN; received {type(model).__name__}.")
     return method.lift(model, x, u)

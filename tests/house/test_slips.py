@@ -46,3 +46,57 @@ def test_a_forecast_without_noise_claims_no_band_and_a_ridge_path_names_its_best
     assert fit.summary()["ridge, the best"] in (1e-6, 1e-3, 1.0)
     assert fit.plot().get_xlabel() == "ridge"
     assert "autonomous" in sysid.certify(sysid.ESN(0.3 * np.eye(3))).model
+
+
+def esn():
+    return sysid.ESN.random(6, 1, rng=np.random.default_rng(0))
+
+
+SLIPS = {
+    "a file name for its numbers": (lambda: sysid.Data("tanks.csv"), r"Data\.from_csv"),
+    "a dict of columns": (lambda: sysid.Data({"y": [1.0]}), "column_stack"),
+    "no noise at all": (lambda: sysid.Process(MODEL, None, 1.0), "Q as an array of real numbers; received None"),
+    "a wrong size of Q": (lambda: sysid.Process(MODEL, np.eye(3), 1.0), r"\(T, 1, 1\) where it changes"),
+    "a fit for a model": (lambda: sysid.Process(FIT, 1.0, 1.0), r"pass fit\.model"),
+    "a class for a start": (lambda: sysid.Process(MODEL, 1.0, 1.0, initial=sysid.Diffuse), r"forget the parentheses, Diffuse\(\)"),
+    "a class for a filter": (lambda: sysid.filter(PROCESS, DATA, sysid.Kalman), r"forget the parentheses, Kalman\(\)"),
+    "a class for a property": (lambda: sysid.certify(esn(), sysid.Contraction), r"forget the parentheses, Contraction\(\)"),
+    "a smoother for a filter": (lambda: sysid.filter(PROCESS, DATA, sysid.RTS()), "goes to sysid.smooth"),
+    "Kalman on a reservoir": (lambda: sysid.filter(sysid.Process(sysid.ESN(np.eye(1), [[1.0]], C=[[1.0]], d=[0.0]), 1.0, 1.0), DATA, sysid.Kalman()),
+                              "expected a linear model for Kalman"),
+    "data as an array": (lambda: np.asarray(DATA), r"data\.y"),
+    "data unpacked": (lambda: tuple(DATA), r"data\.y and data\.u"),
+    "data and method exchanged": (lambda: sysid.validate(DATA, FIT), "arguments in their order"),
+    "a reservoir among linear models": (lambda: sysid.series(MODEL, esn()), r"sysid\.linearize"),
+    "candidates as a list": (lambda: sysid.select_reservoir(DATA, sysid.ReservoirEM(), [PROCESS]), "dict of label"),
+    "a dictionary by name": (lambda: sysid.EDMD("polynomial"), r"Polynomial\(degree=2\)"),
+    "a linear model to be scaled": (lambda: sysid.scale_to_certified(MODEL), "scale_to_certified: expected an ESN; received LTI"),
+    "a share of edges above one": (lambda: sysid.ESN.random(6, density=2, rng=np.random.default_rng(0)), r"density in \(0, 1\]"),
+    "chance without noise": (lambda: sysid.simulate(MODEL, np.ones(3), rng=np.random.default_rng(0)), "rng only with a Process"),
+    "a negative root": (lambda: sysid.Data([-4.0]).map(np.sqrt, inverse=np.square), "for y = -4"),
+    "per cent for a share": (lambda: sysid.filter(PROCESS, DATA).interval(95), r"such as 0\.95"),
+}
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_a_slip_is_met_with_what_was_probably_meant(slip):
+    call, word = SLIPS[slip]
+    with pytest.raises((TypeError, ValueError), match=word):
+        call()
+
+
+def test_lengths_that_differ_speak_of_the_transpose_only_where_it_would_fit():
+    with pytest.raises(ValueError, match="transpose"):
+        sysid.Data(np.ones((9, 2)), np.ones((1, 9)))
+    with pytest.raises(ValueError, match="same stretch of time"):
+        sysid.Data(np.ones(9), np.ones(8))
+
+
+def test_orders_of_polynomials_come_in_the_order_of_the_textbook():
+    assert sysid.ARMAX(3, 4, 5, 2) == sysid.ARMAX(na=3, nb=4, nc=5, nk=2)
+    assert sysid.OutputError(3, 4, 2) == sysid.OutputError(nb=3, nf=4, nk=2)
+    assert sysid.BoxJenkins(1, 2, 3, 4, 5) == sysid.BoxJenkins(nb=1, nc=2, nd=3, nf=4, nk=5)
+
+
+def test_three_samples_are_not_called_white():
+    assert "too few" in sysid.validate(FIT, DATA[:3]).verdict
