@@ -10,6 +10,8 @@ import numpy as np
 
 _HINT = "Time is the first axis: did you pass the transpose?"
 
+UNSET: Any = None  # the default of a field that __post_init__ fills, which then has the type of what it holds
+
 
 def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.ndarray:
     """Convert to a new C-contiguous float64 array; refuse objects, dates, complex numbers, infinities and (unless allowed) NaN.

@@ -68,15 +68,16 @@ def compose(networks: list[LeakyNetwork], layers: list[Certificate], joints: dic
         raise ValueError(f"Cascade: expected margin in (0, 1); received {margin!r}.")
     rates = [c.rate for c in layers]
     words = f"driven map of {len(layers)} layers, any input"
-    weak = [i for i, c in enumerate(layers) if not c.holds or c.P is None or c.T is None]
-    if weak:
+    metrics = [(c.P, c.T) for c in layers if c.holds and c.P is not None and c.T is not None]
+    if len(metrics) < len(layers):
+        weak = [i for i, c in enumerate(layers) if not c.holds or c.P is None or c.T is None]
         return Certificate(max(rates), None, None, False, "cascade", words,
                            f"layer {weak[0]} has no certificate: {layers[weak[0]].reason}", details={"layers": layers})
     N = np.diag(rates)
     for (i, j), V in joints.items():
         if not j < i:
             raise ValueError(f"Cascade: expected joints from earlier to later layers; received {(i, j)}.")
-        N[i, j] += _gain(networks[i], layers[i], V, layers[j].P)
+        N[i, j] += _gain(networks[i], metrics[i][1], V, metrics[j][0])
     rate = (1 - margin) * max(rates) + margin
     under = rate * (1 - 1e-9) * np.eye(len(N))            # a hair below, so that N x <= rate x survives rounding
     x = solve_triangular(under - N, np.ones(len(N)), lower=True)
@@ -88,9 +89,9 @@ def compose(networks: list[LeakyNetwork], layers: list[Certificate], joints: dic
         return Certificate(rate, None, None, False, "cascade", words, "the layers' gains could not be composed",
                            details={"layers": layers})
     w = z / x
-    P = block_diag(*[a * c.P for a, c in zip(w, layers)])
-    T = np.concatenate([a * c.T for a, c in zip(w, layers)])
-    spectra = [np.linalg.eigvalsh(c.P) for c in layers]
+    P = block_diag(*[a * P for a, (P, _) in zip(w, metrics)])
+    T = np.concatenate([a * T for a, (_, T) in zip(w, metrics)])
+    spectra = [np.linalg.eigvalsh(P) for P, _ in metrics]
     overshoot = np.sqrt(max(a * s[-1] for a, s in zip(w, spectra)) / min(a * s[0] for a, s in zip(w, spectra)))
     floor = max((c.rate_floor for c in layers), default=0.0)
     return Certificate(rate, _check.frozen(P), _check.frozen(T), True, "cascade of layer certificates", words,
@@ -98,10 +99,10 @@ def compose(networks: list[LeakyNetwork], layers: list[Certificate], joints: dic
                        details={"layers": layers, "gains": N, "weights": w, "overshoot": float(overshoot)})
 
 
-def _gain(network: LeakyNetwork, layer: Certificate, V: np.ndarray, P: np.ndarray) -> float:
+def _gain(network: LeakyNetwork, T: np.ndarray, V: np.ndarray, P: np.ndarray) -> float:
     """g with g^2 P_j - V' diag(2 t (leak L)^2) V > 0 proved."""
     slope = np.maximum(np.abs(network.lower), np.abs(network.upper)) * network.leak
-    weight = 2 * layer.T * slope**2 * (1 + 1e-14)
+    weight = 2 * T * slope**2 * (1 + 1e-14)
     inverse = np.linalg.inv(np.linalg.cholesky(P))
     gain = float(np.linalg.norm(np.sqrt(weight)[:, None] * V @ inverse.T, 2))
     Ve = Enclosure.of(V)

@@ -74,15 +74,15 @@ class GateVertices:
         t, _ = multiplier_of(centre, self.multiplier)
         low, up = centre.endpoints()
         least = smallest_rate(low, up, t, centre.leak)
-        best = None
+        best: tuple[float, np.ndarray, np.ndarray, int] | None = None
         for extra in (0.7, 0.4, 0.2, 0.1, 0.03):          # a metric with room to spare serves its neighbours better
             k, slack = least + extra * max(1 - least, 0.1), 1.0
             while slack > 1e-6 and metric(low, up, t, k, slack) is None:
                 slack *= 0.6
             for share in (0.9, 0.5, 0.2):
                 P = metric(low, up, t, k, share * slack)
-                rates = [None] if P is None else [_rate_of(net, P, t) for net in networks]
-                if any(r is None for r in rates):
+                rates = [r for r in (_rate_of(net, P, t) for net in networks) if r is not None] if P is not None else []
+                if P is None or len(rates) < len(networks):
                     continue
                 i = int(np.argmax(rates))
                 if best is None or rates[i] < best[0]:

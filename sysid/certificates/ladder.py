@@ -31,7 +31,8 @@ class Ladder:
         """Certify a leaky network."""
         wanted, network = wanted or Contraction(), as_network(model)
         begin = time.perf_counter()
-        best, ended = None, ""
+        best: Certificate | None = None
+        ended = ""
         try:
             for rung in self._rungs(network):
                 left = None if wanted.seconds is None else wanted.seconds - (time.perf_counter() - begin)
@@ -46,6 +47,7 @@ class Ladder:
             if best is None:
                 raise
             ended = "interrupted"
+        assert best is not None  # the first rung is always tried
         if not ended and not (best.verified and best.rate < wanted.rate):
             ended = "every rung was tried"
         return replace(best, reason=f"{best.reason}; {ended}") if ended else best

@@ -77,7 +77,7 @@ class LMI:
         rate, best = program.bisect(low, self.tolerance, cheap.rate if cheap.verified else None)
         name = f"LMI, {self.solver}"
         proof = repaired(network, d[:, None] * best[0] * d, d**2 * best[1], rate) if best is not None else None
-        if proof is None and cheap.verified:
+        if proof is None and cheap.verified and cheap.P is not None and cheap.T is not None:
             proof = (cheap.P, cheap.T, cheap.rate)
         if proof is None:
             return refused(network, rate, name, model, 0.0)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, lapack
 
+from .. import _check
 from .pencil import Pencil, cholesky, frequencies, is_diagonal, smallest_rate, start_rate, unit
 
 
@@ -35,7 +36,7 @@ class MultiplierSearch:
     lower: np.ndarray
     upper: np.ndarray
     leak: np.ndarray
-    thetas: np.ndarray | None = None
+    thetas: np.ndarray = _check.UNSET
     tolerance: float = 2e-5
     expired: Callable[[], bool] = lambda: False
     t: np.ndarray = field(init=False)

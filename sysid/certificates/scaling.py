@@ -50,6 +50,7 @@ def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -
                 break
         else:
             break
+    assert t is not None
     for shrink in (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1):
         if _proves(network.scaled(alpha * (1 - shrink)), t, goal):
             return float(alpha * (1 - shrink))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _check
 from .._show import Shown
@@ -36,6 +37,11 @@ class Data(Shown):
     input_names: Sequence[str] | None = None
     t0: float = 0.0
     inverse: Callable | None = None
+
+    if TYPE_CHECKING:  # given: numbers, lists or arrays; held: arrays
+
+        def __init__(self, y: ArrayLike, u: ArrayLike | None = None, dt: float = 1.0, output_names: Sequence[str] | None = None,
+                     input_names: Sequence[str] | None = None, t0: float = 0.0, inverse: Callable | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         y = signal(self.y, "y", nan=True)
@@ -88,6 +94,8 @@ class Data(Shown):
             raise ValueError("Data.from_csv: expected dt or time, from which dt follows; received both.")
         columns = read_columns(path, [*outputs, *inputs], time, Layout(separator, decimal, encoding))
         y, u = (np.column_stack([columns[s] for s in names]) if names else None for names in (outputs, inputs))
+        if y is None:
+            raise ValueError("Data.from_csv: expected at least one output column; received none. Pass outputs=['name', ...].")
         if u is not None and np.isnan(u).any():
             row, channel = np.argwhere(np.isnan(u))[0]
             raise ValueError(

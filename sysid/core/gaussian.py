@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg as sla
+from numpy.typing import ArrayLike
 
 from .. import _check
 from .._show import Shown
@@ -36,6 +37,10 @@ class Gaussian(Shown):
 
     mean: np.ndarray
     cov: np.ndarray
+
+    if TYPE_CHECKING:  # given: numbers, lists or arrays; held: arrays
+
+        def __init__(self, mean: ArrayLike, cov: ArrayLike) -> None: ...
 
     def __post_init__(self) -> None:
         mean = _check.vector(self.mean, "mean", "Gaussian")

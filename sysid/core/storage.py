@@ -100,10 +100,11 @@ def _encode(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
         fields = {f.name: _encode(getattr(value, f.name), arrays, f"{where}.{f.name}")
                   for f in dataclasses.fields(value) if f.init}
         return {"noun": [kind.__module__, kind.__qualname__], "fields": fields}
-    if isinstance(value, np.ufunc) and getattr(np, value.__name__, None) is value:
-        return {"ufunc": value.__name__}
-    if _is_noun(type(getattr(value, "__self__", None))):
-        return {"method": value.__name__, "of": _encode(value.__self__, arrays, where)}
+    name, of = getattr(value, "__name__", ""), getattr(value, "__self__", None)
+    if isinstance(value, np.ufunc) and getattr(np, name, None) is value:
+        return {"ufunc": name}
+    if _is_noun(type(of)):
+        return {"method": name, "of": _encode(of, arrays, where)}
     raise TypeError(f"save: expected numbers, text and nouns of sysid; received {where} of type {type(value).__name__}. "
                     "Functions are not stored: keep their source, and save the arrays.")
 

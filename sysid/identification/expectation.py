@@ -88,5 +88,5 @@ def grouped(data: list[Data], process: Process, n_jobs: int | None) -> list[Data
     lengths = {d.n_steps for d in data}
     if alone or len(data) == 1 or len(lengths) > 1 or any(d.missing.any() for d in data):
         return data
-    u = np.stack([d.u for d in data]) if data[0].n_inputs else None
+    u = np.stack([d.inputs for d in data]) if data[0].n_inputs else None
     return [Data(np.stack([d.y for d in data]), u, data[0].dt)]

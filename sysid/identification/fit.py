@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -73,15 +73,18 @@ class Fit(Shown):
         return ax
 
 
-class FitMethod(Protocol):
+F_co = TypeVar("F_co", bound=Fit, covariant=True)
+
+
+class FitMethod(Protocol[F_co]):
     """What `fit` asks of a method: a frozen dataclass of its options with this one public method."""
 
-    def fit(self, data: list[Data], start: Any) -> Fit:
+    def fit(self, data: list[Data], start: Any) -> F_co:
         """Estimate from single sequences of equal channel counts and sampling interval; `start` may be None."""
         ...
 
 
-def fit(data: Data | Iterable[Data], method: FitMethod, start: Any = None) -> Fit:
+def fit(data: Data | Iterable[Data], method: FitMethod[F_co], start: Any = None) -> F_co:
     """Estimate a model from data by a method.
 
     data: one experiment, a batch, or a list of experiments of any lengths; NaN in y marks missing entries.

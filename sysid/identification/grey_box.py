@@ -44,13 +44,13 @@ class GreyBox:
         p, x0 = self.split(theta)
         fun, out = self.model.functions(), []
         run = rollout.nonlinear if fun.compiled else rollout.nonlinear.py_func
-        n, q = self.model.n_states, self.model.n_outputs
+        n, q, dt = self.model.n_states, self.model.n_outputs, float(self.model.dt or 1.0)
         for d, start in zip(self.data, x0):
             T = len(d)
             X, Y, final = np.empty((T, n)), np.full((T, q), np.nan), np.empty(n)
             U = as_float(self.model.extended_input(d.inputs))
             try:
-                stop = run(*fun.arguments("f", "g"), U, np.zeros((T, n)), as_float(p), 0.0, float(self.model.dt), as_float(start), X, Y, final)
+                stop = run(*fun.arguments("f", "g"), U, np.zeros((T, n)), as_float(p), 0.0, dt, as_float(start), X, Y, final)
             except FloatingPointError:
                 stop = 0
             e = (d.y - Y) / self.scale

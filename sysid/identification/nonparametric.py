@@ -73,7 +73,7 @@ def spectral_response(data: Data | Iterable[Data], segment: int | None = None) -
     window = 0.5 - 0.5 * np.cos(2 * np.pi * (np.arange(length) + 0.5) / length)
     pieces = []
     for d in records:
-        z = np.hstack([d.u, d.y])
+        z = np.hstack([d.inputs, d.y])
         z = z - z.mean(0)
         for a in range(0, len(z) - length + 1, max(length // 2, 1)):
             part = z[a : a + length]
@@ -103,7 +103,7 @@ def empirical_response(data: Data) -> FrequencyEstimate:
     record = _complete(data, "empirical_response")[0]
     if record.n_inputs != 1:
         raise ValueError(f"empirical_response: expected one input; received {record.n_inputs}. Use spectral_response.")
-    U, Y = np.fft.rfft(record.u[:, 0] - record.u.mean()), np.fft.rfft(record.y - record.y.mean(0), axis=0)
+    U, Y = np.fft.rfft(record.inputs[:, 0] - record.inputs.mean()), np.fft.rfft(record.y - record.y.mean(0), axis=0)
     omega = 2 * np.pi * np.fft.rfftfreq(len(record), record.dt)
     use = (np.abs(U) > 1e-6 * np.abs(U).max()) & (omega > 0)
     H = (Y[use] / U[use, None])[:, :, None]

@@ -185,6 +185,7 @@ def _cleaned(data: list[Data], method: Subspace, focus: str) -> list[Data]:
         fit = method.fit(clean)
         scales = common_scales(clean, "fit(PredictionError)")
         P = _scaled(fit, scales, clean, "fit(PredictionError)", focus)
+        assert fit.initial_states is not None
         problem = LinearProblem(scales.apply(clean), P, Structure.of_free(P, {"A": True}), ErrorLaw())
         errors = problem.evaluate(problem.structure.theta(P.vector()), fit.initial_states).errors
         stacked = np.concatenate(errors)

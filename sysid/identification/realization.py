@@ -59,7 +59,8 @@ def decompose(windows: Windows, past: int, future: int, weighting: str) -> Decom
 
 def _decompose(Z: np.ndarray, Y: np.ndarray, weighting: str, past: int, future: int,
                shared: np.ndarray | None = None, label: str | None = None) -> Decomposition:  # fmt: skip
-    """Z, Y: rows of past and future, future inputs projected out; shared: rows of the past before that projection."""
+    """Z, Y: rows of past and future, future inputs projected out; shared: rows of the past before that projection, Z if None."""
+    shared = Z if shared is None else shared
     Qz, sz, Vz = np.linalg.svd(Z, full_matrices=False)
     keep = sz > 1e-12 * sz.max(initial=0.0)
     Qz, sz, Vz = Qz[:, keep], sz[keep], Vz[keep]

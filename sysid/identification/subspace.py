@@ -197,6 +197,7 @@ def _result(best: Candidate, table: list, focus: str, spectrum: tuple[np.ndarray
     r, part = best.rest, best.part
     model = LTI(**scales.restore(best.A, r.B, best.C, r.D, r.d), dt=data[0].dt)
     noise, spread = best.noise, scales.y_scale
+    assert noise is not None
     units = np.outer(spread, spread)
     notes = []
     if noise.gain is None:

@@ -127,6 +127,10 @@ class Uncertainty(Shown):
         q = _quantile(level)
         return Band(omega, mean, mean * np.exp(-q * spread), mean * np.exp(q * spread), "magnitude")
 
+    @property
+    def _dt(self) -> float:
+        return self.model.dt or 1.0  # fitted to samples: never continuous
+
     def step_response(self, n_steps: int, level: float = 0.95) -> Band:
         """Step response (n_steps, p, m) with its pointwise interval."""
         n_steps = _check.count(n_steps, "n_steps", "Uncertainty.step_response")
@@ -149,7 +153,7 @@ class Uncertainty(Shown):
                     dx[i, b.start + j * n + i] += 1.0
                 x = A @ x + B[:, j]
         q = _quantile(level)
-        return Band(self.model.dt * np.arange(n_steps), mean, mean - q * spread, mean + q * spread, "step response")
+        return Band(self._dt * np.arange(n_steps), mean, mean - q * spread, mean + q * spread, "step response")
 
     def summary(self) -> dict[str, Any]:
         values, cov = self.pole_covariances()
@@ -157,7 +161,7 @@ class Uncertainty(Shown):
 
     def plot(self, ax: Any = None, omega: Any = None) -> Any:
         """Draw the magnitude response with its band on logarithmic axes; return the axes."""
-        omega = np.geomspace(1e-3, np.pi, 200) / self.model.dt if omega is None else omega
+        omega = np.geomspace(1e-3, np.pi, 200) / self._dt if omega is None else omega
         return self.frequency_response(omega).plot(ax)
 
 

@@ -231,6 +231,7 @@ def joined(prefix: Prefix, rest: Trace | None, arrays: LinearArrays, stretch: St
 
     xp = means(prefix.xp, None if rest is None else rest.xp)
     C = arrays.C[:k] if len(arrays.C) > 1 else arrays.C
+    assert stretch.diffuse is not None
     X = [stretch.diffuse, *(moved(A, X) for A, X in zip(prefix.A[:-1], prefix.X[:-1]))]
     extra = {"prefix": prefix, "rest": rest,
              "infinite predicted": np.array([unresolved(np.eye(x.shape[0]), x) for x in X]),

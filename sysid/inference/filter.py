@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import singledispatch
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -37,7 +37,11 @@ def _(model: Any) -> Kalman:
     return Kalman()
 
 
-def filter(process: Process, data: Data | list[Data], method: Any = None, *, store: str = "all") -> Any:
+@overload
+def filter(process: Process, data: Data, method: Any = None, *, store: str = "all") -> Filtered: ...
+@overload
+def filter(process: Process, data: list[Data], method: Any = None, *, store: str = "all") -> list[Filtered]: ...
+def filter(process: Process, data: Data | list[Data], method: Any = None, *, store: str = "all") -> Filtered | list[Filtered]:
     """Filter measurements through a process.
 
         x(t|t) = E[x[t] | y[0..t]],    P(t|t) = Cov(x[t] | y[0..t]),    log p(y) = sum_t log p(y[t] | y[0..t-1])

@@ -100,7 +100,7 @@ def _by_gains(trace: Trace) -> tuple[Callable[[Law], Law], Law, _Lagged]:
     if whole.GT is None:
         return _by_factors(trace.extra["square root"]())
     assert trace.Pf is not None and trace.Pp is not None
-    index = trace.index
+    index, Pp = trace.index, trace.Pp
     A, Q, Pf = trace.AT.swapaxes(1, 2), trace.Q, trace.Pf[index]
     G = whole.GT[index].swapaxes(1, 2)
     G[-1] = 0.0  # no step follows the last: the kernel leaves its gain unwritten
@@ -114,7 +114,7 @@ def _by_gains(trace: Trace) -> tuple[Callable[[Law], Law], Law, _Lagged]:
         return x, (P + P.swapaxes(1, 2)) / 2
 
     def cross(ahead: Law | None) -> np.ndarray:
-        P = trace.Pp[index] if ahead is None else ahead[1]
+        P = Pp[index] if ahead is None else ahead[1]
         return np.concatenate([P[1:] @ G[:-1].swapaxes(1, 2), np.zeros((1, *P.shape[1:]))])
 
     return turn, (trace.xf.copy(), Pf.copy()), _Lagged(lambda state: state, cross)

@@ -62,6 +62,7 @@ def local_structure(model: Any, x: Any, u: Any = None, *, horizon: int | None = 
         raise ValueError(f"local_structure: expected horizon <= {len(x)}, the length of the trajectory; received {h}.")
     extra = {} if feedback is None else {"feedback": feedback}
     ltv = linearize(model, x=x, u=u, **extra)
+    assert isinstance(ltv, LTV)
     observed, reached = [], []
     for start in range(len(x) - h + 1):
         A, B, C = (np.broadcast_to(M, (len(x), *M.shape[1:]))[start: start + h] for M in (ltv.A, ltv.B, ltv.C))

@@ -11,7 +11,7 @@ from .threads import in_parts
 from .trace import Stretch
 
 
-def mean_pass(arrays: LinearArrays, stretch: Stretch, gains: tuple) -> tuple[np.ndarray, ...]:
+def mean_pass(arrays: LinearArrays, stretch: Stretch, gains: tuple) -> tuple:
     """Predicted, filtered means and outputs, log-densities and last means along shared gains, in threads where there are many."""
     S, T, p = stretch.y.shape
     n = len(stretch.cov)

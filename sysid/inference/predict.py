@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -18,7 +18,11 @@ from .linear_arrays import linear_arrays
 from .means import outputs
 
 
-def predict(process: Process, data: Data | list[Data], steps: int = 1, method: Any = None) -> Any:
+@overload
+def predict(process: Process, data: Data, steps: int = 1, method: Any = None) -> np.ndarray: ...
+@overload
+def predict(process: Process, data: list[Data], steps: int = 1, method: Any = None) -> list[np.ndarray]: ...
+def predict(process: Process, data: Data | list[Data], steps: int = 1, method: Any = None) -> np.ndarray | list[np.ndarray]:
     """Predict each output from the measurements up to `steps` samples before it.
 
         y(t | t-k) = g(f(...f(x(t-k+1 | t-k)))),    k = steps; from the prior where t < k

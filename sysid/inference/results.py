@@ -95,8 +95,9 @@ class Filtered(Banded):
             out["never determined"] = f"{self.traces[0].end.shape[1]} directions of the state"
         if self.data.missing.any():
             out["missing"] = f"{100 * self.data.missing.mean():.3g} %"
-        if self.weights is not None:
-            out["measurements of weight below 0.5"] = int((self.weights < 0.5).sum())
+        weights = self.weights
+        if weights is not None:
+            out["measurements of weight below 0.5"] = int((weights < 0.5).sum())
             if unsettled := sum(t.extra["unsettled"] for t in self.traces):
                 out["updates not settled"] = f"{unsettled}: raise max_iterations"
         if len(self.impossible):
@@ -197,8 +198,9 @@ class Smoothed(Shown):
 
     def summary(self) -> dict[str, Any]:
         out = self.filter.summary()
-        if self.passes and self.passes[0].weights is not None:
-            out["measurements of weight below 0.5"] = int((self.weights < 0.5).sum())
+        weights = self.weights
+        if self.passes and self.passes[0].weights is not None and weights is not None:
+            out["measurements of weight below 0.5"] = int((weights < 0.5).sum())
             out["log-likelihood is of"] = "the first pass, without weights"
         if self.passes and self.passes[0].status is not None:
             out["iteration"] = "; ".join(str(b.status) for b in self.passes[:5])

@@ -154,7 +154,8 @@ def _result(model: Any, paths: list[Path], inputs: np.ndarray, batched: bool) ->
         return Simulation(None if y is None else y[:T], x[:T], final if diverged is None else x[T - 1], u, model.dt, diverged)
     x = np.stack([p[0][:T] for p in paths])
     final = np.stack([p[1] if diverged is None else p[0][T - 1] for p in paths])
-    y = None if paths[0][2] is None else np.stack([p[2][:T] for p in paths])
+    outputs = [p[2][:T] for p in paths if p[2] is not None]
+    y = np.stack(outputs) if outputs else None
     return Simulation(y, x, final, u, model.dt, diverged)
 
 

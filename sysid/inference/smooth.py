@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -15,7 +15,11 @@ from .rts import RTS, Backward
 from .trace import Trace
 
 
-def smooth(process: Process, data: Data | list[Data], method: Any = None) -> Any:
+@overload
+def smooth(process: Process, data: Data, method: Any = None) -> Smoothed: ...
+@overload
+def smooth(process: Process, data: list[Data], method: Any = None) -> list[Smoothed]: ...
+def smooth(process: Process, data: Data | list[Data], method: Any = None) -> Smoothed | list[Smoothed]:
     """Smooth measurements through a process.
 
         x(t|T) = E[x[t] | y[0..T-1]],    P(t|T) = Cov(x[t] | y),    cross_cov[t] = Cov(x[t+1], x[t] | y)

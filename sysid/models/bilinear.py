@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.linalg as sla
+from numpy.typing import ArrayLike
 
 from .. import _check
 from .._show import Shown
@@ -29,10 +30,15 @@ class Bilinear(MatrixModel, Shown):
     B: np.ndarray
     N: np.ndarray
     C: np.ndarray
-    D: np.ndarray | None = None
+    D: np.ndarray = _check.UNSET
     dt: float | None = 1.0
-    c: np.ndarray | None = None
-    d: np.ndarray | None = None
+    c: np.ndarray = _check.UNSET
+    d: np.ndarray = _check.UNSET
+
+    if TYPE_CHECKING:  # given: numbers, lists or arrays; held: arrays
+
+        def __init__(self, A: ArrayLike, B: ArrayLike, N: ArrayLike, C: ArrayLike, D: ArrayLike | None = None, dt: float | None = 1.0,
+                     c: ArrayLike | None = None, d: ArrayLike | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         linear = LTI(self.A, self.B, self.C, self.D, self.dt, self.c, self.d)

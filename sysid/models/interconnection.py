@@ -94,7 +94,8 @@ def _models(things: tuple[Any, ...], call: str) -> list[LTI]:
     out: list[LTI] = []
     for i, thing in enumerate(things):
         if isinstance(thing, LTI):
-            if (thing.dt is None) != (dt is None) or (dt is not None and abs(thing.dt - dt) > 1e-9 * dt):
+            same = thing.dt is dt if thing.dt is None or dt is None else abs(thing.dt - dt) <= 1e-9 * dt
+            if not same:
                 raise ValueError(f"{call}: expected models of one dt; received {dt} and {thing.dt}. Sample one: sysid.discretize(model, dt).")
             out.append(thing)
             continue

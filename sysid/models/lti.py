@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _check
 from .._show import Shown
@@ -33,12 +34,17 @@ class LTI(MatrixModel, Shown):
     """
 
     A: np.ndarray
-    B: np.ndarray | None
+    B: np.ndarray
     C: np.ndarray
-    D: np.ndarray | None = None
+    D: np.ndarray = _check.UNSET
     dt: float | None = 1.0
-    c: np.ndarray | None = None
-    d: np.ndarray | None = None
+    c: np.ndarray = _check.UNSET
+    d: np.ndarray = _check.UNSET
+
+    if TYPE_CHECKING:  # given: numbers, lists or arrays; held: arrays
+
+        def __init__(self, A: ArrayLike, B: ArrayLike | None, C: ArrayLike, D: ArrayLike | None = None, dt: float | None = 1.0,
+                     c: ArrayLike | None = None, d: ArrayLike | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         A = _check.square(_grid(self.A), "A", "LTI")

@@ -38,7 +38,7 @@ class Nonlinear(Shown):
     n_outputs: int
     p: Any = ()
     dt: float | None = 1.0
-    jacobians: Mapping[str, Callable] | None = None
+    jacobians: Mapping[str, Callable] = _check.UNSET
     hold: str = "zoh"
     in_place: bool = False
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _check
 from .._show import Shown
@@ -35,6 +36,10 @@ class Process(Shown):
     R: np.ndarray
     S: np.ndarray | None = None
     initial: Any = None
+
+    if TYPE_CHECKING:  # given: numbers, lists or arrays; held: arrays
+
+        def __init__(self, model: Any, Q: ArrayLike, R: ArrayLike, S: ArrayLike | None = None, initial: Any = None) -> None: ...
 
     def __post_init__(self) -> None:
         if not isinstance(self.model, Model):

@@ -23,7 +23,7 @@ class Track:
     colour: str = COLOURS["model"]
 
     def draw(self, ax: Any, width: float = 1.5) -> None:
-        if self.low is not None:
+        if self.low is not None and self.high is not None:
             band(ax, self.time, self.low, self.high, "95 % band", self.colour)
         ax.plot(self.time, self.centre, color=self.colour, linewidth=width, label=self.label)
 

@@ -106,6 +106,7 @@ def _reservoir(part: Data) -> tuple[Fit, list[tuple[float, float, float]]]:
     for leak, scale in product(LEAKS, INPUT_SCALES):
         model = fit(learn, _readout(learn), start=_network(part, leak, scale)).model
         path = simulate(model, part.u, n_steps=part.n_steps, feedback=part.y if model.n_feedback else None).outputs
+        assert path is not None  # the readout is fitted
         error = float(np.sqrt(np.nanmean((path[learn.n_steps:] - check.y) ** 2)))
         tried.append((leak, scale, error if np.isfinite(error) else np.inf))
     leak, scale, _ = min(tried, key=lambda row: row[2])

@@ -57,7 +57,7 @@ class STU(SpectralPredictor):
         """
         bank = spectral_filters(n_steps, n_filters, "alternating" if form == "alternating" else "standard")
         taps, plus, minus = representation(model, bank, form, "STU.from_lti")
-        return cls(bank, taps, plus, minus, form, model.dt)
+        return cls(bank, taps, plus, minus, form, model.dt or 1.0)
 
     def truncate(self, n_filters: int) -> STU:
         """Keep the first n_filters filters and their weights."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import singledispatch
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -18,6 +18,12 @@ from ..models.process import Process
 from .rollforward import integrate
 
 
+@overload
+def discretize(model: LTI, dt: float, method: str | None = None) -> LTI: ...
+@overload
+def discretize(model: Process, dt: float, method: str | None = None, **options: Any) -> Process: ...
+@overload
+def discretize(model: Any, dt: float, method: str | None = None, **options: Any) -> Any: ...
 def discretize(model: Any, dt: float, method: str | None = None, **options: Any) -> Any:
     """Sample a continuous-time model at interval dt.
 

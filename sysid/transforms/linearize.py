@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -15,8 +15,13 @@ from ..models.protocol import Functions, Model
 from .bilinearize import bilinear_surrogate
 
 
-def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None, order: str = "linear",
-              ) -> LTI | LTV | Bilinear:  # fmt: skip
+@overload
+def linearize(model: Any, x: None = None, u: Any = None, *, feedback: Any = None, order: Literal["linear"] = "linear") -> LTI: ...
+@overload
+def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None, order: Literal["bilinear"]) -> Bilinear: ...
+@overload
+def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None, order: str = "linear") -> Any: ...
+def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None, order: str = "linear") -> Any:
     """Linearise a model at a point, at its equilibrium, or along a trajectory.
 
         A = df/dx, B = df/du, C = dg/dx, D = dg/du, c = f - A x - B u, d = g - C x - D u           [ESN-SSM, Eqs. 19, 20, 51]
@@ -49,12 +54,15 @@ def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None,
     if order == "bilinear" and (x.ndim == 2 or model.n_feedback):
         raise ValueError("linearize: expected a single state x (n,) and a model without output feedback for "
                          "order='bilinear'; received a trajectory or feedback.")  # fmt: skip
+    if x.ndim == 2 and model.dt is None:
+        raise ValueError("linearize: expected a discrete-time model along a trajectory; received dt=None. "
+                         "Sample it first: sysid.discretize(model, dt).")
     T = len(x) if x.ndim == 2 else 1
     fun = model.functions()
     wide = _wide_input(model, fun, np.atleast_2d(x), u, feedback, T)
     parts = [_at(fun, xt, ut, t * (model.dt or 0.0)) for t, (xt, ut) in enumerate(zip(np.atleast_2d(x), wide))]
     A, B, C, D, c, d = (np.stack(block) for block in zip(*parts))
-    if x.ndim == 2:
+    if x.ndim == 2 and model.dt is not None:
         return LTV(A, B, C, D, model.dt, c, d)
     linear = LTI(A[0], B[0], C[0], D[0], model.dt, c[0], d[0])
     return linear if order == "linear" else bilinear_surrogate(fun, linear, as_float(x), wide[0])
