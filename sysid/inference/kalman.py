@@ -73,7 +73,7 @@ class Kalman:
         return decorrelate(linear_arrays(process, stretch.u, stretch.start), process.S, stretch.y[0])
 
     def _shared(self, arrays: LinearArrays, stretch: Stretch) -> Trace:
-        if stretch.diffuse is None:
+        if stretch.diffuse is None or not stretch.is_diffuse:
             return self._proper(arrays, stretch)
         prefix = run_prefix(arrays, stretch, stretch.diffuse)
         rest = self._proper(*after(arrays, stretch, prefix)) if prefix.n_steps < stretch.n_steps else None
