@@ -6,7 +6,9 @@ workspace are declared with `out_vec`, `out_mat` or `out_cube`. `kernel.py_func`
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import sys
 import threading
 import warnings
@@ -79,7 +81,7 @@ def _unpack(typ: Any, argument: Any, c: Any) -> Any:
 # takes them compiles once for every user function.
 state_function = FunctionArgument(out_vec(vec, vec, vec, real))
 state_jacobian = FunctionArgument(out_mat(vec, vec, vec, real))
-# The two steps every Gaussian filter shares, `updates.condition` and `updates.propagate`, as arguments of other kernels.
+# The two steps every Gaussian filter shares, `conditioning.condition` and `propagation.propagate`, as arguments of other kernels.
 mask_row = types.Array(types.boolean, 1, "C", readonly=True)
 condition_step = FunctionArgument(real(mat, mat, mat, mask_row, *[out_mat] * 8, out_vec))
 propagate_step = FunctionArgument(real(mat, mat, mat, out_mat, out_mat, out_mat))
@@ -109,11 +111,37 @@ def _notice() -> None:
         print("sysid: compiling for this machine; the result is kept on disk, so this happens once.", file=sys.stderr)
 
 
-def _njit(args: Any, function: Callable, **options: Any) -> Callable:
-    """Compile with the disk cache; without one where no cache folder can be written."""
+def _helper_files(function: Callable) -> set[str]:
+    """The files of the helpers that a function calls, theirs included, its own left out."""
+    own, files, seen, waiting = function.__code__.co_filename, set(), set(), [function]
+    while waiting:
+        current = waiting.pop()
+        for name in current.__code__.co_names:
+            value = current.__globals__.get(name)
+            called = value.py_func if isinstance(value, numba.core.registry.CPUDispatcher) else None
+            if called is not None and called not in seen:
+                seen.add(called)
+                waiting.append(called)
+                files.add(called.__code__.co_filename)
+    return files - {own}
+
+
+def _cached(function: Callable, options: dict) -> Any:
+    """A dispatcher with the disk cache, whose entries hold as long as neither the file nor that of a helper it calls changes."""
+    run = numba.njit(cache=True, **options)(function)
+    files = _helper_files(function)
+    if files:  # Numba's own stamp sees the function's file alone; should these names change, users lose nothing and a test tells us
+        with contextlib.suppress(AttributeError):
+            index = run._cache._cache_file
+            index._source_stamp = (index._source_stamp, *((os.stat(f).st_mtime, os.stat(f).st_size) for f in sorted(files)))
+    return run
+
+
+def _njit(signature: tuple | None, function: Callable, **options: Any) -> Callable:
+    """Compile with the disk cache, for one signature or for any; without one where no cache folder can be written."""
     global _warned_uncached
     try:
-        return numba.njit(*args, cache=True, **options)(function)
+        run = _cached(function, options)
     except RuntimeError as error:
         if "cache" not in str(error) and "locator" not in str(error):
             raise
@@ -125,7 +153,11 @@ def _njit(args: Any, function: Callable, **options: Any) -> Callable:
                 RuntimeWarning,
                 stacklevel=2,
             )
-        return numba.njit(*args, **options)(function)
+        run = numba.njit(**options)(function)
+    if signature is not None:
+        run.compile(signature)
+        run.disable_compile()
+    return run
 
 
 class Argument:
@@ -174,12 +206,11 @@ class Kernel:
         """Compile now (or load from the disk cache) and return the compiled function."""
         with _compile_lock:
             if self._compiled is None:
-                args = () if self.signature is None else (self.signature,)
                 notice = threading.Timer(_NOTICE_AFTER, _notice)
                 notice.daemon = True
                 notice.start()
                 try:
-                    self._compiled = _njit(args, self.py_func, **self._options)
+                    self._compiled = _njit(self.signature, self.py_func, **self._options)
                 finally:
                     notice.cancel()
         return self._compiled
@@ -236,7 +267,7 @@ def as_float(array: Any) -> np.ndarray:
 
 
 def helper(function: Callable | None = None, **options: Any) -> Any:
-    """Compile lazily, per argument types, with the disk cache: for helpers inside a kernel's file."""
+    """Compile lazily, per argument types, with the disk cache: for what kernels share, in their file or another."""
     if function is None:
-        return lambda function: _njit((), function, **options)
-    return _njit((), function, **options)
+        return lambda function: _njit(None, function, **options)
+    return _njit(None, function, **options)

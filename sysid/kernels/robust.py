@@ -26,43 +26,10 @@ from ._jit import (
     types,
     vec,
 )
+from .innovations import squared
+from .matrices import copy, finite
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
-
-
-@helper
-def copy(source, target):
-    """target = source for matrices; a slice assignment compiles to far more code."""
-    for i in range(target.shape[0]):
-        for j in range(target.shape[1]):
-            target[i, j] = source[i, j]
-
-
-@helper
-def squared(W, e, rank, Y, Yp):
-    """|W e|^2, infinite where e has a part in the null space of a singular innovation covariance."""
-    total = 0.0
-    for j in range(len(e)):
-        part, gross = 0.0, 0.0
-        for i in range(len(e)):
-            part += W[j, i] * e[i]
-            gross += abs(W[j, i]) * (abs(e[i]) + abs(Yp[i]))
-        if j < rank:
-            total += part * part
-        elif abs(part) > 1e-8 * gross:
-            total = np.inf
-    return total
-
-
-@helper
-def finite(vector, matrix):
-    for i in range(len(vector)):
-        if not abs(vector[i]) <= 1.7e308:
-            return False
-        for j in range(matrix.shape[1]):
-            if not abs(matrix[i, j]) <= 1.7e308:
-                return False
-    return True
 
 
 @helper

@@ -11,7 +11,6 @@ from ._jit import (
     condition_step,
     cube,
     flag,
-    helper,
     kernel,
     mat,
     out_cube,
@@ -21,60 +20,10 @@ from ._jit import (
     types,
     update_step,
 )
+from .matrices import copy, product, square, unchanged
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
-
-EPS = 2.220446049250313e-16
-SMALLEST = 1e-280  # variances below it have left double precision
-
-
-@helper
-def copy(source, target):
-    """target = source for matrices; a slice assignment compiles to far more code."""
-    for i in range(target.shape[0]):
-        for j in range(target.shape[1]):
-            target[i, j] = source[i, j]
-
-
-@helper
-def product(A, B, out):
-    """out = A B into the upper left corner."""
-    for i in range(A.shape[0]):
-        for j in range(B.shape[1]):
-            out[i, j] = 0.0
-        for k in range(A.shape[1]):
-            a = A[i, k]
-            if a != 0.0:
-                for j in range(B.shape[1]):
-                    out[i, j] += a * B[k, j]
-
-
-@helper
-def square(L, P):
-    """P = L L'."""
-    for i in range(P.shape[0]):
-        for j in range(i + 1):
-            total = 0.0
-            for k in range(L.shape[1]):
-                total += L[i, k] * L[j, k]
-            P[i, j] = total
-            P[j, i] = total
-        if not P[i, i] > SMALLEST:
-            for j in range(i + 1):
-                P[i, j] = 0.0
-                P[j, i] = 0.0
-
-
-@helper
-def unchanged(P, before):
-    """Whether P moved by no more than rounding, each entry relative to its own variances."""
-    n = P.shape[0]
-    for i in range(n):
-        for j in range(i + 1):
-            if abs(P[i, j] - before[i, j]) > 64.0 * np.sqrt(n) * EPS * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
-                return False
-    return True
 
 
 @kernel(condition_step, update_step, triangular_step, cube, cube, cube, cube, mask_type, mat, flag, *[out_cube] * 7, out_vec, out_index, out_index, out_mat, nogil=True)  # fmt: skip

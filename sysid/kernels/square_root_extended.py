@@ -26,91 +26,11 @@ from ._jit import (
     update_step,
     vec,
 )
+from .factor_steps import lowered, measured
+from .innovations import squared
+from .matrices import copy, finite, product, square
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
-SMALLEST = 1e-280  # variances below it have left double precision
-
-
-@helper
-def copy(source, target):
-    """target = source for matrices; a slice assignment compiles to far more code."""
-    for i in range(target.shape[0]):
-        for j in range(target.shape[1]):
-            target[i, j] = source[i, j]
-
-
-@helper
-def product(A, B, out):
-    """out = A B into the upper left corner."""
-    for i in range(A.shape[0]):
-        for j in range(B.shape[1]):
-            out[i, j] = 0.0
-        for k in range(A.shape[1]):
-            a = A[i, k]
-            if a != 0.0:
-                for j in range(B.shape[1]):
-                    out[i, j] += a * B[k, j]
-
-
-@helper
-def square(L, P):
-    """P = L L'."""
-    for i in range(P.shape[0]):
-        for j in range(i + 1):
-            total = 0.0
-            for k in range(L.shape[1]):
-                total += L[i, k] * L[j, k]
-            P[i, j] = total
-            P[j, i] = total
-        if not P[i, i] > SMALLEST:
-            for j in range(i + 1):
-                P[i, j] = 0.0
-                P[j, i] = 0.0
-
-
-@helper
-def squared(W, e, rank, Y, Yp):
-    """|W e|^2, infinite where e has a part in the null space of a singular innovation covariance."""
-    total = 0.0
-    for j in range(len(e)):
-        part, gross = 0.0, 0.0
-        for i in range(len(e)):
-            part += W[j, i] * e[i]
-            gross += abs(W[j, i]) * (abs(e[i]) + abs(Yp[i]))
-        if j < rank:
-            total += part * part
-        elif abs(part) > 1e-8 * gross:
-            total = np.inf
-    return total
-
-
-@helper
-def measured(condition, update, triangularise, M, R, seen, kappa, W, turn, Z, unit, work, spare, T2, S2, V, root, info):
-    """The measurement in the basis of the predicted factor, where the state is N(0, I): kappa (n, p), turn (n, n), W (p, p)."""
-    n = Z.shape[0]
-    for i in range(n):
-        for k in range(n):
-            Z[i, k] = 1.0 if i == k else 0.0
-    if update(Z, M, R, seen, kappa, W, V, turn, unit, work, info):  # an output without variance: by pseudo-inverse
-        for i in range(n):
-            for k in range(n):
-                spare[0, i, k] = 1.0 if i == k else 0.0
-        condition(spare[0], M, R, seen, kappa, W, spare[1], T2, S2, spare[2], V, root, info)
-    copy(Z, turn)
-
-
-@helper
-def lowered(triangularise, L, turn, tall):
-    """L turn as a lower triangle in the upper rows of tall (2n, n), and the turn that takes L to it in the lower ones."""
-    n = L.shape[0]
-    product(L, turn, tall)
-    for i in range(n):
-        for k in range(n):
-            tall[n + i, k] = turn[i, k]
-    triangularise(tall, n)
-    for i in range(n):
-        for k in range(n):
-            turn[i, k] = tall[n + i, k]
 
 
 @helper
@@ -162,17 +82,6 @@ def advance(L, kappa, e, start, about, zeta, step, P):
         moved = max(moved, abs(step[i] - about[i]) / (np.sqrt(P[i, i]) + 1e-300))
         about[i] = step[i]
     return moved
-
-
-@helper
-def finite(vector, matrix):
-    for i in range(len(vector)):
-        if not abs(vector[i]) <= 1.7e308:
-            return False
-        for j in range(matrix.shape[1]):
-            if not abs(matrix[i, j]) <= 1.7e308:
-                return False
-    return True
 
 
 @helper

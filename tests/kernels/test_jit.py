@@ -1,5 +1,7 @@
 """How kernels are compiled: lazily, once, for read-only arrays too, with or without a cache folder, and from any thread."""
 
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +13,7 @@ import sysid
 from sysid.inference.threads import in_parts
 from sysid.kernels import _jit
 from sysid.kernels._jit import Kernel, mat, out_vec, vec
+from tests.data import ROOT
 
 
 def scaled(x, A, out):
@@ -103,3 +106,24 @@ def test_what_a_part_raises_reaches_the_caller():
 
     with pytest.raises(FloatingPointError, match="part 0"):
         in_parts(8, run)
+
+
+def test_an_edited_helper_in_another_file_is_noticed(tmp_path):
+    """Two helpers deep: the cache of a kernel holds only as long as every file it was compiled from."""
+    (tmp_path / "deep.py").write_text("from sysid.kernels._jit import helper\n@helper\ndef deep(x):\n    return 1.0 * x\n")
+    (tmp_path / "near.py").write_text("from deep import deep\nfrom sysid.kernels._jit import helper\n"
+                                      "@helper\ndef near(x):\n    return deep(x)\n")
+    (tmp_path / "kernels.py").write_text(
+        "import numpy as np\nfrom near import near\nfrom sysid.kernels._jit import kernel, out_vec, vec\n"
+        "@kernel(vec, out_vec)\ndef run(x, out):\n    for i in range(len(x)):\n        out[i] = near(x[i])\n"
+        "out = np.empty(1)\nrun(np.ones(1), out)\nprint(out[0], sum(run.compile().stats.cache_hits.values()))\n")
+
+    def printed():
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]), "NUMBA_CACHE_DIR": str(tmp_path / "cache")}
+        run = subprocess.run([sys.executable, "kernels.py"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+        return run.stdout.split()
+
+    assert printed() == ["1.0", "0"]
+    assert printed() == ["1.0", "1"]  # from the cache
+    (tmp_path / "deep.py").write_text("from sysid.kernels._jit import helper\n@helper\ndef deep(x):\n    return 20.0 * x\n")
+    assert printed() == ["20.0", "0"]

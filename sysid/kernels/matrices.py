@@ -1,0 +1,70 @@
+"""Small matrix arithmetic that kernels share, written out where a library call would cost more than the work."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._jit import helper
+
+EPS = 2.220446049250313e-16
+SMALLEST = 1e-280  # variances below it have left double precision
+
+
+@helper
+def copy(source, target):
+    """target = source for matrices; a slice assignment compiles to far more code."""
+    for i in range(target.shape[0]):
+        for j in range(target.shape[1]):
+            target[i, j] = source[i, j]
+
+
+@helper
+def product(A, B, out):
+    """out = A B into the upper left corner."""
+    for i in range(A.shape[0]):
+        for j in range(B.shape[1]):
+            out[i, j] = 0.0
+        for k in range(A.shape[1]):
+            a = A[i, k]
+            if a != 0.0:
+                for j in range(B.shape[1]):
+                    out[i, j] += a * B[k, j]
+
+
+@helper
+def square(L, P):
+    """P = L L'."""
+    for i in range(P.shape[0]):
+        for j in range(i + 1):
+            total = 0.0
+            for k in range(L.shape[1]):
+                total += L[i, k] * L[j, k]
+            P[i, j] = total
+            P[j, i] = total
+        if not P[i, i] > SMALLEST:
+            for j in range(i + 1):
+                P[i, j] = 0.0
+                P[j, i] = 0.0
+
+
+@helper
+def unchanged(P, before):
+    """Whether P moved by no more than rounding, each entry relative to its own variances."""
+    n = P.shape[0]
+    for i in range(n):
+        for j in range(i + 1):
+            if abs(P[i, j] - before[i, j]) > 64.0 * np.sqrt(n) * EPS * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
+                return False
+    return True
+
+
+@helper
+def finite(vector, matrix):
+    """Whether every entry of a vector (n,) and a matrix (n, k) is a number, without an array in between."""
+    for i in range(len(vector)):
+        if not abs(vector[i]) <= 1.7e308:
+            return False
+        for j in range(matrix.shape[1]):
+            if not abs(matrix[i, j]) <= 1.7e308:
+                return False
+    return True
