@@ -24,7 +24,7 @@ s = sysid.smooth(process, nile)
 s
 
 # %%
-s.plot()
+_ = s.plot()
 
 # %% [markdown]
 # ## Gaps
@@ -34,7 +34,7 @@ s.plot()
 y = nile.y.copy()
 y[20:40] = y[60:80] = np.nan
 gaps = sysid.smooth(process, sysid.Data(y))
-gaps.plot()
+_ = gaps.plot()
 
 # %% [markdown]
 # ## Does the filter tell the truth?
@@ -60,7 +60,7 @@ robust = sysid.smooth(process, sysid.Data(y), sysid.RobustSmoother(sysid.Student
 robust
 
 # %%
-robust.plot()
+_ = robust.plot()
 
 # %% [markdown]
 # ## Noise with a memory
@@ -107,7 +107,7 @@ errors
 
 # %%
 ahead = sysid.forecast(process, nile, horizon=10)
-ahead.plot()
+_ = ahead.plot()
 
 # %%
 assert abs(s.log_likelihood + 633.4645636488787) < 1e-9

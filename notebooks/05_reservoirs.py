@@ -64,10 +64,10 @@ fit = sysid.fit(train, sysid.Readout(ridge=np.logspace(-10, -2, 9), washout=200)
 ahead = sysid.forecast(fit.model, train, horizon=300)
 error = np.abs(train.to_original(ahead.mean) - future.original[:300])[:, 0]
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.2), layout="constrained")
-left.plot(future.y[:300], color="0.3", label="series")
-left.plot(ahead.mean, color="#0b6bcb", label="forecast")
-left.legend(frameon=False)
-left.set_xlabel("steps ahead")
+left.plot(future.y[:300], color="0.7", linewidth=4, label="series")
+left.plot(ahead.mean, color="#0b6bcb", linewidth=1, label="forecast")
+left.legend(frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1, 1))
+left.set(xlabel="steps ahead", ylabel="tanh(y - 1)")
 right.loglog(fit.history["ridge"], fit.history["loss"], "o-")
 right.set(xlabel="ridge", ylabel="leave-one-out error")
 assert error[:84].max() < 0.02
@@ -91,14 +91,15 @@ assert 0.84 < inside < 0.96
 # The linearisation of a deep network is block triangular: its poles are the layers' own.
 
 # %%
-deep = sysid.DeepESN.random([30, 30, 30], leaks=[1.0, 0.3, 0.05], rng=rng)
+leaks = [1.0, 0.3, 0.05]
+deep = sysid.DeepESN.random([30, 30, 30], leaks=leaks, rng=rng)
 layers = deep.layer_poles()
-fig, ax = plt.subplots(figsize=(4, 4), layout="constrained")
+fig, ax = plt.subplots(figsize=(5.6, 4), layout="constrained")
 for i, poles in enumerate(layers):
-    ax.plot(poles.real, poles.imag, ".", label=f"layer {i + 1}")
+    ax.plot(poles.real, poles.imag, ".", label=f"layer {i + 1}, leak {leaks[i]:g}")
 ax.add_patch(plt.Circle((0, 0), 1, fill=False))
-ax.set_aspect("equal")
-ax.legend(frameon=False)
+ax.set(xlabel="real part", ylabel="imaginary part", title="poles of the layers", aspect="equal")
+ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1))
 whole = np.linalg.eigvals(sysid.linearize(deep, x=np.zeros(90), u=np.zeros(1)).A)
 assert abs(np.abs(whole).max() - max(np.abs(p).max() for p in layers)) < 1e-9
 plt.close("all")

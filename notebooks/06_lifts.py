@@ -54,8 +54,10 @@ for degree in degrees:
     line, = ax.loglog(radii, measured, "o-", label=f"degree {degree}")
     ax.loglog(radii, bound, "--", color=line.get_color())
     assert np.all(np.array(measured) <= np.array(bound))
-ax.set(xlabel="|x - x0|", ylabel="one-step residual (dashed: bound)")
-ax.legend(frameon=False)
+ax.set(xlabel="|x - x0|", ylabel="one-step residual (dashed: bound)", xticks=[0.02, 0.05, 0.1, 0.2, 0.5])
+ax.xaxis.set_major_formatter("{x:g}")
+ax.xaxis.set_minor_formatter("")
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # ## A dictionary chosen on held-out forecasts
@@ -79,7 +81,8 @@ values, _, quality = chosen.model.eigenpairs()
 fig, ax = plt.subplots(figsize=(4.4, 4), layout="constrained")
 points = ax.scatter(values.real, values.imag, c=np.log10(quality), cmap="viridis_r")
 fig.colorbar(points, label="log10 residual of the eigenfunction")
-ax.set_aspect("equal")
+ax.set(xlabel="real part", ylabel="imaginary part", title="eigenvalues of the lift")
+_ = ax.locator_params(axis="x", nbins=4)
 
 # %% [markdown]
 # ## Random features

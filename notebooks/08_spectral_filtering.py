@@ -27,7 +27,7 @@ n = np.arange(1, 1025)[:, None] + np.arange(1, 1025)[None, :]
 dense = np.linalg.eigvalsh(2.0 / (n.astype(float) ** 3 - n))[::-1][:24]
 right.semilogy(index, np.abs(dense), "x", label="standard, dense eigensolver")
 right.set(xlabel="number", ylabel="eigenvalue")
-right.legend(frameon=False)
+_ = right.legend(frameon=False)
 
 # %% [markdown]
 # ## Error against the number of filters
@@ -48,7 +48,7 @@ ax.semilogy(counts, errors["standard"], "o-", label="standard, K filters a branc
 ax.semilogy(counts, errors["alternating"], "s-", label="alternating, 2 K filters")
 ax.semilogy(counts, bounds, "--", label="computed bound, standard")
 ax.set(xlabel="K", ylabel="largest error over the window")
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # ## Learning a marginally stable system
@@ -82,7 +82,7 @@ for label, fit in (("STU by Adam", stu), ("LRU by Adam", lru)):
     ax.loglog(list(fit.snapshots), [error(m, test) for m in fit.snapshots.values()], "o-", markersize=3, label=label)
 ax.axhline(error(convex.model, test), color="k", linestyle=":", label="STU by least squares, 4 sequences")
 ax.set(xlabel="sequences seen", ylabel="error on its own outputs, relative")
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # ## Noise on the outputs
@@ -116,7 +116,7 @@ online = {update: sysid.fit(stream, sysid.OnlineSpectralFiltering(n_steps=256, n
 for update, fit in online.items():
     ax.plot(fit.regret / np.arange(1, 6001), label=update)
 ax.set(xlabel="step", ylabel="regret a step", yscale="log")
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # What the figures show:

@@ -30,7 +30,7 @@ for n, colour in ((1, "C0"), (4, "C1"), (16, "C2")):
     ax.plot(run.times, closed, color=colour, label=f"closed form, N = {n}")
     ax.plot(run.times, run.gain[:, 0, 0], "o", color=colour, markersize=3)
 ax.set(xlabel="training time", ylabel="gain b'c")
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # ## What over-parameterisation does
@@ -44,7 +44,8 @@ latent = {start: learning.latent_size_curves(t, sigma, eta, sizes, start=start, 
           for start in ("unit", "total", "independent")}
 for ax, (start, curves) in zip(axes, latent.items()):
     curves.plot(ax)
-    ax.set_title(start)
+    ax.set(title=f"{start} start", ylim=(-0.1, 1.1))
+axes[2].set_xlim(0, 0.1)  # independent weights start anywhere, some far below zero, and are there at once
 
 # %% [markdown]
 # ## Data covariance and start
@@ -57,7 +58,7 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.5), layout="constrained")
 covariance = learning.data_covariance_curves(t, 0.7, teacher, {"white": None, "low frequencies": low, "high frequencies": high})
 covariance.plot(left)
 starts = learning.initialisation_curves(t, sigma, eta, {"balanced, 0.01": ([0.1], [0.1]), "balanced, 0.0001": ([0.01], [0.01]), "unbalanced": ([2.0], [0.0])})
-starts.plot(right)
+_ = starts.plot(right)
 
 # %% [markdown]
 # ## Several poles compete
@@ -71,7 +72,7 @@ gains = learning.lotka_volterra(times, G3, h3, np.full(3, 1e-3))
 fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
 ax.semilogx(times, gains, label=[f"pole {a}" for a in poles])
 ax.set(xlabel="training time", ylabel="gain")
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # ## The link to linear networks, and a nonlinear connection
@@ -80,10 +81,10 @@ ax.legend(frameon=False)
 
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.5), layout="constrained")
-grid = np.linspace(0.01, 40, 300)
+grid = np.linspace(0.01, 6, 300)
 for depth in (1, 2, 3):
     left.plot(grid, learning.series_gain(grid, 1.0, 0.9, np.full(2 * depth, 0.05 ** (1 / (2 * depth)))), label=f"{depth} in series")
-left.set(xlabel="training time", ylabel="gain")
+left.set(xlabel="training time", ylabel="gain", xlim=(0, 6))
 left.legend(frameon=False)
 
 u = rng.normal(size=300)
@@ -97,7 +98,7 @@ for scale in (1.0, 0.3, 0.1):
 linear = learning.train_series([0.8, 0.5], u, target, weights, 2e-4, 2000)
 right.plot(linear.times, linear.gain, "k--", label="linear")
 right.set(xlabel="training time x signal power", ylabel="gain")
-right.legend(frameon=False)
+_ = right.legend(frameon=False)
 
 # %% [markdown]
 # What the figures show:

@@ -31,10 +31,8 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
     try:
         raw = np.asarray(value)
     except ValueError as error:
-        raise ValueError(
-            f"{call}: expected {name} as a rectangular array of real numbers; "
-            f"received rows of different lengths ({error})."
-        ) from None
+        raise ValueError(f"{call}: expected {name} as a rectangular array of real numbers; "
+                         f"received rows of different lengths ({error}).") from None  # fmt: skip
     if raw.dtype.kind in "mM":
         raise TypeError(f"{call}: expected {name} as real numbers; received dates or times. Is the time column among the signals?")
     if raw.dtype == object or raw.dtype.kind in "USV":
@@ -140,10 +138,7 @@ def covariance(value: Any, name: str, call: str, size: int, *, time_varying: boo
         array = array * np.eye(size)
     elif array.ndim == 1:
         if len(array) != size:
-            raise ValueError(
-                f"{call}: expected {name} as a scalar, {size} variances or a ({size}, {size}) matrix; "
-                f"received {array.shape}."
-            )
+            raise ValueError(f"{call}: expected {name} as a scalar, {size} variances or a ({size}, {size}) matrix; received {array.shape}.")
         array = np.diag(array)
     if array.ndim not in (2, 3 if time_varying else 2) or array.shape[-2:] != (size, size):
         varying = f", or (T, {size}, {size}) where it changes" if time_varying else ""
@@ -255,6 +250,13 @@ def positive(value: Any, name: str, call: str, *, zero: bool = False) -> float:
         raise TypeError(f"{call}: expected {name} as a number; received {value!r}.")
     if not np.isfinite(value) or value < 0 or (value == 0 and not zero):
         raise ValueError(f"{call}: expected {name} {'>=' if zero else '>'} 0; received {value}.")
+    return float(value)
+
+
+def level(value: Any, call: str) -> float:
+    """The probability of an interval."""
+    if not isinstance(value, int | float | np.integer | np.floating) or not 0 < value < 1:
+        raise ValueError(f"{call}: expected a level in (0, 1), such as 0.95; received {received(value)}.")
     return float(value)
 
 

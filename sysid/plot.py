@@ -38,6 +38,11 @@ def band(
     ax.fill_between(t, low, high, color=colour, alpha=0.2, linewidth=0, label=label)
 
 
+def legend(ax: Any) -> None:
+    """Labels in one line above the axes, where they hide no data."""
+    ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, fontsize=8, frameon=False, borderaxespad=0.1)
+
+
 def signals(data: Any, ax: Any = None) -> Any:
     """Outputs in original units, one panel each, and the inputs (held between samples) below."""
     batch = data.original if data.is_batch else data.original[None]

@@ -134,7 +134,7 @@ class Certificate(Shown):
         return out
 
     def plot(self, ax: Any = None, steps: int | None = None) -> Any:
-        """Draw the proved envelope of the distance of two trajectories, and the fastest one the floor allows."""
+        """Draw the proved envelope of the distance of two trajectories, and the one below which no proof can go."""
         ax = plot.axes(ax)
         steps = steps or int(np.clip(8 / max(1e-3, 1 - min(self.rate, 0.999)), 20, 2000))
         t = np.arange(steps)
@@ -142,7 +142,7 @@ class Certificate(Shown):
         ax.semilogy(t, self.rate**t, color=plot.COLOURS["model"], linestyle="-" if self.holds else "--", label=label)
         if 0 < self.rate_floor:
             ax.semilogy(t, self.rate_floor**t, color=plot.COLOURS["second"], linewidth=1.0,
-                        label=f"no faster than {self.rate_floor:.4g}")
+                        label=f"worst case not below {self.rate_floor:.4g}")
         ax.set_xlabel("steps")
         ax.set_ylabel("distance in the norm of P")
         ax.legend(frameon=False)

@@ -55,9 +55,9 @@ class Fit(Shown):
         return out
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw what the iterations reached (log likelihood or loss), or the loss of each ridge; return the axes."""
+        """Draw what the iterations reached (what was maximised, the log likelihood or the loss), or the loss of each ridge; return the axes."""
         from .. import plot
-        name = next((k for k in ("log_likelihood", "loss") if k in self.history), None)
+        name = next((k for k in ("objective", "log_likelihood", "loss") if k in self.history), None)
         if name is None:
             raise ValueError("Fit.plot: this method solves in closed form and has no history to draw; "
                              "sysid.validate(fit.process, data).plot() shows the fit itself.")

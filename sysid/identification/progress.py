@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
@@ -29,7 +30,9 @@ class Progress:
         self._bar: Any = None
 
     def __enter__(self) -> Progress:
-        from tqdm.auto import tqdm
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # in a notebook without widgets it draws as on a terminal, and says so
+            from tqdm.auto import tqdm
         self._bar = tqdm(total=self.total, desc=self.name, delay=2.0, leave=False, disable=None)
         return self
 

@@ -74,7 +74,7 @@ class Validation(Shown):
         grid = np.atleast_1d(plot.axes(ax, d.n_outputs)).reshape(-1)
         for i, name in enumerate(d.output_names or ()):
             a = grid[min(i, len(grid) - 1)]
-            a.plot(d.time, d.y[:, i], color=plot.COLOURS["data"], linewidth=1.0, label="data")
+            a.plot(d.time, d.y[:, i], color=plot.COLOURS["data"], linewidth=2.4, alpha=0.35, label="data")
             if self.simulation_is_meaningful:
                 a.plot(d.time, self.simulated[0][:, i], color=plot.COLOURS["model"], linewidth=1.0,
                        label=f"simulation, {self.fit_simulation[i]:.1f} %")  # fmt: skip
@@ -83,7 +83,7 @@ class Validation(Shown):
                        label=f"{self.steps} ahead, {self.fit_prediction[i]:.1f} %")  # fmt: skip
             a.axvspan(d.time[0], d.time[min(self.unscored, len(d) - 1)], color=plot.COLOURS["grid"], alpha=0.4, linewidth=0)
             a.set_ylabel(name)
-            a.legend(fontsize=8, frameon=False)
+            plot.legend(a)
         grid[-1].set_xlabel("time")
         return grid[0] if len(grid) == 1 else grid
 

@@ -89,8 +89,7 @@ def consistency(filtered: Filtered, states: Any = None, *, level: float = 0.95, 
         raise TypeError(f"consistency: expected the result of sysid.filter(process, data); received {type(filtered).__name__}.")
     if filtered.data.is_batch:
         raise ValueError("consistency: expected one sequence; received a batch. Call it for each of them.")
-    if not 0 < level < 1:
-        raise ValueError(f"consistency: expected a level in (0, 1), such as 0.95; received {level}.")
+    _check.level(level, "consistency")
     seen = ~filtered.data.missing & np.isfinite(np.diagonal(filtered.y_cov, axis1=1, axis2=2))
     white = standardised(filtered.innovations, filtered.y_cov, seen)
     nis, degrees = np.nansum(white**2, axis=1), seen.sum(1)

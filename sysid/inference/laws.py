@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .._show import Shown
 from ..core.data import Data
 
@@ -77,8 +78,7 @@ class Banded(Shown):
         """
         from scipy.special import ndtri
 
-        if not 0 < level < 1:
-            raise ValueError(f"interval: expected a level in (0, 1), such as 0.95; received {level}.")
+        _check.level(level, "interval")
         half = ndtri(0.5 + level / 2) * np.sqrt(np.diagonal(self.y_cov, axis1=-2, axis2=-1))
         ends = self.data.to_original(self.y_mean - half), self.data.to_original(self.y_mean + half)
         return np.minimum(*ends), np.maximum(*ends)
@@ -100,6 +100,10 @@ class Banded(Shown):
 
     def plot(self, ax: Any = None, level: float = 0.95) -> Any:
         """Draw measured outputs, their predictions and the band, in original units; return the axes."""
+        return self._drawn(ax, level)
+
+    def _drawn(self, ax: Any, level: float, since: int = 0) -> Any:
+        """The figure, with the measurements from sample `since` on."""
         from .. import plot
 
         p = self.y_mean.shape[-1]
@@ -108,10 +112,11 @@ class Banded(Shown):
         first = (0,) if self.y_mean.ndim == 3 else ()
         for i in range(p):
             a = grid[min(i, len(grid) - 1)]
-            a.plot(self.data.time, self.data.original[first][:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
+            a.plot(self.data.time[since:], self.data.original[first][since:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
             known = np.isfinite(low[first][:, i]) & np.isfinite(high[first][:, i])  # not before a diffuse start is resolved
-            a.plot(self.time, np.where(known, self.median[first][:, i], np.nan), color=plot.COLOURS["model"], linewidth=1.2)
-            plot.band(a, self.time, low[first][:, i], high[first][:, i], label=f"{100 * level:g} %")
+            a.plot(self.time, np.where(known, self.median[first][:, i], np.nan), color=plot.COLOURS["model"], linewidth=1.2, label="predicted")
+            plot.band(a, self.time, low[first][:, i], high[first][:, i], label=f"{100 * level:g} % band")
             a.set_ylabel((self.data.output_names or ["y"] * p)[i])
+        plot.legend(grid[0])
         grid[-1].set_xlabel("time")
         return grid[0] if len(grid) == 1 else grid

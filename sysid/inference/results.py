@@ -219,9 +219,10 @@ class Smoothed(Shown):
         for i in range(count):
             a = grid[min(i, len(grid) - 1)]
             half = ndtri(0.5 + level / 2) * std[:, i]
-            a.plot(self.data.time, mean[:, i], color=plot.COLOURS["model"], linewidth=1.2)
-            plot.band(a, self.data.time, mean[:, i] - half, mean[:, i] + half)
+            a.plot(self.data.time, mean[:, i], color=plot.COLOURS["model"], linewidth=1.2, label="smoothed state")
+            plot.band(a, self.data.time, mean[:, i] - half, mean[:, i] + half, label=f"{100 * level:g} % band")
             a.set_ylabel(f"x{i + 1}")
+        plot.legend(grid[0])
         grid[-1].set_xlabel("time")
         return grid[0] if len(grid) == 1 else grid
 
@@ -261,9 +262,15 @@ class Forecast(Banded):
         """Central interval of every output, (h, p) low and high, in original units; from the samples where there are any."""
         if self.samples is None:
             return super().interval(level)
-        _check_level(level)
+        _check.level(level, "interval")
         ends = [self.data.to_original(np.quantile(self.samples, q, axis=0)) for q in (0.5 - level / 2, 0.5 + level / 2)]
         return np.minimum(*ends), np.maximum(*ends)
+
+    def plot(self, ax: Any = None, level: float = 0.95, history: int | None = None) -> Any:
+        """Draw the forecast with its band behind the last `history` measurements, five horizons of them unless told; return the axes."""
+        horizon, n_steps = self.mean.shape[-2], self.data.n_steps
+        shown = max(5 * horizon, 50) if history is None else _check.count(history, "history", "Forecast.plot", least=0)
+        return self._drawn(ax, level, since=max(n_steps - shown, 0))
 
     def summary(self) -> dict[str, Any]:
         low, high = self.interval()
@@ -277,11 +284,6 @@ class Forecast(Banded):
                 "last, 95 %": [low[..., -1, :].ravel(), high[..., -1, :].ravel()],
                 "bands from": "Gaussian laws" if self.samples is None else f"{len(self.samples)} sampled paths",
                 **({} if self.diverged is None else {"diverged at step": self.diverged})}  # fmt: skip
-
-
-def _check_level(level: float) -> None:
-    if not 0 < level < 1:
-        raise ValueError(f"interval: expected a level in (0, 1), such as 0.95; received {level}.")
 
 
 def gather(blocks: list[np.ndarray], traces: list[Trace], batch: bool) -> np.ndarray:
