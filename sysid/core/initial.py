@@ -31,10 +31,10 @@ class Blocks(Shown):
 
     blocks: tuple[tuple[np.ndarray, Any], ...]
 
-    def __init__(self, *blocks: Any):
+    def __init__(self, *pairs: Any, blocks: Any = ()):
         checked: list[tuple[np.ndarray, Any]] = []
         used: set[int] = set()
-        for pair in blocks:
+        for pair in pairs or blocks:
             if not (isinstance(pair, tuple | list) and len(pair) == 2):
                 raise TypeError(f"Blocks: expected pairs (state numbers, law); received {pair!r}.")
             states = np.atleast_1d(np.asarray(pair[0]))

@@ -39,7 +39,8 @@ class FrequencyEstimate(Shown):
         """Draw magnitudes with two standard deviations, and coherence where it was estimated; return the axes."""
         from .. import plot
         p, m = self.response.shape[1:]
-        columns = m + bool((self.coherence < 1).any())
+        alone = ax is not None and np.size(ax) == 1  # coherence has a scale of its own
+        columns = m + bool((self.coherence < 1).any() and not alone)
         grid = np.atleast_1d(plot.axes(ax, p, columns)).reshape(-1)
         size = np.abs(self.response)
         for i in range(p):

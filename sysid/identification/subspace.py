@@ -54,14 +54,15 @@ class SubspaceFit(Fit):
                                     "singular values": self.singular_values[:8], "windows compressed by": self.factorisation}  # fmt: skip
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the singular values and the information criterion against the order; return the two axes."""
+        """Draw the singular values and the information criterion against the order; return the two axes. On one axes given, the first alone."""
         from .. import plot
         pair = plot.axes(ax, 1, 2)
-        left, right = np.atleast_1d(pair).reshape(-1)[:2]
+        left, *rest = np.atleast_1d(pair).reshape(-1)[:2]
         s = self.singular_values[:30]
         left.semilogy(np.arange(1, len(s) + 1), np.maximum(s, s[0] * 1e-16), "o-", color=plot.COLOURS["model"], markersize=3)
-        right.plot(np.arange(len(self.order_criterion)), self.order_criterion, "o-", color=plot.COLOURS["model"], markersize=3)
-        for a, label in ((left, "singular value"), (right, "information criterion")):
+        for right in rest:
+            right.plot(np.arange(len(self.order_criterion)), self.order_criterion, "o-", color=plot.COLOURS["model"], markersize=3)
+        for a, label in zip((left, *rest), ("singular value", "information criterion")):
             a.axvline(self.model.n_states, color=plot.COLOURS["second"], linewidth=0.8)
             a.set_xlabel("order")
             a.set_ylabel(label)

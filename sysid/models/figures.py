@@ -28,6 +28,10 @@ class LinearFigures:
     def __repr__(self) -> str:
         return "figures of an LTI model: bode(), nyquist(), pole_zero(), impulse(), step(), hankel(), memory()"
 
+    def __call__(self, ax: Any = None) -> Any:
+        """Draw the Bode diagram, the figure most often meant; return the axes."""
+        return self.bode(ax=ax)
+
     def bode(self, omega: Any = None, ax: Any = None) -> Any:
         """Draw gain and phase for every input and output; return the axes (2 p, m).
 

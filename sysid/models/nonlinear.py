@@ -62,6 +62,9 @@ class Nonlinear(Shown):
         _check.choice(self.hold, "hold", "Nonlinear", ("zoh", "foh"))
         self.functions()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "_functions"}  # made again when first needed
+
     @property
     def n_feedback(self) -> int:
         """Outputs fed back from measurements: none."""

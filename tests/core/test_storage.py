@@ -21,6 +21,8 @@ def esn(**changes):
 
 
 NOUNS = {
+    "process on blocks": sysid.Process(sysid.LTI(np.diag([0.5, 1.0]), None, [[1.0, 1.0]]), 1.0, 1.0,
+                                       initial=sysid.Blocks(([0], sysid.Stationary()), ([1], sysid.Diffuse()))),
     "lti": lti(),
     "ltv": sysid.LTV(RNG.standard_normal((5, 2, 2)), None, np.ones((1, 2)), dt=0.1),
     "bilinear": sysid.Bilinear(0.5 * np.eye(2), np.ones((2, 1)), np.ones((1, 2, 2)), np.ones((1, 2))),

@@ -64,3 +64,26 @@ def test_special_models_draw_too():
     sysid.reduce(models()[0], 2).plot()
     sysid.resonances(models()[0]).plot()
     sysid.frozen_time(sysid.LTV(np.full((5, 1, 1), 0.5), np.ones((1, 1)), np.ones((1, 1)))).plot()
+
+
+def test_the_figures_of_a_model_called_by_themselves_are_its_bode_diagram():
+    model = sysid.LTI(0.5, 1.0, 1.0)
+    assert [a.get_ylabel() for a in model.plot().ravel()] == [a.get_ylabel() for a in model.plot.bode().ravel()]
+
+
+def test_results_of_two_panels_draw_the_first_on_one_axes():
+    import matplotlib.pyplot as plt
+    rng = np.random.default_rng(0)
+    u = rng.standard_normal(300)
+    data = sysid.Data(sysid.simulate(sysid.LTI(0.8, 1.0, 1.0), u).y + 0.1 * rng.standard_normal((300, 1)), u)
+    for result, label in ((sysid.fit(data, sysid.Subspace(n_states=1)), "singular value"), (sysid.spectral_response(data), "magnitude")):
+        _, ax = plt.subplots()
+        result.plot(ax=ax)
+        assert ax.get_ylabel() == label
+
+
+def test_a_forecast_shows_the_recent_past_and_all_of_it_on_demand():
+    data = sysid.Data(np.sin(np.arange(400.0)))
+    ahead = sysid.forecast(sysid.Process(sysid.LTI(0.9, None, 1.0), 0.1, 0.1), data, horizon=4)
+    assert len(ahead.plot().lines[0].get_xdata()) == 50
+    assert len(ahead.plot(history=400).lines[0].get_xdata()) == 400

@@ -1,6 +1,10 @@
 """A user's function that returns the wrong thing is refused, compiled or not, and cannot change the path behind it."""
 
+import copy
+import pickle
+
 import numba
+import numpy as np
 import pytest
 
 import sysid
@@ -36,3 +40,14 @@ def test_a_compiled_function_of_the_wrong_length_is_refused():
 def test_a_plain_function_that_misbehaves_is_refused(f, error, words):
     with pytest.raises(error, match=words):
         sysid.simulate(model(f), n_steps=3)
+
+
+def turn(x, u, p, t):
+    return np.array([x[1], -x[0]])
+
+
+@pytest.mark.parametrize("way", [copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
+def test_a_model_whose_jacobians_are_taken_by_differences_travels(way):
+    first = model(turn)
+    before = sysid.linearize(first, x=np.ones(2)).A
+    assert np.array_equal(sysid.linearize(way(first), x=np.ones(2)).A, before)
