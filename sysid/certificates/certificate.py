@@ -131,6 +131,10 @@ class Certificate(Shown):
             out["gain from input"] = self.details["gain"]
         out["certified map"] = self.model
         out["reason"] = self.reason
+        if not self.holds and self.rate_floor:
+            # The floor is computed, not proved: it decides up to rounding.
+            out["what is open"] = ("nothing, up to rounding: admissible slopes keep distances from shrinking" if self.rate_floor >= 1 else
+                                   "neither proved nor refuted: another method, or a reservoir moved by scale_to_certified, may pass")
         return out
 
     def plot(self, ax: Any = None, steps: int | None = None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import os
 import warnings
 from collections.abc import Sequence
@@ -101,10 +102,20 @@ def _split(lines: list[str], names: list[str], separator: str | None, where: str
                 if doubled:
                     raise ValueError(f"{where}: expected each column once; received duplicate headers {', '.join(doubled)}.")
                 return header, _rows(lines[i + 1:], mark, len(header), where)
-    header = _cells(lines[filled[0]], separator or max(_SEPARATORS, key=lines[filled[0]].count))
+    tried = [_cells(lines[i], mark) for i in filled[:_PREAMBLE] for mark in (_SEPARATORS if separator is None else separator)]
+    header = max(tried, key=lambda cells: (sum(_close(name, cells) is not None for name in names), len(cells)))
     absent = [name for name in names if name not in header]
+    meant = ", ".join(close for name in absent if (close := _close(name, header)))
+    way_out = f"Did you mean {meant}?" if meant else "Is there a header line with these names?"
     raise ValueError(f"{where}: expected columns {', '.join(names)}; {', '.join(absent) or 'not all'} not among the headers "
-                     f"{', '.join(header)}. Is the first line a header? Capitals and blanks within names count.")
+                     f"{', '.join(header)}. {way_out}")
+
+
+def _close(name: str, header: list[str]) -> str | None:
+    """The header that a name was probably meant for: the same but for capitals and blanks, else one or two letters off."""
+    plain = {"".join(cell.lower().split()): cell for cell in header}
+    found = difflib.get_close_matches("".join(name.lower().split()), list(plain), n=1, cutoff=0.75)
+    return plain[found[0]] if found else None
 
 
 def _cells(line: str, mark: str) -> list[str]:

@@ -193,7 +193,10 @@ def _verdict(v: Validation) -> str:
     if scored < _TOO_FEW:
         return head + f"; {scored} scored samples are too few for tests of its residuals."
     if independent and v.whiteness.passed:
-        return head + "; its residuals are white and independent of the inputs: nothing is left that a linear model could explain."
+        return head + (f"; its residuals are white{' and independent of the inputs' if has_inputs else ''}: nothing is left that a linear "
+                       "model could explain.")  # fmt: skip
+    if not has_inputs:
+        return head + "; its residuals are not white: a part of the next value is still in the past ones, and its intervals are not to be trusted."
     if independent:
         return head + ("; its residuals do not depend on the inputs but are not white: trust the response to inputs, "
                        "not the noise model or its intervals.")  # fmt: skip

@@ -48,7 +48,7 @@ def impulse_response(model: LTI, n_steps: int | None, t: Any) -> np.ndarray:
     call = "LTI.impulse_response"
     if model.dt is not None:
         return _markov(model, n_steps, t, call)
-    return _sampled(model, t, call)
+    return _exponential(model.A, model.B, model.C, _times(t, call, n_steps))
 
 
 def step_response(model: LTI, n_steps: int | None, t: Any) -> np.ndarray:
@@ -60,7 +60,7 @@ def step_response(model: LTI, n_steps: int | None, t: Any) -> np.ndarray:
     # The integral of the impulse response is the impulse response of [[A, B], [0, 0]] from its lower end.
     wide = np.block([[model.A, model.B], [np.zeros((m, n)), np.zeros((m, m))]])
     start = np.vstack((np.zeros((n, m)), np.eye(m)))
-    return _exponential(wide, start, np.hstack((model.C, model.D)), _times(t, call))
+    return _exponential(wide, start, np.hstack((model.C, model.D)), _times(t, call, n_steps))
 
 
 def _markov(model: LTI, n_steps: int | None, t: Any, call: str) -> np.ndarray:
@@ -70,14 +70,10 @@ def _markov(model: LTI, n_steps: int | None, t: Any, call: str) -> np.ndarray:
     return markov_parameters(model.A, model.B, model.C, model.D, _check.count(n_steps, "n_steps", call))
 
 
-def _sampled(model: LTI, t: Any, call: str) -> np.ndarray:
-    return _exponential(model.A, model.B, model.C, _times(t, call))
-
-
-def _times(t: Any, call: str) -> np.ndarray:
-    if t is None:
-        raise ValueError(f"{call}: expected t=times for a continuous-time model, equally spaced from 0, such as "
-                         "t=np.linspace(0, 10, 201); received none.")  # fmt: skip
+def _times(t: Any, call: str, n_steps: Any) -> np.ndarray:
+    if t is None or n_steps is not None:
+        raise ValueError(f"{call}: expected t=times for a continuous-time model, by name and equally spaced from 0, such as "
+                         f"t=np.linspace(0, 10, 201); received {'none' if n_steps is None else 'n_steps'}.")  # fmt: skip
     t = _check.vector(t, "t", call)
     steps = np.diff(t)
     if len(t) < 2 or not np.all(steps > 0) or np.ptp(steps) > 1e-9 * t[-1] or abs(t[0]) > 1e-12 * t[-1]:

@@ -57,5 +57,5 @@ def _lbfgs(target: Objective, climb: Climb, budget: int, tolerance: float, steps
     settings: dict[str, Any] = {"method": "L-BFGS-B", "bounds": c.bounds(), "callback": step, "options": options}
     out = minimize(negative, start, jac=True, **settings)
     reason = "the log-likelihood's relative change fell below the tolerance" if out.success \
-        else f"stopped after {out.nit} gradient steps: {out.message}"
+        else f"stopped after {out.nit} gradient steps: " + ("max_iterations is spent, raise it" if out.status == 1 else str(out.message))
     return int(out.nit), (bool(out.success), reason)
