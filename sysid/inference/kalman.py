@@ -53,8 +53,7 @@ class Kalman:
 
     def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
         """Run over all sequences; those that share model, inputs' effect on covariances and gaps share one pass."""
-        seen = ~np.isnan(stretch.y)
-        alike = len(stretch.y) == 1 or bool((seen == seen[:1]).all())
+        alike = len(stretch.y) == 1 or same_gaps(stretch.y)
         own_model = isinstance(process.model, Bilinear) or (process.S is not None and process.S.any())
         if (alike and not own_model) or len(stretch.y) == 1:
             return [self._shared(self._arrays(process, stretch), stretch)]
@@ -111,6 +110,12 @@ class Kalman:
         return replace(trace, yp=yp, C=whole.C, R=whole.R, log_density=trace.log_density + left, form=form)
 
 
+def same_gaps(y: np.ndarray) -> bool:
+    """Whether all sequences (S, T, p) miss the same entries."""
+    gaps = np.isnan(y)
+    return bool((gaps == gaps[:1]).all())
+
+
 def covariance_pass(arrays: LinearArrays, stretch: Stretch, sequential: bool = False) -> Trace:
     """Covariances and gains in covariance form, all outputs at once or one at a time, then the means of all sequences."""
     return _passes(arrays, stretch, ~np.isnan(stretch.y[:1]), sequential)[0]
@@ -151,16 +156,17 @@ def _passes(arrays: LinearArrays, stretch: Stretch, seen: np.ndarray, sequential
         traces.append(Trace(xp[of], xf[of], None if yp is None else yp[of], Pp[place] if store == "all" else None,
                             Pf[place] if store == "all" else None, index[s] - s * T if s else index[0], arrays.AT, arrays.Q,
                             arrays.C, arrays.R, log_density[of], mean[of], P[s],
-                            share_of_means(float(share[s]), const[index[s]] - log_density[of]), form))  # fmt: skip
+                            share_of_means(float(share[s]), const, index[s], log_density[of]), form))  # fmt: skip
     return traces
 
 
-def share_of_means(share: float, half_squares: np.ndarray) -> float:
+def share_of_means(share: float, const: np.ndarray, index: np.ndarray, log_density: np.ndarray) -> float:
     """The share left of a variance, less where innovations are many deviations |W e| long: a gain's error counts as often.
 
-    half_squares: (S, T) of |W e|^2 / 2, infinite where a measurement is impossible.
+    const, index, log_density: as of the mean pass, so that their difference is |W e|^2 / 2, infinite where a measurement is impossible.
     """
     if share <= 0 or share > AMPLE:
         return share
+    half_squares = const[index] - log_density
     longest = np.max(half_squares, initial=0.5, where=np.isfinite(half_squares))
     return share / float(np.sqrt(2.0 * longest))

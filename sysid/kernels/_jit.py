@@ -12,13 +12,14 @@ import os
 import sys
 import threading
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numba
 import numpy as np
 from numba import types
 from numba.core import cgutils
+from numba.core.compiler_lock import global_compiler_lock
 from numba.experimental import function_type
 from numba.extending import NativeValue, register_model, typeof_impl, unbox
 
@@ -183,6 +184,18 @@ def argument(function: Any, kind: str) -> Any:
     return Argument(function, FunctionArgument(_FUNCTION_SIGNATURES[kind])) if compiled(function, kind) else function
 
 
+@contextlib.contextmanager
+def _vectors_of_lines(wanted: bool) -> Iterator[None]:
+    """Let LLVM turn like operations that stand side by side into vector instructions, which Numba leaves out to compile faster."""
+    with global_compiler_lock:
+        before = numba.config.SLP_VECTORIZE
+        numba.config.SLP_VECTORIZE = int(wanted or before)
+        try:
+            yield
+        finally:
+            numba.config.SLP_VECTORIZE = before
+
+
 class Kernel:
     """One recursion, compiled at its first call for the signature it was declared with."""
 
@@ -190,6 +203,7 @@ class Kernel:
         self.py_func = function
         self.signature = signature
         self._returns = options.pop("returns", None)
+        self._side_by_side = options.pop("side_by_side", False)
         self._options = options
         self.declared = None if self._returns is None else self._returns(*(signature or ()))
         self._argument: Any = None
@@ -210,7 +224,8 @@ class Kernel:
                 notice.daemon = True
                 notice.start()
                 try:
-                    self._compiled = _njit(self.signature, self.py_func, **self._options)
+                    with _vectors_of_lines(self._side_by_side):
+                        self._compiled = _njit(self.signature, self.py_func, **self._options)
                 finally:
                     notice.cancel()
         return self._compiled
@@ -223,7 +238,8 @@ def kernel(*signature: Any, **options: Any) -> Callable[[Callable], Kernel]:
     """Declare a kernel: `@kernel(vec, mat, out_mat)` above a plain function.
 
     No `fastmath` in filters, and no `parallel`: Numba's default threading layer ends the process when two threads start
-    such kernels at once. `nogil=True` lets the caller run parts of a batch in threads (inference/threads.py). Without arguments the kernel is specialised at each call's types.
+    such kernels at once. `nogil=True` lets the caller run parts of a batch in threads (inference/threads.py). `side_by_side=True`
+    makes vectors of like operations in one line, with the same rounding. Without arguments the kernel is specialised at each call's types.
     """
     return lambda function: Kernel(function, signature or None, **options)
 
@@ -266,8 +282,13 @@ def as_float(array: Any) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float64)
 
 
-def helper(function: Callable | None = None, **options: Any) -> Any:
-    """Compile lazily, per argument types, with the disk cache: for what kernels share, in their file or another."""
+def helper(function: Callable | None = None, *, inner: bool = False, **options: Any) -> Any:
+    """Compile lazily, per argument types, with the disk cache: for what kernels share, in their file or another.
+
+    inner: only compiled code calls it. Then the entries for Python and C, a quarter of the time to compile, are left out.
+    """
     if function is None:
-        return lambda function: _njit(None, function, **options)
+        return lambda function: helper(function, inner=inner, **options)
+    if inner:
+        options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     return _njit(None, function, **options)

@@ -64,19 +64,31 @@ def indefinite(P, L):
     return False
 
 
+@helper
+def stay(seen, t, slot, index):
+    """Leave the steps from t on in one slot up to the next missing entry, whose step is returned."""
+    T, p = seen.shape
+    entry = t * p
+    flat = seen.reshape(T * p)
+    while entry < T * p and flat[entry]:
+        entry += 1
+    stop = entry // p
+    for k in range(t, stop):
+        index[k] = slot
+    return stop
+
+
 @helper(_nrt=False)  # counting the references of its views would cost as much as a step of two states
 def recursion(condition, propagate, AT, C, Q, R, seen, s, may_stop, Pp, Pf, K, W, const, rank, index, P, M, S, V, root, info, work, before):
     """`covariances` of sequence s from P[s] = P0, its workspace given: slots from s T on."""
     T, p = seen.shape[1], C.shape[1]
-    slot, streak, frozen, share = s * T - 1, 0, False, 1.0
+    slot, streak, done, share = s * T - 1, 0, 0, 1.0
     for t in range(T):
+        if t < done:
+            continue
         complete = True
         for j in range(p):
             complete &= seen[s, t, j]
-        if frozen and complete:
-            index[s, t] = slot
-            continue
-        frozen = False
         slot += 1
         a, c = t if len(AT) > 1 else 0, t if len(C) > 1 else 0
         q, r = t if len(Q) > 1 else 0, t if len(R) > 1 else 0
@@ -92,9 +104,10 @@ def recursion(condition, propagate, AT, C, Q, R, seen, s, may_stop, Pp, Pf, K, W
             share = -1.0
         streak = streak + 1 if complete and may_stop else 0
         if streak % STRIDE == 1:
-            frozen = streak > 1 and unchanged(following, before)
+            if streak > 1 and unchanged(following, before):
+                done = stay(seen[s], t + 1, slot, index[s])
             copy(following, before)
-        if t == T - 1 or frozen:
+        if t == T - 1 or done > t:
             copy(following, P[s])
     return slot + 1 - s * T, share
 

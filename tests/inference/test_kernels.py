@@ -188,3 +188,22 @@ def test_covariances_shown_cannot_be_changed_behind_the_smoother():
     if np.shares_memory(f.filtered.cov, f.traces[0].Pf):
         with pytest.raises(ValueError, match="read-only"):
             f.filtered.cov[0] = 0.0
+
+
+@pytest.mark.parametrize(("n", "p"), [(1, 1), (2, 1), (4, 2), (5, 3), (9, 2)])
+@pytest.mark.parametrize("store", ["all", "last"])
+def test_the_mean_pass_under_one_gain_is_the_one_step_by_step(n, p, store):
+    """The same model told once and told at every step, where the gain is never known to stay."""
+    rng, T = np.random.default_rng([n, p]), 700
+    A, B, C, D = rng.standard_normal((n, n)), rng.standard_normal((n, 2)), rng.standard_normal((p, n)), rng.standard_normal((p, 2))
+    A *= 1.01 / np.abs(np.linalg.eigvals(A)).max()
+    c, d, R = rng.standard_normal(n), rng.standard_normal(p), covariance(rng, p)
+    y, u = rng.standard_normal((3, T, p)), rng.standard_normal((3, T, 2))
+    y[:, 400, 0] = np.nan
+    initial = sysid.Gaussian(rng.standard_normal(n), np.eye(n))
+    once = sysid.Process(sysid.LTI(A, B, C, D, c=c, d=d), 0.1, R, initial=initial)
+    told = sysid.Process(sysid.LTV(*(np.repeat(a[None], T, 0) for a in (A, B, C, D)), c=c, d=d), 0.1, R, initial=initial)
+    ours, theirs = (sysid.filter(process, sysid.Data(y, u), store=store) for process in (once, told))
+    assert len(np.unique(ours.traces[0].index)) < 600 < len(np.unique(theirs.traces[0].index))
+    for get in (lambda f: f.predicted.mean, lambda f: f.filtered.mean, lambda f: f.y_mean, lambda f: f.log_likelihoods, lambda f: f.final[2].mean):
+        np.testing.assert_allclose(get(ours), get(theirs), rtol=1e-9, atol=1e-10 * np.nanmax(np.abs(get(theirs)), initial=1e-300))

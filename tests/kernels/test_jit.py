@@ -127,3 +127,17 @@ def test_an_edited_helper_in_another_file_is_noticed(tmp_path):
     assert printed() == ["1.0", "1"]  # from the cache
     (tmp_path / "deep.py").write_text("from sysid.kernels._jit import helper\n@helper\ndef deep(x):\n    return 20.0 * x\n")
     assert printed() == ["20.0", "0"]
+
+
+def test_operations_side_by_side_become_vector_instructions_and_others_compile_as_before():
+    """Numba's own switch is back where it was afterwards, for the user's functions."""
+    import numba
+
+    def four(a, b, out):
+        out[0], out[1], out[2], out[3] = a[0] * b[0] + a[0], a[1] * b[1] + a[1], a[2] * b[2] + a[2], a[3] * b[3] + a[3]
+
+    before = numba.config.SLP_VECTORIZE
+    run = Kernel(four, (vec, vec, out_vec), side_by_side=True)
+    a, b, out = np.arange(4.0), np.arange(4.0) / 3, np.empty(4)
+    run(a, b, out)
+    assert (out == a * b + a).all() and numba.config.SLP_VECTORIZE == before
