@@ -117,6 +117,7 @@ _PUBLIC = {
     "reservoirs.streaming": ["StreamingReadout"],
     "reservoirs.recursive": ["RecursiveReadout"],
     "reservoirs.online": ["OnlineReadout", "switch_reservoirs"],
+    "reservoirs.schedule": ["NoiseSchedule"],
     "reservoirs.estimator": ["ESNRegressor"],
     "spectral.ar_stu": ["ARSTU"],
     "spectral.filters": ["FilterBank", "spectral_filters"],

@@ -206,6 +206,7 @@ from .reservoirs.streaming import StreamingReadout as StreamingReadout
 from .reservoirs.recursive import RecursiveReadout as RecursiveReadout
 from .reservoirs.online import OnlineReadout as OnlineReadout
 from .reservoirs.online import switch_reservoirs as switch_reservoirs
+from .reservoirs.schedule import NoiseSchedule as NoiseSchedule
 from .reservoirs.estimator import ESNRegressor as ESNRegressor
 from .spectral.ar_stu import ARSTU as ARSTU
 from .spectral.filters import FilterBank as FilterBank

@@ -1,8 +1,8 @@
 """The extended Kalman filter of a leaky reservoir, leaving what its two backward passes need.
 
-    x[t+1] = (1 - leak) x[t] + leak s(xi[t]) + w[t],   w ~ N(0, diag(q))
+    x[t+1] = (1 - leak) x[t] + leak s(xi[t]) + w[t],   w[t] ~ N(0, factors[t, 1] Q)
     xi[t]  = scale W x[t] + sum_k gains[k] drive[k, t] + feedback_gain W_fb[:, own] y[t, own]
-    y[t]   = C x[t] + d + v[t],                        v ~ N(0, R)
+    y[t]   = C x[t] + d + v[t],                        v[t] ~ N(0, factors[t, 0] R)
 
 `drive` holds what is known: inputs, measured outputs fed back, bias. `own` are the outputs not measured at t: there
 the model's own output, noise included, is fed back. NaN in y is missing, entry by entry.
@@ -72,7 +72,7 @@ def _invert(S, rows, r, L, inverse):
 
 
 @helper
-def _update(y, C, d, R, m, P, rows, G, K, S, L, gain, weight, inverse, m_f, P_f):
+def _update(y, C, d, R, factor, m, P, rows, G, K, S, L, gain, weight, inverse, m_f, P_f):
     """Condition on the measured entries of y; return the log density of their innovation.
 
     gain = P C'S^-1 (n, p), weight = S^-1 e (p,) and inverse = S^-1 (p, p), zero where y is missing.
@@ -89,7 +89,7 @@ def _update(y, C, d, R, m, P, rows, G, K, S, L, gain, weight, inverse, m_f, P_f)
     for a in range(r):
         _times(P, C[rows[a]], G[a])
         for b in range(a + 1):
-            s = R[rows[a], rows[b]]
+            s = factor * R[rows[a], rows[b]]
             for k in range(n):
                 s += C[rows[a], k] * G[b, k]
             S[a, b] = s
@@ -182,14 +182,14 @@ def _product(A, A_t, P, Z, side, corner, out):
             out[j, i] = out[i, j]
 
 
-@kernel(integer, mat, cube, mat, mat, vec, real, vec, real, mat, vec, mat, vec, vec, mat, integer,
+@kernel(integer, mat, cube, mat, mat, vec, real, vec, real, mat, vec, mat, mat, mat, vec, mat, integer,
         out_vec, out_mat, out_cube, out_mat, out_mat, out_cube, out_mat, out_cube, out_vec, out_mat)
-def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain, C, d, R, q, m0, P0, every,
+def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain, C, d, R, Q, factors, m0, P0, every,
                      log_density, means, covs, filtered, arguments, gain, weight, inverse, m_end, P_end):
     """Run the extended Kalman filter over one stretch of a sequence and return its log-likelihood.
 
     y (T, p), drive (K, T, n), W (n, n), W_fb (n, p) or (n, 0), leak (n,), gains (K,), C (p, n), d (p,), R (p, p),
-    q (n,), prior m0 (n,) and P0 (n, n) of the first state. Out: log_density (T,); means (T, n) = x(t|t-1); covs
+    Q (n, n), factors (T, 2) on R and Q, prior m0 (n,) and P0 (n, n) of the first state. Out: log_density (T,); means (T, n) = x(t|t-1); covs
     its covariance at every `every`-th step; filtered (T, n) = x(t|t); arguments (T, n) = xi there; gain (T, n, p),
     weight (T, p), inverse (T, p, p) of `_update`; m_end, P_end the prior of the step after the last.
     NaN is returned where an innovation covariance is not positive definite. O(T n^3) time.
@@ -209,7 +209,7 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
                     covs[t // every, i, j] = P[i, j]
         for i in range(n):
             means[t, i] = m[i]
-        log_density[t] = _update(y[t], readout, d, R, m, P, rows, G, K, S, L, gain[t], weight[t], inverse[t], filtered[t], P_f)
+        log_density[t] = _update(y[t], readout, d, R, factors[t, 0], m, P, rows, G, K, S, L, gain[t], weight[t], inverse[t], filtered[t], P_f)
         total += log_density[t]
         if np.isnan(total):
             return total
@@ -229,10 +229,12 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
         _transition(M, leak, slope, A, A_t)
         _product(A, A_t, P_f, Z, side, corner, P)
         for i in range(n):
-            P[i, i] += q[i]
+            for j in range(n):
+                P[i, j] += factors[t, 1] * Q[i, j]
             if closed:
+                g = factors[t, 0] * leak[i] * slope[i]
                 for j in range(n):
-                    P[i, j] += leak[i] * slope[i] * noise[i, j] * slope[j] * leak[j]
+                    P[i, j] += g * noise[i, j] * slope[j] * leak[j]
     for i in range(n):
         m_end[i] = m[i]
         for j in range(n):

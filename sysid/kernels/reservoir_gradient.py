@@ -51,7 +51,7 @@ def _own_feedback(y, W_fb, feedback_gain, C, M):
 
 
 @helper
-def _reverse_own_feedback(y, W_fb, feedback_gain, C, d, R, leak, slope, bar_P, g_leak, bar_slope, g_R, g_scales):
+def _reverse_own_feedback(y, W_fb, feedback_gain, R, factor, leak, slope, bar_P, g_leak, bar_slope, g_R, g_scales):
     """Adjoint of the noise term leak D F R F' D leak that unmeasured outputs add to Q."""
     n, p = W_fb.shape
     for j in range(p):
@@ -67,10 +67,10 @@ def _reverse_own_feedback(y, W_fb, feedback_gain, C, d, R, leak, slope, bar_P, g
                     s += bar_P[i, k] * leak[k] * slope[k] * W_fb[k, l]
                 s *= feedback_gain * feedback_gain * W_fb[i, j]
                 total += leak[i] * slope[i] * s
-                g_leak[i] += 2.0 * R[j, l] * slope[i] * s
-                bar_slope[i] += 2.0 * R[j, l] * leak[i] * s
-            g_R[j, l] += total
-            g_scales[1] += 2.0 * R[j, l] * total / feedback_gain
+                g_leak[i] += 2.0 * factor * R[j, l] * slope[i] * s
+                bar_slope[i] += 2.0 * factor * R[j, l] * leak[i] * s
+            g_R[j, l] += factor * total
+            g_scales[1] += 2.0 * factor * R[j, l] * total / feedback_gain
 
 
 @helper
@@ -89,7 +89,7 @@ def _reverse_feedback_matrix(y, W_fb, feedback_gain, C, d, bar_M, bar_xi, g_C, g
 
 
 @helper
-def _reverse_update(C, m, P, G, K, gain, weight, inverse, bar_mf, bar_Pf, half, bar_G, bar_S, bar_e, PG,
+def _reverse_update(C, factor, m, P, G, K, gain, weight, inverse, bar_mf, bar_Pf, half, bar_G, bar_S, bar_e, PG,
                     g_C, g_d, g_R, bar_m, bar_P):
     """Adjoint of m_f = m + G S^-1 e, P_f = P - G S^-1 G' and log N(e; 0, S), with G = P C'."""
     n, p = gain.shape
@@ -103,7 +103,7 @@ def _reverse_update(C, m, P, G, K, gain, weight, inverse, bar_mf, bar_Pf, half, 
             s = 0.5 * (weight[a] * weight[b] - inverse[a, b] - bar_e[a] * weight[b] - weight[a] * bar_e[b])
             s += _inner(K[a], half[b])
             bar_S[a, b] = s
-            g_R[a, b] += s
+            g_R[a, b] += factor * s
     for a in range(p):
         for k in range(n):
             s = bar_mf[k] * weight[a] - 2.0 * half[a, k]
@@ -132,11 +132,11 @@ def _reverse_update(C, m, P, G, K, gain, weight, inverse, bar_mf, bar_Pf, half, 
             bar_P[l, k] = bar_P[k, l]
 
 
-@kernel(mat, cube, mat, mat, vec, real, real, mat, vec, mat, mat, cube, mat, mat, mat, mat, cube, mat, cube,
-        out_vec, out_mat, out_vec, out_vec, out_vec, out_mat, out_vec, out_mat, out_vec)
-def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R,
+@kernel(mat, cube, mat, mat, vec, real, real, mat, vec, mat, mat, mat, cube, mat, mat, mat, mat, cube, mat, cube,
+        out_vec, out_mat, out_vec, out_vec, out_vec, out_mat, out_vec, out_mat, out_mat)
+def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R, factors,
                        means, covs, filtered, values, slopes, curves, gain, weight, inverse,
-                       bar_m, bar_P, g_scales, g_gains, g_leak, g_C, g_d, g_R, g_q):
+                       bar_m, bar_P, g_scales, g_gains, g_leak, g_C, g_d, g_R, g_Q):
     """Add the gradient of the log-likelihood of one stretch to the g_ arrays, from its last step to its first.
 
     Inputs as in `reservoir_filter`, and what it left: covs (T, n, n) at every step; values, slopes, curves (T, n) are
@@ -171,14 +171,15 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R,
             A[i, i] += 1.0 - leak[i]
             bar_slope[i] = 0.0
         if closed:
-            _reverse_own_feedback(y[t], W_fb, feedback_gain, C, d, R, leak, slope, bar_P, g_leak, bar_slope, g_R,
+            _reverse_own_feedback(y[t], W_fb, feedback_gain, R, factors[t, 0], leak, slope, bar_P, g_leak, bar_slope, g_R,
                                   g_scales)
         _products(bar_P, A, P_f, Z, bar_A, bar_Pf)
         for i in range(n):
             inner = 2.0 * _inner(bar_A[i], M[i])
             bar_slope[i] += leak[i] * inner
             g_leak[i] += bar_m[i] * (values[t, i] - filtered[t, i]) - 2.0 * bar_A[i, i] + slope[i] * inner
-            g_q[i] += bar_P[i, i]
+            for j in range(n):
+                g_Q[i, j] += factors[t, 1] * bar_P[i, j]
             bar_xi[i] = bar_m[i] * leak[i] * slope[i] + bar_slope[i] * curves[t, i]
             for k in range(g_gains.size):
                 g_gains[k] += bar_xi[i] * drive[k, t, i]
@@ -192,5 +193,5 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R,
                 bar_mf[j] += M[i, j] * bar_xi[i]
         if closed:
             _reverse_feedback_matrix(y[t], W_fb, feedback_gain, C, d, bar_A, bar_xi, g_C, g_d, g_scales)
-        _reverse_update(readout, means[t], P, G, K, gain[t], weight[t], inverse[t], bar_mf, bar_Pf, half, bar_G, bar_S,
+        _reverse_update(readout, factors[t, 0], means[t], P, G, K, gain[t], weight[t], inverse[t], bar_mf, bar_Pf, half, bar_G, bar_S,
                         bar_e, PG, g_C, g_d, g_R, bar_m, bar_P)

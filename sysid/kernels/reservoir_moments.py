@@ -6,8 +6,9 @@ Disturbance smoothing [de Jong 1989]: with A of step t, r and N of the step afte
     Cov(w[t]|T) = Q - Q N Q,             Cov(w[t], x[t]|T) = -Q N A P(t|t)
     r <- C'S^-1 e + (I - K C)'A'r,       N <- C'S^-1 C + (I - K C)'B (I - K C)
 
-Row by row the M-step needs diagonals of these and of their products with W alone: with Y = P(t|t) W' those are sums over
-columns of N A, P, Y, B P and B Y, so that a step takes five products of n x n, and half of one more for sum_cov.
+Where Q is diagonal the M-step needs, row by row, diagonals of these and of their products with W alone: with Y = P(t|t) W' those
+are sums over columns of N A, P, Y, B P and B Y, so that a step takes five products of n x n, and half of one more for sum_cov. A Q
+that correlates units needs them between rows too: seven products more.
 """
 from __future__ import annotations
 
@@ -66,8 +67,8 @@ def _symmetric_product(A, B, side, corner, out):
 
 
 @helper
-def _add_rows(Wt, scale, leak, slope_f, slope_s, q, N, AN, P_f, Y, BY, drop, sums, rows_cov):
-    """Add the row-wise covariances ww, wx, wz, xx, xz, zz with z = s'(xi) W x; drop is the diagonal of P_f B P_f.
+def _add_rows(Wt, scale, leak, slope_f, slope_s, Q, factor, N, AN, P_f, Y, BY, drop, sums, rows_cov):
+    """Add the row-wise covariances ww, wx, wz, xx, xz, zz over factor, with z = s'(xi) W x; drop is the diagonal of P_f B P_f.
 
     The filter linearised at x(t|t), the M-step does at x(t|T): w moves by leak scale (slope_f - slope_s) W x.
     """
@@ -76,25 +77,59 @@ def _add_rows(Wt, scale, leak, slope_f, slope_s, q, N, AN, P_f, Y, BY, drop, sum
     _column_sums(BY, P_f, sums[2])       # W P_f B P_f
     _column_sums(BY, Y, sums[3])         # W P_f B P_f W'
     _column_sums(Wt, Y, sums[4])         # W P_f W'
+    weight = 1.0 / factor
     for i in range(leak.size):
-        wz, xz, zz = -q[i] * sums[1, i], Y[i, i] - sums[2, i], sums[4, i] - sums[3, i]
+        q = factor * Q[i, i]
+        wz, xz, zz = -q * sums[1, i], Y[i, i] - sums[2, i], sums[4, i] - sums[3, i]
         shift = leak[i] * scale * (slope_f[i] - slope_s[i])
-        rows_cov[i, 0] += q[i] - q[i] * N[i, i] * q[i] + 2.0 * shift * wz + shift * shift * zz
-        rows_cov[i, 1] += shift * xz - q[i] * sums[0, i]
-        rows_cov[i, 2] += slope_s[i] * (wz + shift * zz)
-        rows_cov[i, 3] += P_f[i, i] - drop[i]
-        rows_cov[i, 4] += slope_s[i] * xz
-        rows_cov[i, 5] += slope_s[i] * slope_s[i] * zz
+        rows_cov[i, 0] += weight * (q - q * N[i, i] * q + 2.0 * shift * wz + shift * shift * zz)
+        rows_cov[i, 1] += weight * (shift * xz - q * sums[0, i])
+        rows_cov[i, 2] += weight * slope_s[i] * (wz + shift * zz)
+        rows_cov[i, 3] += weight * (P_f[i, i] - drop[i])
+        rows_cov[i, 4] += weight * slope_s[i] * xz
+        rows_cov[i, 5] += weight * slope_s[i] * slope_s[i] * zz
 
 
 @helper
-def _add_states(y, P_f, drop, sum_cov):
-    """Add P_f - drop for every measured output."""
+def _add_cross(Wt, scale, leak, slope_f, slope_s, Q, factor, N, AN, P_f, Y, BP, BY, work, cross):
+    """Add what `_add_rows` does between all rows: the covariance (3n, 3n) of (w, x, z) over factor, its upper blocks alone."""
+    n, weight = leak.size, 1.0 / factor
+    Ps, V, WV, wx, wv, QN, QNQ = work[0], work[1], work[2], work[3], work[4], work[5], work[6]
+    np.dot(P_f, BP, Ps)
+    np.dot(P_f, BY, V)
+    for i in range(n):
+        for j in range(n):
+            Ps[i, j] = P_f[i, j] - Ps[i, j]
+            V[i, j] = Y[i, j] - V[i, j]
+    np.dot(Wt.T, V, WV)
+    np.dot(AN.T, P_f, QNQ)
+    np.dot(Q, QNQ, wx)
+    np.dot(AN.T, Y, QNQ)
+    np.dot(Q, QNQ, wv)
+    np.dot(Q, N, QN)
+    np.dot(QN, Q, QNQ)
+    for i in range(n):
+        shift = leak[i] * scale * (slope_f[i] - slope_s[i])
+        for j in range(n):
+            other = leak[j] * scale * (slope_f[j] - slope_s[j])
+            ww = factor * Q[i, j] - factor * factor * QNQ[i, j] - factor * (wv[i, j] * other + shift * wv[j, i])
+            wz = shift * WV[i, j] - factor * wv[i, j]
+            cross[i, j] += weight * (ww + shift * WV[i, j] * other)
+            cross[i, n + j] += weight * (shift * V[j, i] - factor * wx[i, j])
+            cross[i, 2 * n + j] += weight * wz * slope_s[j]
+            cross[n + i, n + j] += weight * Ps[i, j]
+            cross[n + i, 2 * n + j] += weight * V[i, j] * slope_s[j]
+            cross[2 * n + i, 2 * n + j] += weight * slope_s[i] * WV[i, j] * slope_s[j]
+
+
+@helper
+def _add_states(y, P_f, drop, weight, sum_cov):
+    """Add weight (P_f - drop) for every measured output."""
     for a in range(y.size):
         if not np.isnan(y[a]):
             for i in range(P_f.shape[0]):
                 for j in range(P_f.shape[0]):
-                    sum_cov[a, i, j] += P_f[i, j] - drop[i, j]
+                    sum_cov[a, i, j] += weight * (P_f[i, j] - drop[i, j])
 
 
 @helper
@@ -171,17 +206,17 @@ def _reverse_update(C, gain, weight, inverse, K, Nk, half, B, r, N):
             r[k] += C[a, k] * Nk[a, 0]
 
 
-@kernel(integer, mat, mat, mat, vec, real, real, mat, vec, cube, mat, mat, mat, cube, mat, cube, flag, flag, flag,
-        out_vec, out_mat, out_mat, out_mat, out_cube)
-def reservoir_moments(kind, y, W, W_fb, leak, scale, feedback_gain, C, q, covs, filtered, arguments, slopes,
-                      gain, weight, inverse, last, rows_wanted, states_wanted, r, N, smoothed, rows_cov, sum_cov):
-    """Smooth one stretch from its last step to its first, adding its sums to rows_cov and sum_cov.
+@kernel(integer, mat, mat, mat, vec, real, real, mat, mat, mat, cube, mat, mat, mat, cube, mat, cube, flag, flag, flag,
+        out_vec, out_mat, out_mat, out_mat, out_mat, out_cube)
+def reservoir_moments(kind, y, W, W_fb, leak, scale, feedback_gain, C, Q, factors, covs, filtered, arguments, slopes,
+                      gain, weight, inverse, last, rows_wanted, states_wanted, r, N, smoothed, rows_cov, cross_cov, sum_cov):
+    """Smooth one stretch from its last step to its first, adding its sums to rows_cov or cross_cov, and sum_cov.
 
     Inputs as in `reservoir_filter`, and what it left, with covs (T, n, n) at every step; `last`: the stretch ends its
     sequence, so no transition leaves its last step. r (n,), N (n, n) come from the stretch after it and are left for
     the one before. smoothed (T, n) = x(t|T); rows_cov (n, 6) see `_add_rows`, over transitions that feed no
-    unmeasured output back, where wanted; sum_cov (p, n, n): sums of P(t|T) where output j is measured, where wanted.
-    O(T n^3).
+    unmeasured output back, where wanted, or where it is not empty cross_cov (3n, 3n), see `_add_cross`; sum_cov (p, n, n): sums of
+    P(t|T) where output j is measured, where wanted. Every term is divided by its step's factor on Q, or on R for sum_cov. O(T n^3).
     """
     T, p = y.shape
     n = leak.size
@@ -190,7 +225,9 @@ def reservoir_moments(kind, y, W, W_fb, leak, scale, feedback_gain, C, q, covs, 
     B, Y, BP, BY, side, corner = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, h)), np.empty((h, h))
     G, K, Nk, half, S = np.empty((p, n)), np.empty((p, n)), np.empty((p, n)), np.empty((p, n)), np.empty((p, p))
     back, slope_s, move, drop, sums = np.empty(n), np.empty(n), np.empty(n), np.empty(n), np.empty((5, n))
-    plain, across, M, readout = W.copy(), W.T.copy(), scale * W, C.copy()
+    plain, across, M, readout, noise = W.copy(), W.T.copy(), scale * W, C.copy(), Q.copy()
+    between = cross_cov.shape[0] > 0
+    work = np.empty((7, n, n)) if between else np.empty((0, 0, 0))
     for t in range(T - 1, -1, -1):
         P[:] = covs[t]
         S[:] = inverse[t]
@@ -212,8 +249,11 @@ def reservoir_moments(kind, y, W, W_fb, leak, scale, feedback_gain, C, q, covs, 
                     slope_s[i] = _slope(kind, arguments[t, i] + scale * slope_s[i])
                 _dot(P_f, across, Y)
                 _dot(B, Y, BY)
-                _column_sums(BP, P_f, drop)
-                _add_rows(across, scale, leak, slopes[t], slope_s, q, N, AN, P_f, Y, BY, drop, sums, rows_cov)
+                if between:
+                    _add_cross(across, scale, leak, slopes[t], slope_s, noise, factors[t, 1], N, AN, P_f, Y, BP, BY, work, cross_cov)
+                else:
+                    _column_sums(BP, P_f, drop)
+                    _add_rows(across, scale, leak, slopes[t], slope_s, Q, factors[t, 1], N, AN, P_f, Y, BY, drop, sums, rows_cov)
         else:
             B[:] = N
         if states_wanted:
@@ -221,5 +261,5 @@ def reservoir_moments(kind, y, W, W_fb, leak, scale, feedback_gain, C, q, covs, 
                 _symmetric_product(P_f, BP, side, corner, Y)
             else:
                 Y[:] = 0.0
-            _add_states(y[t], P_f, Y, sum_cov)
+            _add_states(y[t], P_f, Y, 1.0 / factors[t, 0], sum_cov)
         _reverse_update(readout, gain[t], weight[t], inverse[t], K, Nk, half, B, r, N)

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..certificates.project import CertifiedSet
 from .forced import GAINS, Parameters
+from .process_noise import NoiseForm, is_correlated
 
 MOVING = ("leak", "scale", *GAINS)
 NAMES = ("leak", "scale", *GAINS, "Q", "R", "readout", "initial")
@@ -22,7 +23,7 @@ class Coordinates:
 
     leak: one entry a group, within [1e-3, 1], or the logarithm of tau = -1 / log(1 - leak) where time_unit is set; scale and gains: logarithms; under a certificate the logarithm
     of scale over the largest certified one at that leak, at most 0, so that every vector in the box is certified;
-    Q: logarithms of one factor a group on the start's variances;
+    Q: the vector of a `NoiseForm`;
     R: "diagonal", logarithms of p variances; "scaled", of one factor on the start's R; "full", its Cholesky factor with
     logarithms on the diagonal;
     readout: (C, d) less the start's and less drift @ (leak, scales - centre), whitened by root: steps of unit scale that
@@ -33,15 +34,24 @@ class Coordinates:
     names: tuple[str, ...]
     start: Parameters
     groups: np.ndarray            # (n,) group of every leak
-    q_groups: np.ndarray          # (n,) group of every process variance
+    noise: NoiseForm | None       # None where Q is fixed
     R_form: str
-    floor_q: np.ndarray           # (n,)
     floor_R: np.ndarray           # (p,)
     root: np.ndarray | None = None    # (p (n + 1), p (n + 1))
     drift: np.ndarray | None = None   # (p (n + 1), k)
     centre: np.ndarray | None = None  # (k,)
     region: CertifiedSet | None = None
     time_unit: float = 0.0            # dt where the leak is fitted through tau
+
+    @property
+    def freedom(self) -> NoiseForm:
+        """The form of Q where it is estimated."""
+        assert self.noise is not None
+        return self.noise
+
+    def between(self, p: Parameters) -> bool:
+        """Whether the M-step at p needs moments between units."""
+        return is_correlated(p.Q) or (self.noise is not None and self.noise.correlates)
 
     @property
     def n_groups(self) -> int:
@@ -60,7 +70,7 @@ class Coordinates:
         if name in GAINS:
             return np.array([np.log(p.gains[GAINS.index(name)])])
         if name == "Q":
-            return np.log(np.bincount(self.q_groups, p.q) / np.bincount(self.q_groups, self.start.q))
+            return self.freedom.pack(p.Q)
         if name == "R":
             return self._pack_R(p.R)
         if name == "readout":
@@ -102,7 +112,7 @@ class Coordinates:
             gains[GAINS.index(name)] = np.exp(v[0])
             return replace(p, gains=gains)
         if name == "Q":
-            return replace(p, q=self.start.q * np.exp(v[self.q_groups]))
+            return replace(p, Q=self.freedom.unpack(v))
         if name == "R":
             if self.R_form == "full":
                 return replace(p, R=self._factor(v) @ self._factor(v).T)
@@ -144,7 +154,7 @@ class Coordinates:
             k = GAINS.index(name)
             return np.array([g["gains"][k] * p.gains[k]])
         if name == "Q":
-            return np.bincount(self.q_groups, g["q"] * p.q)
+            return self.freedom.pull_back(g["Q"], p.Q)
         if name == "R":
             if self.R_form == "full":
                 L = np.linalg.cholesky(p.R)
@@ -168,8 +178,7 @@ class Coordinates:
             elif name == "scale" or name in GAINS:
                 boxes += [(-RANGE, RANGE if name in GAINS or self.region is None else 0.0)]
             elif name == "Q":
-                share = self.floor_q / self.start.q
-                boxes += [(float(np.log(share[self.q_groups == g].max())), None) for g in range(size)]
+                boxes += self.freedom.bounds()
             elif name == "R":
                 floors = {"diagonal": np.log(self.floor_R), "full": np.log(self.floor_R) / 2,
                           "scaled": np.log([np.max(self.floor_R / np.diag(self.start.R))])}[self.R_form]
@@ -214,5 +223,8 @@ class Coordinates:
         out: list[str] = []
         for name in self.names:
             size = len(self._pack(name, self.start))
-            out += [name] if size == 1 else [f"{name}[{i}]" for i in range(size)]
+            if name == "Q":
+                out += self.freedom.labels()
+            else:
+                out += [name] if size == 1 else [f"{name}[{i}]" for i in range(size)]
         return out

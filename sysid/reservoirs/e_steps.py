@@ -37,9 +37,12 @@ class SmoothedReservoir(ForcedReservoir):
         return cls(reservoir.code, reservoir.W, reservoir.W_fb, reservoir.sequences, start, tuple(records), kind)
 
     def _problem(self, p: Parameters, i: int) -> tuple[Process, Data]:
-        if self.kind == "linear":
-            return self._linear(p, i)
-        return p.process(self.start), self.records[i]
+        process, data = self._linear(p, i) if self.kind == "linear" else (p.process(self.start), self.records[i])
+        factors = self.sequences[i].factors
+        if np.all(factors == 1.0):
+            return process, data
+        R, Q = (f[:, None, None] * np.asarray(cov) for f, cov in zip(factors.T, (process.R, process.Q)))
+        return Process(process.model, Q=Q, R=R, initial=process.initial), data
 
     def _linear(self, p: Parameters, i: int) -> tuple[Process, Data]:
         """x[t+1] = A x[t] + c[t] with one A: slopes at the mean of the trajectory, drives through the map itself."""
@@ -72,8 +75,8 @@ class SmoothedReservoir(ForcedReservoir):
         methods: dict[str, Any] = {"iterated": IteratedSmoother(), "unscented": UnscentedKalman(), "linear": None}
         return smooth(process, data, methods[self.kind])
 
-    def smooth(self, p: Parameters, s: Driven) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-        """Log-likelihood, smoothed means (T, n), row-wise covariances (n, 6) and sums of covariances (p, n, n)."""
+    def smooth(self, p: Parameters, s: Driven, between: bool) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """Log-likelihood, smoothed means (T, n), covariances row by row (n, 6) or between rows (3n, 3n), and sums of covariances (p, n, n)."""
         i = next(k for k, other in enumerate(self.sequences) if other is s)
         process, data = self._problem(p, i)
         result = self._smoothed(process, data)
@@ -82,17 +85,31 @@ class SmoothedReservoir(ForcedReservoir):
         slope = activation_derivatives(self.code, xi)[1]
         seen = ~np.isnan(s.y)
         used = seen.all(1)[:-1] if self.W_fb.shape[1] else np.ones(len(x) - 1, bool)
-        rows = sum((_rows(self.W, p, slope[t], P[t], P[t + 1], X[t]) for t in np.flatnonzero(used)), np.zeros((len(p.leak), 6)))
-        return result.log_likelihood, x, rows, np.einsum("tp,tij->pij", seen.astype(float), P)
+        n, add = len(p.leak), _between if between else _rows
+        rows = np.zeros((3 * n, 3 * n) if between else (n, 6))
+        for t in np.flatnonzero(used):
+            rows += add(self.W, p, slope[t], P[t], P[t + 1], X[t]) / s.factors[t, 1]
+        return result.log_likelihood, x, rows, np.einsum("tp,tij->pij", seen / s.factors[:, :1], P)
+
+
+def _transition(W: np.ndarray, p: Parameters, slope: np.ndarray) -> np.ndarray:
+    return np.diag(1.0 - p.leak) + (p.leak * slope * p.scale)[:, None] * W
 
 
 def _rows(W: np.ndarray, p: Parameters, slope: np.ndarray, P: np.ndarray, after: np.ndarray, X: np.ndarray) -> np.ndarray:
     """Row-wise covariances (n, 6) of (w, x, z = s'(xi) W x) from P(t|T), P(t+1|T) and the lag-one covariance X."""
-    A = np.diag(1.0 - p.leak) + (p.leak * slope * p.scale)[:, None] * W
+    A = _transition(W, p, slope)
     wx, WP = X - A @ P, W @ P
     ww = np.diag(after) - 2 * np.sum(X * A, 1) + np.sum((A @ P) * A, 1)
     return np.column_stack([ww, np.diag(wx), slope * np.sum(wx * W, 1), np.diag(P), slope * np.diag(WP),
                             slope**2 * np.sum(WP * W, 1)])
+
+
+def _between(W: np.ndarray, p: Parameters, slope: np.ndarray, P: np.ndarray, after: np.ndarray, X: np.ndarray) -> np.ndarray:
+    """The covariance (3n, 3n) of (w, x, z): that of (x[t+1], x[t]) turned."""
+    none, one = np.zeros_like(W), np.eye(len(W))
+    turn = np.block([[one, -_transition(W, p, slope)], [none, one], [none, slope[:, None] * W]])
+    return turn @ np.block([[after, X], [X.T, P]]) @ turn.T
 
 
 def plain(reservoir: ForcedReservoir) -> ForcedReservoir:

@@ -24,7 +24,7 @@ STORED = 5.0e7        # covariance entries kept at a time: 400 MB
 class Parameters:
     """Everything a fit may move; scale and gains multiply the start's W and (W_in, W_fb, bias).
 
-    leak (n,), scale, gains (3,), C (p, n), d (p,), R (p, p), q (n,) variances, m0 (n,), P0 (n, n).
+    leak (n,), scale, gains (3,), C (p, n), d (p,), R (p, p), Q (n, n), m0 (n,), P0 (n, n).
     """
 
     leak: np.ndarray
@@ -33,16 +33,20 @@ class Parameters:
     C: np.ndarray
     d: np.ndarray
     R: np.ndarray
-    q: np.ndarray
+    Q: np.ndarray
     m0: np.ndarray
     P0: np.ndarray
 
+    @property
+    def q(self) -> np.ndarray:
+        """Variances of the process noise (n,)."""
+        return np.diag(self.Q)
+
     @classmethod
     def of(cls, process: Process, call: str) -> Parameters:
-        """Read the parameters off a process around a tanh, relu, sigmoid or identity ESN with diagonal Q."""
+        """Read the parameters off a process around a tanh, relu, sigmoid or identity ESN."""
         esn = _supported(process, call)
-        q = np.diag(process.Q).copy()
-        return cls(esn.leaks.copy(), 1.0, np.ones(3), as_float(esn.C), as_float(esn.d), as_float(process.R), q,
+        return cls(esn.leaks.copy(), 1.0, np.ones(3), as_float(esn.C), as_float(esn.d), as_float(process.R), as_float(process.Q),
                    as_float(process.initial.mean), as_float(process.initial.cov))
 
     def process(self, start: Process) -> Process:
@@ -53,7 +57,7 @@ class Parameters:
             esn, W=esn.W * self.scale if self.scale != 1.0 else esn.W, W_in=esn.W_in * self.gains[0],
             W_fb=None if esn.W_fb is None else esn.W_fb * self.gains[1], bias=esn.bias * self.gains[2],
             leak=leak, C=self.C, d=self.d)
-        return Process(model, Q=self.q, R=self.R, initial=Gaussian(self.m0, self.P0))
+        return Process(model, Q=self.Q, R=self.R, initial=Gaussian(self.m0, self.P0))
 
 
 def _supported(process: Any, call: str) -> ESN:
@@ -70,8 +74,6 @@ def _supported(process: Any, call: str) -> ESN:
                          "Its filter runs through sysid.filter, but the gradient needs a known second derivative.")
     if process.Q.ndim != 2 or process.R.ndim != 2:
         raise ValueError(f"{call}: expected Q and R that do not change in time; received one that does.")
-    if np.any(process.Q != np.diag(np.diag(process.Q))):
-        raise ValueError(f"{call}: expected a diagonal Q (a scalar or n variances); received a full matrix.")
     if process.S is not None and np.any(process.S):
         raise ValueError(f"{call}: expected uncorrelated noises; received S different from zero.")
     if not isinstance(process.initial, Gaussian):
@@ -84,10 +86,15 @@ def _supported(process: Any, call: str) -> ESN:
 
 @dataclass(frozen=True, eq=False)
 class Driven:
-    """One experiment as the kernels take it: y (T, p) and the known drives (3, T, n), gains not applied."""
+    """One experiment as the kernels take it: y (T, p), the known drives (3, T, n), gains not applied, and factors (T, 2) on R and Q."""
 
     y: np.ndarray
     drive: np.ndarray
+    factors: np.ndarray
+
+    def part(self, cut: slice) -> Driven:
+        """A stretch of it."""
+        return Driven(self.y[cut], np.ascontiguousarray(self.drive[:, cut]), self.factors[cut])
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +104,7 @@ class Stretch:
     log_likelihood: float
     y: np.ndarray
     drive: np.ndarray
+    factors: np.ndarray
     log_density: np.ndarray
     means: np.ndarray
     covs: np.ndarray
@@ -119,10 +127,11 @@ class ForcedReservoir:
     sequences: tuple[Driven, ...]
 
     @classmethod
-    def of(cls, esn: ESN, records: Sequence[Data]) -> ForcedReservoir:
-        """Put an ESN and its data into arrays."""
+    def of(cls, esn: ESN, records: Sequence[Data], factors: Sequence[np.ndarray] | None = None) -> ForcedReservoir:
+        """Put an ESN and its data into arrays; factors: (T, 2) on R and Q for every sequence, ones if None."""
         W_fb = np.zeros((esn.n_states, 0)) if esn.W_fb is None else as_float(esn.W_fb)
-        return cls(esn.act.code, as_float(esn.dense_W), W_fb, tuple(_drives(esn, W_fb, d) for d in records))
+        every = [np.ones((d.n_steps, 2)) for d in records] if factors is None else factors
+        return cls(esn.act.code, as_float(esn.dense_W), W_fb, tuple(_drives(esn, W_fb, d, f) for d, f in zip(records, every)))
 
     @property
     def holds_state(self) -> bool:
@@ -134,19 +143,19 @@ class ForcedReservoir:
         """Samples over all sequences."""
         return sum(len(s.y) for s in self.sequences)
 
-    def _run(self, p: Parameters, y: np.ndarray, drive: np.ndarray, m: np.ndarray, P: np.ndarray, keep: bool) -> Stretch:
-        (T, k), n = y.shape, len(p.leak)
+    def _run(self, p: Parameters, s: Driven, m: np.ndarray, P: np.ndarray, keep: bool) -> Stretch:
+        (T, k), n = s.y.shape, len(p.leak)
         every = 1 if keep else T
         covs = np.empty((T if keep else 1, n, n))
         out: Any = [np.empty(T), np.empty((T, n)), covs, np.empty((T, n)), np.empty((T, n)), np.empty((T, n, k)),
                np.empty((T, k)), np.empty((T, k, k)), np.empty(n), np.empty((n, n))]
-        total = reservoir_filter(self.code, y, drive, self.W, self.W_fb, p.leak, p.scale, p.gains, p.gains[1],
-                                 p.C, p.d, p.R, p.q, m, P, every, *out)
-        return Stretch(total, y, drive, *out)
+        total = reservoir_filter(self.code, s.y, s.drive, self.W, self.W_fb, p.leak, p.scale, p.gains, p.gains[1],
+                                 p.C, p.d, p.R, p.Q, s.factors, m, P, every, *out)
+        return Stretch(total, s.y, s.drive, s.factors, *out)
 
     def run(self, p: Parameters, s: Driven) -> Stretch:
         """Filter one sequence, every step's mean and innovation covariance kept, the state covariances not."""
-        return self._run(p, s.y, s.drive, p.m0, p.P0, False)
+        return self._run(p, s, p.m0, p.P0, False)
 
     def output_covariances(self, p: Parameters, s: Driven) -> np.ndarray:
         """C P(t|t-1) C' along one sequence (T, p, p), measured or not."""
@@ -156,7 +165,7 @@ class ForcedReservoir:
 
     def log_likelihood(self, p: Parameters) -> float:
         """The innovations log-likelihood of the extended Kalman filter; -inf where it breaks down."""
-        total = sum(self._run(p, s.y, s.drive, p.m0, p.P0, False).log_likelihood for s in self.sequences)
+        total = sum(self._run(p, s, p.m0, p.P0, False).log_likelihood for s in self.sequences)
         return total if np.isfinite(total) else -np.inf
 
     def stretches(self, p: Parameters, s: Driven) -> tuple[float, Any]:
@@ -169,13 +178,13 @@ class ForcedReservoir:
         starts, total, m, P = [], 0.0, p.m0, p.P0
         for i, cut in enumerate(cuts):
             starts.append((m, P))
-            run = self._run(p, s.y[cut], np.ascontiguousarray(s.drive[:, cut]), m, P, i == len(cuts) - 1)
+            run = self._run(p, s.part(cut), m, P, i == len(cuts) - 1)
             total, m, P = total + run.log_likelihood, run.m_end, run.P_end
 
         def backwards() -> Any:
             yield run
             for cut, (m, P) in list(zip(cuts, starts))[-2::-1]:
-                yield self._run(p, s.y[cut], np.ascontiguousarray(s.drive[:, cut]), m, P, True)
+                yield self._run(p, s.part(cut), m, P, True)
 
         return total, backwards()
 
@@ -183,7 +192,7 @@ class ForcedReservoir:
         """Log-likelihood and its exact gradient with respect to every field of `Parameters`, by one reverse pass."""
         n, k = len(p.leak), len(p.C)
         g = {"m0": np.zeros(n), "P0": np.zeros((n, n)), "scales": np.zeros(2), "gains": np.zeros(3), "leak": np.zeros(n),
-             "C": np.zeros((k, n)), "d": np.zeros(k), "R": np.zeros((k, k)), "q": np.zeros(n)}
+             "C": np.zeros((k, n)), "d": np.zeros(k), "R": np.zeros((k, k)), "Q": np.zeros((n, n))}
         total = 0.0
         for s in self.sequences:
             value, backwards = self.stretches(p, s)
@@ -194,9 +203,9 @@ class ForcedReservoir:
             for run in backwards:
                 h, slope, curve = activation_derivatives(self.code, run.arguments)
                 reservoir_gradient(
-                    run.y, run.drive, self.W, self.W_fb, p.leak, p.scale, p.gains[1], p.C, p.d, p.R, run.means, run.covs,
+                    run.y, run.drive, self.W, self.W_fb, p.leak, p.scale, p.gains[1], p.C, p.d, p.R, run.factors, run.means, run.covs,
                     run.filtered, h, slope, curve, run.gain, run.weight, run.inverse, bar_m, bar_P, g["scales"],
-                    g["gains"], g["leak"], g["C"], g["d"], g["R"], g["q"])
+                    g["gains"], g["leak"], g["C"], g["d"], g["R"], g["Q"])
             g["m0"] += bar_m
             g["P0"] += bar_P
         g["scale"] = g["scales"][0]
@@ -220,8 +229,8 @@ def activation_derivatives(code: int, xi: np.ndarray) -> tuple[np.ndarray, np.nd
     return xi.copy(), np.ones_like(xi), np.zeros_like(xi)
 
 
-def _drives(esn: ESN, W_fb: np.ndarray, data: Data) -> Driven:
+def _drives(esn: ESN, W_fb: np.ndarray, data: Data, factors: np.ndarray) -> Driven:
     y = as_float(data.y)
     fed_back = np.where(np.isnan(y), 0.0, y) @ W_fb.T if W_fb.shape[1] else np.zeros((len(y), esn.n_states))
     bias = np.broadcast_to(esn.bias, fed_back.shape)
-    return Driven(y, np.ascontiguousarray(np.stack([data.inputs @ esn.W_in.T, fed_back, bias])))
+    return Driven(y, np.ascontiguousarray(np.stack([data.inputs @ esn.W_in.T, fed_back, bias])), as_float(factors))

@@ -18,8 +18,9 @@ from .climb import Climb, acceptable
 from .e_steps import CHOICES, SmoothedReservoir
 from .forced import GAINS, Parameters
 from .likelihood import Objective, objective
-from .m_step import Moments, maximize, smoothed_moments
+from .m_step import Moments, maximize
 from .polish import polish_rounds
+from .process_noise import is_correlated
 from .reduced import ReducedReservoir
 from .reservoir_fit import ReservoirFit, reservoir_fit
 from .scan import coarse_start, scanned
@@ -46,7 +47,9 @@ class ReservoirEM:
     80 passes over 1000 samples), since the likelihood has several tops, and trusts the start where it is estimated. A number:
     so many leaks from 0.1 to 1 to try first, the readout taught anew at each. 0: climb from the start.
     readout_prior: precision of the Gaussian prior on readout weights, in units of 1 / variance of the output: 0 for none.
-    Q: "scaled" keeps the ratios of the start's variances, "diagonal" frees them, (n,) group numbers free one factor a group.
+    Q: "scaled" one factor on the start's Q, "diagonal" n variances, (n,) group numbers one factor a group, "full" all n (n + 1) / 2
+    entries, ("full", groups) a full block a group, (n, r) float directions a full matrix along them and one variance across.
+    The result says how many entries of full blocks the data determine.
     R: "diagonal", "scaled", or "full" where outputs are measured together.
     contraction: a rate below 1 that every iterate is certified to contract at (circle criterion); the start is projected.
     noise_floor: Q does not fall below this share of the start's, R below this share of the output's variance.
@@ -55,8 +58,10 @@ class ReservoirEM:
     covariance_rank: keep covariances on so many directions only (`reduced.py`), balanced at the start and once more at the end
     of a first fit; for large reservoirs of few outputs. The history is that of the second fit.
 
+    schedule: a `NoiseSchedule`, one a sequence, or a forgetting factor: Q and R are then those that its factors multiply.
+
     Valid for tanh, relu, sigmoid and identity reservoirs, and stacks of them (`DeepESN`: one leak a layer, one scale for all its
-    matrices), with diagonal Q and a readout of the state. One iteration costs
+    matrices), with a readout of the state. One iteration costs
     O(T n^3) time, O(T (n^2 + n r^2)) at covariance_rank r; memory is O(T n) + 800 MB at most, O(T (n + r^2)).
     """
 
@@ -75,6 +80,7 @@ class ReservoirEM:
     standard_errors: bool = True
     e_step: str = "extended"
     covariance_rank: int | None = None
+    schedule: Any = None
 
     def __post_init__(self) -> None:
         _check.options(self, tolerance="nonnegative", readout_prior="nonnegative", noise_floor="nonnegative", polish="flag",
@@ -87,7 +93,7 @@ class ReservoirEM:
         if self.leak_scan is not None:
             _check.count(self.leak_scan, "leak_scan", "ReservoirEM", least=0)
         if isinstance(self.Q, str):
-            _check.choice(self.Q, "Q", "ReservoirEM", ("scaled", "diagonal"))
+            _check.choice(self.Q, "Q", "ReservoirEM", ("scaled", "diagonal", "full"))
         _check.choice(self.R, "R", "ReservoirEM", ("scaled", "diagonal", "full"))
         _check.choice(self.e_step, "e_step", "ReservoirEM", CHOICES)
         if self.covariance_rank is not None:
@@ -106,7 +112,7 @@ class ReservoirEM:
         call = type(self).__name__
         target, p = objective(
             start, data, self.estimate, readout_prior=self.readout_prior, noise_floor=self.noise_floor, Q=self.Q, R=self.R,
-            leak_groups=leak_groups, contraction=self.contraction, call=call)
+            leak_groups=leak_groups, contraction=self.contraction, schedule=self.schedule, call=call)
         self._require(target, p, call)
         exact, climb, first = target, Climb(target), p
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
@@ -126,9 +132,15 @@ class ReservoirEM:
 
     def _require(self, target: Objective, p: Parameters, call: str) -> None:
         """Refuse what the M-step or the approximation cannot do."""
-        if np.any(p.q <= 0) and (set(target.coordinates.names) & {"leak", "scale", *GAINS} or self.covariance_rank):
-            raise ValueError(f"{call}: expected Q with positive variances where the leak or a scale is estimated, because the "
-                             "M-step weighs the state by them; received zeros. Start from a small positive Q, such as 1e-6.")
+        weighed = set(target.coordinates.names) & {"leak", "scale", *GAINS} or self.covariance_rank
+        if weighed and (np.any(p.q <= 0) or (is_correlated(p.Q) and np.linalg.eigvalsh(p.Q)[0] <= 0)):
+            raise ValueError(f"{call}: expected Q with positive variances in all directions where the leak or a scale is estimated, because "
+                             "the M-step weighs the state by them; received zeros. Start from a small positive Q, such as 1e-6.")
+        if self.covariance_rank and target.coordinates.between(p):
+            raise ValueError(f"{call}: expected a diagonal Q with covariance_rank, whose recursion keeps no moments between units; received "
+                             "one that correlates them. Leave covariance_rank out, or take Q='diagonal' or groups.")
+        if self.covariance_rank and self.schedule is not None:
+            raise ValueError(f"{call}: expected either covariance_rank or schedule; received both. The reduced recursion takes constant Q and R.")
         reservoir = target.reservoir
         if self.covariance_rank and reservoir.W_fb.shape[1] and any(np.isnan(s.y).any() for s in reservoir.sequences):
             raise ValueError(f"{call}: expected measured outputs throughout where they are fed back and covariance_rank is given; "
@@ -163,7 +175,7 @@ class ReservoirEM:
     def _expectation_maximization(self, target: Objective, p: Parameters, climb: Climb, steps: Iterator[int],
                                   progress: Progress) -> tuple[bool, str]:
         """EM steps until they gain little; each is accepted only where the objective does not fall."""
-        moments = smoothed_moments(target.reservoir, p)
+        moments = target.moments(p)
         value = climb.offer(moments.log_likelihood, p, "start")
         climb.check(value, type(self).__name__)
         patience = max(self.tolerance, 1e-3 if self.polish and self.e_step == "extended" else 0.0)
@@ -176,7 +188,7 @@ class ReservoirEM:
             if self.accelerate and len(path) == 3:
                 leap = acceptable(target, _extrapolate(path), new_value)
                 if leap is not None:
-                    new, new_moments = leap, smoothed_moments(target.reservoir, leap)
+                    new, new_moments = leap, target.moments(leap)
                     new_value = new_moments.log_likelihood + target.log_prior(leap)
                 path = [target.coordinates.pack(new)]
             gain, (p, moments, value) = new_value - value, (new, new_moments, new_value)
@@ -197,7 +209,7 @@ class ReservoirEM:
                 new = c.unpack(c.clip(here + step / 2**halvings))
                 if not target.value(new) >= value:
                     continue
-            new_moments = smoothed_moments(target.reservoir, new)
+            new_moments = target.moments(new)
             new_value = new_moments.log_likelihood + target.log_prior(new)
             if new_value >= value:
                 return new, new_moments, new_value

@@ -14,6 +14,9 @@ from ..models.esn import ESN
 from ..models.process import Process
 from .coordinates import NAMES, Coordinates
 from .forced import GAINS, ForcedReservoir, Parameters
+from .m_step import Moments, smoothed_moments
+from .process_noise import NoiseForm
+from .schedule import factors_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +37,10 @@ class Objective:
         """The objective; -inf where the filter breaks down."""
         return self.reservoir.log_likelihood(p) + self.log_prior(p)
 
+    def moments(self, p: Parameters, *, rows: bool = True) -> Moments:
+        """The E-step at p, with what the M-step needs of it."""
+        return smoothed_moments(self.reservoir, p, rows=rows, between=rows and self.coordinates.between(p))
+
     def value_and_gradient(self, v: np.ndarray) -> tuple[float, np.ndarray]:
         """The objective and its exact gradient at a vector of free parameters."""
         p = self.coordinates.unpack(v)
@@ -46,7 +53,7 @@ class Objective:
 
 def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, readout_prior: float, noise_floor: float,
               Q: Any, R: str, leak_groups: np.ndarray | None, contraction: float | None = None,
-              call: str) -> tuple[Objective, Parameters]:
+              schedule: Any = None, call: str) -> tuple[Objective, Parameters]:
     """Check what a fit is asked for and set its objective up; return it with the start, projected where asked."""
     p = Parameters.of(start, call)
     asked, clock = tuple(names), "tau" in names
@@ -70,16 +77,17 @@ def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, 
     if form == "full" and "R" in names and any((np.isnan(d.y).sum(1) % len(variance)).any() for d in records):
         raise ValueError(f"{call}: expected outputs measured together or not at all for R='full'; received rows of y measured "
                          "in part. R='diagonal' takes them entry by entry.")
-    floor_q = np.where(p.q > 0, noise_floor * max(p.q.mean(), np.finfo(float).tiny), 0.0)
     if "Q" in names and np.any(p.q <= 0):
         raise ValueError(f"{call}: expected Q with positive variances where Q is estimated; received zeros, which no "
                          "likelihood step leaves. Start from a small positive Q.")
     ordered = tuple(name for name in NAMES if name in names)
     region = None if contraction is None else _region(esn, ordered, groups, contraction, call)
-    c = Coordinates(ordered, p, groups, _noise_groups(p, Q, call), form, floor_q, noise_floor * variance, region=region,
+    noise = NoiseForm.of(p.Q, Q, max(noise_floor, 1e-300), call) if "Q" in names else None
+    c = Coordinates(ordered, p, groups, noise, form, noise_floor * variance, region=region,
                     time_unit=float(esn.dt) if clock else 0.0)
     _enough(records, c, prior, call)
-    return Objective(ForcedReservoir.of(esn, records), c, prior), c.unpack(c.clip(c.pack(c.certified(p))))
+    factors = factors_of(schedule, records, call)
+    return Objective(ForcedReservoir.of(esn, records, factors), c, prior), c.unpack(c.clip(c.pack(c.certified(p))))
 
 
 def _enough(records: Sequence[Data], c: Coordinates, prior: np.ndarray, call: str) -> None:
@@ -128,16 +136,4 @@ def _groups(p: Parameters, leak_groups: np.ndarray | None, call: str) -> np.ndar
     if groups.shape != p.leak.shape or groups.dtype.kind not in "iu" or set(groups) != set(range(groups.max() + 1)):
         raise ValueError(f"{call}: expected leak_groups as {len(p.leak)} whole numbers 0, 1, ... without gaps; "
                          f"received {leak_groups!r}.")
-    return groups
-
-
-def _noise_groups(p: Parameters, Q: Any, call: str) -> np.ndarray:
-    """Group of every process variance: all one, each its own, or as given."""
-    n = len(p.q)
-    if isinstance(Q, str):
-        return np.zeros(n, int) if Q == "scaled" else np.arange(n)
-    groups = np.asarray(Q)
-    if groups.shape != (n,) or groups.dtype.kind not in "iu" or set(groups) != set(range(groups.max() + 1)):
-        raise ValueError(f"{call}: expected Q as 'scaled', 'diagonal' or {n} whole numbers 0, 1, ... without gaps, one factor a "
-                         f"group; received {Q!r}.")
     return groups

@@ -17,6 +17,7 @@ from ..inference.laws import Banded
 from ..kernels.online_readout import online_readout
 from ..models.process import Process
 from .forced import ForcedReservoir, Parameters
+from .process_noise import is_correlated
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -76,6 +77,8 @@ class OnlineReadout:
         k, n = p.C.shape
         if np.any(p.R != np.diag(np.diag(p.R))):
             raise ValueError(f"{call}: expected a diagonal R; received a full one.")
+        if is_correlated(p.Q):
+            raise ValueError(f"{call}: expected a diagonal Q (one variance, or one a unit); received a full one.")
         if any(d.n_inputs != start.model.n_inputs or d.n_outputs != k for d in data):
             raise ValueError(f"{call}: expected data with {k} outputs and {start.model.n_inputs} inputs as in the model; "
                              f"received {data[0].n_outputs} and {data[0].n_inputs}.")
@@ -89,7 +92,7 @@ class OnlineReadout:
             P[:n, :n], P[n:, n:] = p.P0, cov
             ahead = Ahead(record, np.empty(s.y.shape), np.empty(s.y.shape))
             excess.append(np.empty(len(s.y)))
-            online_readout(reservoir.code, s.y, np.tensordot(p.gains, s.drive, 1), reservoir.W, p.leak, p.q, np.diag(p.R).copy(),
+            online_readout(reservoir.code, s.y, np.tensordot(p.gains, s.drive, 1), reservoir.W, p.leak, p.q.copy(), np.diag(p.R).copy(),
                            self.forgetting, self.walk, self.adapt, self.pace, m, P, ahead.y_mean, ahead.variance, excess[-1])
             theta, cov = m[n:].copy(), P[n:, n:].copy()
             out.append(ahead)

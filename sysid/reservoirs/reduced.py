@@ -40,7 +40,7 @@ class Basis:
         slopes = [_slopes(reservoir, p, s) for s in reservoir.sequences]
         mean = np.mean(np.concatenate(slopes), 0)
         A = np.diag(1.0 - p.leak) + (p.leak * mean * p.scale)[:, None] * reservoir.W
-        L = np.linalg.cholesky(_controllability(A, np.diag(p.q)))
+        L = np.linalg.cholesky(_controllability(A, p.Q))
         Wo = sum(_observability(reservoir, p, s) for s in slopes)
         values, U = np.linalg.eigh(L.T @ Wo @ L)
         U = U[:, ::-1][:, :rank]
@@ -108,12 +108,12 @@ class ReducedReservoir(ForcedReservoir):
         b, (T, k), (n, r) = self.basis, s.y.shape, self.basis.V.shape
         out: Any = [np.empty(T), np.empty((T, n)), np.empty((T, r, r)), np.empty((T, n)), np.empty((T, n)), np.empty((T, n, k)),
                     np.empty((T, k)), np.empty((T, k, k))]
-        noise, open_gain = (b.dual * p.q[:, None]).T @ b.dual, b.open @ p.C.T
+        noise, open_gain = b.dual.T @ p.Q @ b.dual, b.open @ p.C.T
         total = reduced_filter(
             self.code, s.y, s.drive, self.W, p.leak, p.scale, p.gains, p.C, p.d, p.R, p.m0, as_float(b.dual.T @ p.P0 @ b.dual),
             b.dual, b.V, as_float(self.W @ b.V), as_float(noise), as_float(p.C @ open_gain), as_float(open_gain), *out)
         kept: Any = [*out, np.empty(0), np.empty((0, 0))]        # the law after the last step is not needed
-        return Stretch(total, s.y, s.drive, *kept)
+        return Stretch(total, s.y, s.drive, s.factors, *kept)
 
     def run(self, p: Parameters, s: Driven) -> Stretch:
         return self._filter(p, s)
@@ -126,15 +126,19 @@ class ReducedReservoir(ForcedReservoir):
         H = p.C @ self.basis.V
         return np.einsum("pi,tij,qj->tpq", H, self._filter(p, s).covs, H, optimize=True) + p.C @ self.basis.open @ p.C.T
 
-    def smooth(self, p: Parameters, s: Driven) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-        """Log-likelihood, smoothed means (T, n), row-wise covariances (n, 6) and sums of covariances (p, n, n)."""
+    def smooth(self, p: Parameters, s: Driven, between: bool = False) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+        """Log-likelihood, smoothed means (T, n), row-wise covariances (n, 6) and sums of covariances (p, n, n).
+
+        Moments between rows are not kept (`ReservoirEM` refuses such a Q here).
+        """
+        assert not between
         b, run = self.basis, self._filter(p, s)
         (T, k), (n, r) = s.y.shape, b.V.shape
         smoothed, rows, states, moves = np.zeros((T, n)), np.zeros((n, 6)), np.zeros((k, r, r)), np.zeros((2, r, r))
         if np.isfinite(run.log_likelihood):
             slopes, WV, WP = activation_derivatives(self.code, run.arguments)[1], as_float(self.W @ b.V), self.W @ b.open
             left = as_float(np.column_stack([np.diag(WP), np.sum(WP * self.W, 1)]))
-            reduced_moments(self.code, s.y, self.W, p.leak, p.scale, p.C, p.q, b.dual, b.V, WV, left, run.covs, run.filtered,
+            reduced_moments(self.code, s.y, self.W, p.leak, p.scale, p.C, as_float(p.q), b.dual, b.V, WV, left, run.covs, run.filtered,
                             run.arguments, slopes, run.gain, run.weight, run.inverse, smoothed, rows, states, moves)
             rows[:, 0] -= p.q**2 * np.sum((b.dual @ moves[1]) * b.dual, 1)
             rows[:, 3] = np.sum((b.V @ moves[0]) * b.V, 1) + (T - 1) * np.diag(b.open)
@@ -158,6 +162,6 @@ class ReducedReservoir(ForcedReservoir):
                              g["scale"], g["gains"], g["leak"], g["C"], g["d"], g["R"], g["noise"], g["open"])
             g["m0"] += bar_m
         g["C"] += 2.0 * g["R"] @ p.C @ b.open + g["open"].T @ b.open
-        g["q"] = np.sum((b.dual @ g["noise"]) * b.dual, 1)
+        g["Q"] = b.dual @ g["noise"] @ b.dual.T
         g["scale"] = g["scale"][0]
         return total, g

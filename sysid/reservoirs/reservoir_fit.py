@@ -96,9 +96,9 @@ def scalars(c: Coordinates, p: Parameters) -> dict[str, float]:
         elif name in GAINS:
             out[name] = float(p.gains[GAINS.index(name)])
         elif name == "Q":
-            count = int(c.q_groups.max()) + 1
-            if count < len(p.q) or count == 1:
-                out |= {"Q" if count == 1 else f"Q[{g}]": float(p.q[c.q_groups == g].mean()) for g in range(count)}
+            variances = c.freedom.variances(p.Q)
+            if len(variances) < len(p.q) or len(variances) == 1:
+                out |= {"Q" if len(variances) == 1 else f"Q[{g}]": v for g, v in enumerate(variances)}
         elif name == "R":
             R = np.diag(p.R)
             out |= {"R": float(R.mean())} if c.R_form == "scaled" or len(R) == 1 else {f"R[{j}]": float(v) for j, v in enumerate(R)}
@@ -115,7 +115,9 @@ def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors:
         notes.append(f"covariances kept on {basis.V.shape[1]} of {len(p.leak)} directions, which leave out "
                      f"{basis.neglected:.1e} of the energy carried from noise to outputs")
     if standard_errors:
-        free = replace(target, reservoir=plain(target.reservoir), coordinates=replace(target.coordinates, region=None))
+        c = target.coordinates
+        noise = None if c.noise is None else c.noise.about(p.Q)      # so that Q's coordinates are relative changes at the estimate
+        free = replace(target, reservoir=plain(target.reservoir), coordinates=replace(c, region=None, noise=noise))
         information = observed_information(whitened(free, p), p)
         errors = {name: np.asarray(e) for name, e in zip(information.names, information.standard_errors)}
         notes += information.notes()
@@ -149,8 +151,9 @@ def _readout_posterior(target: Objective, p: Parameters, climb: Climb, H: np.nda
 def _floors(c: Coordinates, p: Parameters) -> list[str]:
     """Say which noises ended on their floor and which parameters on a bound."""
     notes = []
-    if "Q" in c.names and np.any(p.q <= 1.01 * c.floor_q):
-        notes.append("Q ended on its floor: the data ask for no process noise")
+    if c.noise is not None and c.noise.on_floor(p.Q):
+        notes.append("Q ended on its floor: the data ask for no process noise" if not any(c.noise.full) else
+                     "Q ended on its floor in some directions: the data ask for no process noise along them")
     if "R" in c.names and np.any(np.diag(p.R) <= 1.01 * c.floor_R):
         notes.append("R ended on its floor: all noise is in the state; raise noise_floor if the measurements are not exact")
     if "scale" in c.names and c.region is not None and np.log(p.scale) >= c.log_cap(p)[0] - 1e-6:

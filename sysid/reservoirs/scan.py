@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 
 from .climb import Climb
-from .forced import Driven, ForcedReservoir, Parameters
+from .forced import ForcedReservoir, Parameters
 from .likelihood import Objective
-from .m_step import maximize, smoothed_moments
+from .m_step import maximize
 
 LEAKS = (0.05, 0.08, 0.135, 0.22, 0.37, 0.61, 1.0)
 SCALES = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -25,7 +25,7 @@ def scanned(target: Objective, p: Parameters, count: int, climb: Climb) -> Param
     for leak in np.geomspace(0.1, 1.0, count):
         trial = c.unpack(c.clip(c.pack(c.certified(replace(p, leak=np.full_like(p.leak, leak))))))
         for _ in range(2 if linear else 0):
-            moments = smoothed_moments(target.reservoir, trial, rows=False)
+            moments = target.moments(trial, rows=False)
             if not np.isfinite(moments.log_likelihood):
                 break
             trial = maximize(moments, trial, c, target.prior, linear)
@@ -62,7 +62,7 @@ def _beginning(reservoir: ForcedReservoir) -> ForcedReservoir:
     left, kept = SAMPLES, []
     for s in reservoir.sequences:
         if left > 1:
-            kept.append(Driven(s.y[:left], np.ascontiguousarray(s.drive[:, :left])))
+            kept.append(s.part(slice(left)))
             left -= len(s.y)
     return replace(reservoir, sequences=tuple(kept))
 
@@ -97,7 +97,7 @@ def _climbed(target: Objective, p: Parameters) -> tuple[float, Parameters]:
     value = target.value(p)
     for _ in range(2 if np.isfinite(value) else 0):
         c = target.coordinates
-        moments = smoothed_moments(target.reservoir, p)
+        moments = target.moments(p)
         new = c.unpack(c.clip(c.pack(c.certified(maximize(moments, p, c, target.prior)))))
         after = target.value(new)
         if not after > value:

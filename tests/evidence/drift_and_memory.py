@@ -29,7 +29,8 @@ def drift(seed):
     static = designed["first"]
     runs = {"static": sysid.filter(static, data).y_mean,
             "forgetting 0.99": sysid.fit(data, sysid.OnlineReadout(forgetting=0.99, prior=1e-3), start=static).predictions[0].y_mean,
-            "scheduled": sysid.fit(data, sysid.OnlineReadout(adapt=1e-3, prior=1e-3), start=static).predictions[0].y_mean,
+            "readout's walk scheduled": sysid.fit(data, sysid.OnlineReadout(adapt=1e-3, prior=1e-3), start=static).predictions[0].y_mean,
+            "state's Q by matching": sysid.filter(sysid.NoiseSchedule.matching(static, data).apply(static), data).y_mean,
             "switching": sysid.switch_reservoirs(data, designed).prediction.y_mean}
     spread = data.y.std()
     parts = {"changed": slice(550, 1000), "returned": slice(1050, None)}

@@ -34,10 +34,10 @@ def test_gradient_equals_differences(kind):
     reservoir, p = arrays(process, data)
     _, g = reservoir.gradient(p)
     rng = np.random.default_rng(0)
-    for name in ("leak", "scale", "gains", "C", "d", "R", "q", "m0", "P0"):
+    for name in ("leak", "scale", "gains", "C", "d", "R", "Q", "m0", "P0"):
         value = np.asarray(getattr(p, name), float)
         direction = rng.standard_normal(value.shape)
-        if name in ("R", "P0"):
+        if name in ("R", "Q", "P0"):
             direction = np.diag(np.diag(direction))
         h = 1e-5 * np.abs(value).max() if value.any() else 1e-5
         up, down = (reservoir.log_likelihood(replace(p, **{name: _like(p, name, value + s * h * direction)})) for s in (1, -1))
@@ -209,7 +209,7 @@ def test_interruption_returns_the_best_so_far(monkeypatch):
             raise KeyboardInterrupt
         return smoothed_moments(*args, **kwargs)
 
-    monkeypatch.setattr("sysid.reservoirs.hyperparameters.smoothed_moments", interrupting)
+    monkeypatch.setattr("sysid.reservoirs.likelihood.smoothed_moments", interrupting)
     fit = sysid.fit(data, sysid.ReservoirEM(), start=moved(process))
     assert not fit.converged and "interrupted" in fit.status.reason
     assert fit.log_likelihood == fit.history["log_likelihood"].max()
@@ -237,7 +237,9 @@ def test_bad_starts_and_names_are_refused():
         fit(sysid.ReservoirEM(), blind)
     full = sysid.Process(process.model, Q=1e-3 * (np.eye(5) + 0.1), R=1e-2, initial=process.initial)
     with pytest.raises(ValueError, match="diagonal Q"):
-        fit(sysid.ReservoirEM(), full)
+        fit(sysid.ReservoirEM(covariance_rank=2), full)
+    with pytest.raises(ValueError, match="positive variances in all directions"):
+        fit(sysid.ReservoirEM(("leak",)), sysid.Process(process.model, Q=1e-3 * np.ones((5, 5)), R=1e-2, initial=process.initial))
     with pytest.raises(ValueError, match="small positive Q"):
         fit(sysid.ReservoirEM(("leak",)), sysid.Process(process.model, Q=0.0, R=1e-2, initial=process.initial))
     still = sysid.Process(replace(process.model, bias=np.zeros(5)), Q=1e-3, R=1e-2, initial=process.initial)
