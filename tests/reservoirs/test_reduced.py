@@ -26,7 +26,7 @@ def test_full_rank_is_the_extended_filter(kind):
     expected, g = full.gradient(p)
     value, h = reduced.gradient(p)
     assert abs(value - expected) < 1e-9 * abs(expected)
-    for name in ("leak", "scale", "gains", "C", "d", "R", "q", "m0"):
+    for name in ("leak", "scale", "gains", "C", "d", "R", "Q", "m0"):
         assert np.allclose(h[name], g[name], rtol=1e-7, atol=1e-8 * np.abs(g[name]).max()), name
     a, b = smoothed_moments(full, p), smoothed_moments(reduced, p)
     for name in ("rows", "states", "cross", "squares", "first"):
@@ -37,9 +37,10 @@ def test_gradient_equals_differences_at_low_rank():
     _, reduced, p = pair(3, p=2, missing=0.1)
     _, g = reduced.gradient(p)
     rng = np.random.default_rng(0)
-    for name in ("leak", "scale", "gains", "C", "d", "R", "q", "m0"):
+    for name in ("leak", "scale", "gains", "C", "d", "R", "Q", "m0"):
         value = np.asarray(getattr(p, name), float)
-        direction = np.diag(rng.standard_normal(2)) if name == "R" else rng.standard_normal(value.shape)
+        direction = rng.standard_normal(value.shape)
+        direction = direction + direction.T if name in ("R", "Q") else direction
         h = 1e-5 * max(np.abs(value).max(), 1e-3)
         like = float if value.ndim == 0 else np.asarray
         up, down = (reduced.log_likelihood(replace(p, **{name: like(value + s * h * direction)})) for s in (1, -1))
