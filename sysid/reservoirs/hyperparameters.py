@@ -24,6 +24,7 @@ from .process_noise import is_correlated
 from .reduced import ReducedReservoir
 from .reservoir_fit import ReservoirFit, reservoir_fit
 from .scan import coarse_start, scanned
+from .schedule import require_schedule
 from .stacks import restacked, written_out
 
 
@@ -95,6 +96,7 @@ class ReservoirEM:
         if isinstance(self.Q, str):
             _check.choice(self.Q, "Q", "ReservoirEM", ("scaled", "diagonal", "full"))
         _check.choice(self.R, "R", "ReservoirEM", ("scaled", "diagonal", "full"))
+        require_schedule(self.schedule, "ReservoirEM")
         _check.choice(self.e_step, "e_step", "ReservoirEM", CHOICES)
         if self.covariance_rank is not None:
             _check.count(self.covariance_rank, "covariance_rank", "ReservoirEM")

@@ -105,16 +105,25 @@ class NoiseSchedule(Shown):
                                           for name, v in (("Q", self.q), ("R", self.r))}}
 
 
-def factors_of(schedule: Any, records: Sequence[Data], call: str) -> list[np.ndarray] | None:
-    """The (T, 2) factors of every sequence from a schedule, one a sequence, or a forgetting factor; None where all are 1."""
-    if schedule is None:
-        return None
-    if isinstance(schedule, int | float) and not isinstance(schedule, bool):
-        return [NoiseSchedule.forgetting(d.n_steps, float(schedule)).factors for d in records]
-    found = [schedule] if isinstance(schedule, NoiseSchedule) else list(schedule) if isinstance(schedule, list | tuple) else None
-    if found is None or not all(isinstance(s, NoiseSchedule) for s in found):
+def require_schedule(schedule: Any, call: str) -> None:
+    """Refuse what is neither a schedule, nor several, nor a forgetting factor."""
+    several = schedule if isinstance(schedule, list | tuple) and len(schedule) else [schedule]
+    number = isinstance(schedule, int | float | np.integer | np.floating) and not isinstance(schedule, bool)
+    if number and not 0 < schedule <= 1:
+        raise ValueError(f"{call}: expected schedule as a forgetting factor in (0, 1], or a NoiseSchedule; received {schedule!r}.")
+    if schedule is not None and not number and not all(isinstance(s, NoiseSchedule) for s in several):
         raise TypeError(f"{call}: expected schedule as a NoiseSchedule, one for every sequence, or a forgetting factor in (0, 1]; "
                         f"received {schedule!r}.")
+
+
+def factors_of(schedule: Any, records: Sequence[Data], call: str) -> list[np.ndarray] | None:
+    """The (T, 2) factors of every sequence from a schedule, one a sequence, or a forgetting factor; None where all are 1."""
+    require_schedule(schedule, call)
+    if schedule is None:
+        return None
+    if not isinstance(schedule, list | tuple | NoiseSchedule):
+        return [NoiseSchedule.forgetting(d.n_steps, float(schedule)).factors for d in records]
+    found = [schedule] if isinstance(schedule, NoiseSchedule) else list(schedule)
     lengths = [s.n_steps for s in found], [d.n_steps for d in records]
     if lengths[0] != lengths[1]:
         raise ValueError(f"{call}: expected a schedule as long as its sequence for every sequence; received lengths {lengths[0]} for data of {lengths[1]}.")
