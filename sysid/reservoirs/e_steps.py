@@ -1,4 +1,4 @@
-"""Other E-steps of reservoir EM: the iterated smoother, the unscented one, and one linear model for all times [ESN-SSM, 6.1, 6.2].
+"""Other E-steps of reservoir EM: iterated and unscented smoothers, and one linear model for all times, lifted or not [ESN-SSM, 6.1, 6.2].
 
 Each gives smoothed means and covariances and a log-likelihood of its own, which the M-step takes as it takes the extended
 smoother's. They store all covariances, O(T n^2), and have no gradient: EM runs alone, without a polish.
@@ -20,8 +20,9 @@ from ..inference.ukf import UnscentedKalman
 from ..models.lti import LTI
 from ..models.process import Process
 from .forced import Driven, ForcedReservoir, Parameters, activation_derivatives
+from .lifted_step import lifted_problem
 
-CHOICES = ("extended", "iterated", "unscented", "linear")
+CHOICES = ("extended", "iterated", "unscented", "linear", "lifted")
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,12 +32,29 @@ class SmoothedReservoir(ForcedReservoir):
     start: Process
     records: tuple[Data, ...]
     kind: str
+    degree: int = 3
 
     @classmethod
-    def of_kind(cls, reservoir: ForcedReservoir, start: Process, records: Sequence[Data], kind: str) -> SmoothedReservoir:
-        return cls(reservoir.code, reservoir.W, reservoir.W_fb, reservoir.sequences, start, tuple(records), kind)
+    def of_kind(cls, reservoir: ForcedReservoir, start: Process, records: Sequence[Data], kind: str, degree: int = 3) -> SmoothedReservoir:
+        return cls(reservoir.code, reservoir.W, reservoir.W_fb, reservoir.sequences, start, tuple(records), kind, degree)
+
+    def notes(self, p: Parameters) -> list[str]:
+        """What the E-step leaves out at p."""
+        if self.kind not in ("linear", "lifted"):
+            return []
+        exact, here = plain(self).log_likelihood(p), self.log_likelihood(p)
+        words = f"the E-step's one linear model for all times has a log-likelihood of {here:.1f}, the extended filter at the same parameters {exact:.1f}"
+        if self.kind == "linear":
+            return [words]
+        shares = [self._lifted(p, i)[2] for i in range(len(self.records))]
+        return [f"{words}; the lift of degree {self.degree} adds {100 * max(shares):.3g} % to the variance of the process noise"]
+
+    def _lifted(self, p: Parameters, i: int) -> tuple[Process, Data, float]:
+        return lifted_problem(self, p, self.sequences[i], self.degree, self.records[i].dt)
 
     def _problem(self, p: Parameters, i: int) -> tuple[Process, Data]:
+        if self.kind == "lifted":
+            return self._lifted(p, i)[:2]
         process, data = self._linear(p, i) if self.kind == "linear" else (p.process(self.start), self.records[i])
         factors = self.sequences[i].factors
         if np.all(factors == 1.0):
@@ -72,20 +90,21 @@ class SmoothedReservoir(ForcedReservoir):
         return total if np.isfinite(total) else -np.inf
 
     def _smoothed(self, process: Process, data: Data) -> Any:
-        methods: dict[str, Any] = {"iterated": IteratedSmoother(), "unscented": UnscentedKalman(), "linear": None}
-        return smooth(process, data, methods[self.kind])
+        methods: dict[str, Any] = {"iterated": IteratedSmoother(), "unscented": UnscentedKalman()}
+        return smooth(process, data, methods.get(self.kind))
 
     def smooth(self, p: Parameters, s: Driven, between: bool) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
         """Log-likelihood, smoothed means (T, n), covariances row by row (n, 6) or between rows (3n, 3n), and sums of covariances (p, n, n)."""
         i = next(k for k, other in enumerate(self.sequences) if other is s)
         process, data = self._problem(p, i)
         result = self._smoothed(process, data)
-        x, P, X = result.smoothed.mean, result.smoothed.cov, result.cross_cov
+        n = len(p.leak)
+        x, P, X = result.smoothed.mean[:, :n], result.smoothed.cov[:, :n, :n], result.cross_cov[:, :n, :n]
         xi = p.scale * x @ self.W.T + np.tensordot(p.gains, s.drive, 1)
         slope = activation_derivatives(self.code, xi)[1]
         seen = ~np.isnan(s.y)
         used = seen.all(1)[:-1] if self.W_fb.shape[1] else np.ones(len(x) - 1, bool)
-        n, add = len(p.leak), _between if between else _rows
+        add = _between if between else _rows
         rows = np.zeros((3 * n, 3 * n) if between else (n, 6))
         for t in np.flatnonzero(used):
             rows += add(self.W, p, slope[t], P[t], P[t + 1], X[t]) / s.factors[t, 1]

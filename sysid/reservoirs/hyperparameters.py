@@ -55,7 +55,8 @@ class ReservoirEM:
     contraction: a rate below 1 that every iterate is certified to contract at (circle criterion); the start is projected.
     noise_floor: Q does not fall below this share of the start's, R below this share of the output's variance.
     standard_errors: from the observed information of the hyperparameters.
-    e_step: "extended"; "iterated" and "unscented" smoothers, or one "linear" model for all times: EM alone, no polish.
+    e_step: "extended"; "iterated" and "unscented" smoothers, or one model for all times, "linear" at the mean state or "lifted"
+    (`lifted_step.py`, powers up to lift_degree of the preactivation beside the state): EM alone, no polish.
     covariance_rank: keep covariances on so many directions only (`reduced.py`), balanced at the start and once more at the end
     of a first fit; for large reservoirs of few outputs. The history is that of the second fit.
 
@@ -82,6 +83,7 @@ class ReservoirEM:
     e_step: str = "extended"
     covariance_rank: int | None = None
     schedule: Any = None
+    lift_degree: int = 3
 
     def __post_init__(self) -> None:
         _check.options(self, tolerance="nonnegative", readout_prior="nonnegative", noise_floor="nonnegative", polish="flag",
@@ -91,6 +93,7 @@ class ReservoirEM:
         estimate = (self.estimate,) if isinstance(self.estimate, str) else tuple(self.estimate)
         object.__setattr__(self, "estimate", estimate)
         _check.count(self.max_iterations, "max_iterations", "ReservoirEM")
+        _check.count(self.lift_degree, "lift_degree", "ReservoirEM")
         if self.leak_scan is not None:
             _check.count(self.leak_scan, "leak_scan", "ReservoirEM", least=0)
         if isinstance(self.Q, str):
@@ -144,6 +147,11 @@ class ReservoirEM:
         if self.covariance_rank and self.schedule is not None:
             raise ValueError(f"{call}: expected either covariance_rank or schedule; received both. The reduced recursion takes constant Q and R.")
         reservoir = target.reservoir
+        if self.e_step == "lifted" and self.schedule is not None:
+            raise ValueError(f"{call}: expected another e_step than 'lifted' with a schedule; the lift's own errors do not scale with Q.")
+        if self.e_step in ("linear", "lifted") and reservoir.W_fb.shape[1] and any(np.isnan(s.y).any() for s in reservoir.sequences):
+            raise ValueError(f"{call}: expected measured outputs throughout where they are fed back and e_step={self.e_step!r}, one model for "
+                             "all times; received NaN. Take e_step='extended', or cut the series at the gaps.")
         if self.covariance_rank and reservoir.W_fb.shape[1] and any(np.isnan(s.y).any() for s in reservoir.sequences):
             raise ValueError(f"{call}: expected measured outputs throughout where they are fed back and covariance_rank is given; "
                              "received NaN. Leave covariance_rank out, or cut the series at the gaps.")
@@ -153,7 +161,7 @@ class ReservoirEM:
         if self.covariance_rank is not None and self.covariance_rank < len(p.leak):
             return replace(exact, reservoir=ReducedReservoir.about(exact.reservoir, p, self.covariance_rank))
         if self.e_step != "extended":
-            return replace(exact, reservoir=SmoothedReservoir.of_kind(exact.reservoir, start, data, self.e_step))
+            return replace(exact, reservoir=SmoothedReservoir.of_kind(exact.reservoir, start, data, self.e_step, self.lift_degree))
         return exact
 
     def _first_look(self, target: Objective, p: Parameters, climb: Climb) -> Parameters:

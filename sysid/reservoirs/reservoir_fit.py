@@ -14,7 +14,7 @@ from ..identification.fit import Fit
 from ..models.process import Process
 from .climb import Climb
 from .coordinates import LEAK_HIGH, Coordinates
-from .e_steps import plain
+from .e_steps import SmoothedReservoir, plain
 from .forced import GAINS, Parameters
 from .identifiability import Information, observed_information
 from .joint_posterior import JointPosterior
@@ -114,6 +114,8 @@ def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors:
         basis = target.reservoir.basis
         notes.append(f"covariances kept on {basis.V.shape[1]} of {len(p.leak)} directions, which leave out "
                      f"{basis.neglected:.1e} of the energy carried from noise to outputs")
+    if isinstance(target.reservoir, SmoothedReservoir):
+        notes += target.reservoir.notes(p)
     if standard_errors:
         c = target.coordinates
         noise = None if c.noise is None else c.noise.about(p.Q)      # so that Q's coordinates are relative changes at the estimate

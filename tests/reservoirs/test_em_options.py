@@ -8,6 +8,7 @@ import pytest
 import sysid
 from sysid.reservoirs.e_steps import SmoothedReservoir
 from sysid.reservoirs.forced import ForcedReservoir, Parameters
+from sysid.reservoirs.lifted_step import lifted_problem
 from sysid.reservoirs.likelihood import objective
 from sysid.reservoirs.m_step import smoothed_moments
 from sysid.reservoirs.scan import coarse_start
@@ -63,7 +64,7 @@ def test_full_noise_refuses_outputs_measured_in_part():
         sysid.fit(data, sysid.ReservoirEM(("Q",), Q=np.array([0, 2])), start=process)
 
 
-@pytest.mark.parametrize("kind", ["iterated", "unscented", "linear"])
+@pytest.mark.parametrize("kind", ["iterated", "unscented", "linear", "lifted"])
 def test_other_e_steps_agree_with_the_extended_one_on_a_linear_reservoir(kind):
     process, data = simulated(n=5, p=2, T=40, seed=4, activation="identity", missing=0.1)
     extended, p = ForcedReservoir.of(process.model, [data]), Parameters.of(process, "test")
@@ -73,12 +74,29 @@ def test_other_e_steps_agree_with_the_extended_one_on_a_linear_reservoir(kind):
     assert np.allclose(a.rows, b.rows, rtol=1e-6, atol=1e-9) and np.allclose(a.states, b.states, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["iterated", "unscented", "linear"])
+@pytest.mark.parametrize("kind", ["iterated", "unscented", "linear", "lifted"])
 def test_other_e_steps_climb_on_a_nonlinear_reservoir(kind):
     process, data = simulated(n=5, p=2, T=120, seed=5, q=1e-2)
     fit = sysid.fit(data, sysid.ReservoirEM(e_step=kind, max_iterations=6), start=moved(process, leak=0.7, scale=0.8, noise=2.0))
     assert len(fit.history["objective"]) > 2 and np.all(np.diff(fit.history["objective"]) >= 0)
     assert abs(fit.model.leak - 0.6) < 0.15
+
+
+def test_a_lift_follows_strong_slopes_where_the_mean_state_does_not_and_says_what_it_leaves_out():
+    process, data = simulated(n=5, p=2, T=300, seed=1, q=5e-2, n_inputs=0, radius=1.5, bias_scale=0.5, leak=0.9)
+    extended, p = ForcedReservoir.of(process.model, [data]), Parameters.of(process, "test")
+    value = {kind: SmoothedReservoir.of_kind(extended, process, [data], kind).log_likelihood(p) for kind in ("linear", "lifted", "unscented")}
+    assert value["lifted"] > value["linear"] + 50 and value["lifted"] < value["unscented"] + 5
+    shares = [lifted_problem(extended, p, extended.sequences[0], degree, 1.0)[2] for degree in (1, 3)]
+    assert 0 < shares[1] < 0.6 * shares[0]
+    fit = sysid.fit(data, sysid.ReservoirEM(e_step="lifted", max_iterations=3, standard_errors=False), start=process)
+    assert np.all(np.diff(fit.history["objective"]) >= 0)
+    assert any("log-likelihood of" in note and "lift of degree 3 adds" in note for note in fit.notes)
+    with pytest.raises(ValueError, match="'lifted' with a schedule"):
+        sysid.fit(data, sysid.ReservoirEM(e_step="lifted", schedule=0.9), start=process)
+    fed, gaps = simulated(n=5, p=2, T=60, seed=2, feedback=True, missing=0.1)
+    with pytest.raises(ValueError, match="measured outputs throughout"):
+        sysid.fit(gaps, sysid.ReservoirEM(e_step="linear"), start=fed)
 
 
 def test_bands_with_an_uncertain_readout_cover_and_are_those_of_bayesian_regression_on_known_states():

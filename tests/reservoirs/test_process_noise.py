@@ -65,7 +65,7 @@ def test_moments_between_rows_hold_those_row_by_row():
     assert np.allclose(between.states, apart.states) and between.log_likelihood == apart.log_likelihood
 
 
-@pytest.mark.parametrize("kind", ["iterated", "linear", "unscented"])
+@pytest.mark.parametrize("kind", ["iterated", "linear", "unscented", "lifted"])
 def test_other_e_steps_give_the_same_moments_between_rows_on_a_linear_reservoir(kind):
     process, data = problem(activation="identity")
     target, p = target_of(process, data, Q="full")
