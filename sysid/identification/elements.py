@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import scipy.linalg as sla
 
 from ..models.bilinear import Bilinear
 from ..models.process import Process
@@ -56,14 +57,42 @@ def gauge(c: Coordinates, vector: np.ndarray) -> np.ndarray:
     """Orthonormal directions (k, g) along which the process at `vector` only changes the coordinates of its state.
 
         x = (1 + G) z:   dA = A G - G A,  dN_i likewise,  dB = -G B,  dc = -G c,  dC = C G,  dQ = -G Q - Q G',  dm0 = -G m0
+        x = z + s:       dB_i = N_i s,  dc = (A - 1) s,  dd = C s,  dm0 = -s
 
-    for those G that the constraints allow. A held P0 does not follow them and alone would tell them apart: where it
+    for those G and s that the constraints allow. A held P0 does not follow them and alone would tell them apart: where it
     is held its change is left out of account.
     """
+    return _allowed(c, vector, _of_coordinates(c.process(vector)))
+
+
+def unseen(c: Coordinates, vector: np.ndarray) -> np.ndarray:
+    """Orthonormal directions (k, g) that leave the law of the outputs as it is, the first samples apart.
+
+    Those of `gauge`, and among the noises of one spectrum, which a covariance M of the state tells apart,
+
+        dQ = M - A M A',   dS = -A M C' = 0,   dR = -C M C'                        [Faurre 1976; Anderson 1969]
+    """
     process = c.process(vector)
+    n, A, C = process.n_states, process.model.A, process.model.C
+    moves = _of_coordinates(process)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1)]
+    basis = np.zeros((len(pairs), n, n))
+    for k, (i, j) in enumerate(pairs):
+        basis[k, i, j] = basis[k, j, i] = 1.0
+    cross = np.stack([(A @ M @ C.T).ravel() for M in basis], axis=1)
+    for weights in sla.null_space(cross, rcond=1e-8).T:
+        M = np.tensordot(weights, basis, 1)
+        moves.append({"Q": M - A @ M @ A.T, "R": -C @ M @ C.T})
+    return _allowed(c, vector, moves)
+
+
+def _allowed(c: Coordinates, vector: np.ndarray, moves: list[dict[str, np.ndarray]]) -> np.ndarray:
+    """Orthonormal coordinates of the combinations of moves that the constraints allow."""
     shapes, at, jacobian = elements(c, vector)
-    n = process.n_states
-    moved = np.stack([_moved(process, G.reshape(n, n), shapes, at, len(jacobian)) for G in np.eye(n * n)], axis=1)
+    moved = np.zeros((len(jacobian), len(moves)))
+    for k, move in enumerate(moves):
+        for key, value in move.items():
+            moved[at[key], k] = value.ravel()
     if not c.P0.size:
         keep = np.ones(len(jacobian), bool)
         keep[at["P0"]] = False
@@ -78,15 +107,24 @@ def gauge(c: Coordinates, vector: np.ndarray) -> np.ndarray:
     return U[:, s > 1e-9 * s.max(initial=0.0)]
 
 
-def _moved(process: Process, G: np.ndarray, shapes: dict[str, tuple], at: dict[str, np.ndarray], size: int) -> np.ndarray:
-    """The change (size,) of all elements under x = (1 + G) z, to first order."""
+def _of_coordinates(process: Process) -> list[dict[str, np.ndarray]]:
+    """The changes under all x = (1 + G) z and x = z + s."""
+    n = process.n_states
+    return [_moved(process, G.reshape(n, n)) for G in np.eye(n * n)] + [_shifted(process, s) for s in np.eye(n)]
+
+
+def _shifted(process: Process, s: np.ndarray) -> dict[str, np.ndarray]:
+    model: Any = process.model
+    change = {"c": model.A @ s - s, "d": model.C @ s, "m0": -s}
+    return change | ({"B": np.stack([N @ s for N in model.N], axis=1)} if isinstance(model, Bilinear) else {})
+
+
+def _moved(process: Process, G: np.ndarray) -> dict[str, np.ndarray]:
+    """The change of all elements under x = (1 + G) z, to first order."""
     model: Any = process.model
     change = {"A": model.A @ G - G @ model.A, "B": -G @ model.B, "c": -G @ model.c, "C": model.C @ G, "m0": -G @ process.initial.mean}
     if isinstance(model, Bilinear):
         change["N"] = np.stack([N @ G - G @ N for N in model.N])
     for key, cov in (("Q", process.Q), ("P0", process.initial.cov)):
         change[key] = -G @ cov - cov @ G.T
-    out = np.zeros(size)
-    for key, value in change.items():
-        out[at[key]] = value.ravel()
-    return out
+    return change

@@ -9,6 +9,7 @@ by Cholesky factors with logarithms on the diagonal: every point is a process.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -97,20 +98,26 @@ class CovarianceCoordinates:
 
 @dataclass(frozen=True)
 class Coordinates:
-    """Free parameters of a process under the constraints of EM, as one vector: [A N B c], [C D d], Q, R, initial mean, P0."""
+    """Free parameters of a process under the constraints of EM, as one vector: [A N B c], [C D d], Q, R, initial mean, P0.
+
+    anchor: (n p, n) a factor of the spread that a held P0 gives to the first n outputs, which is then held in place of P0
+    itself: whoever changes the state's coordinates changes nothing that way. None: P0 is held entry by entry.
+    """
 
     maximise: Maximiser
     template: Process
     Q: CovarianceCoordinates
     R: CovarianceCoordinates
     P0: CovarianceCoordinates
+    anchor: np.ndarray | None = None
 
     @classmethod
-    def of(cls, maximise: Maximiser, process: Process) -> Coordinates:
-        """The coordinates around a process that obeys the constraints."""
+    def of(cls, maximise: Maximiser, process: Process, anchored: bool = False) -> Coordinates:
+        """The coordinates around a process that obeys the constraints; anchored: hold P0 by what it does to the outputs."""
         held = CovarianceCoordinates(process.initial.cov, np.full(process.n_states, -1), (np.zeros(0, int), np.zeros(0, int)))
         P0 = CovarianceCoordinates.of(maximise.P0, process.initial.cov) if maximise.initial == "both" else held
-        return cls(maximise, process, CovarianceCoordinates.of(maximise.Q, process.Q), CovarianceCoordinates.of(maximise.R, process.R), P0)
+        return cls(maximise, process, CovarianceCoordinates.of(maximise.Q, process.Q), CovarianceCoordinates.of(maximise.R, process.R), P0,
+                   _first_outputs(process.model) @ np.linalg.cholesky(process.initial.cov) if anchored and not P0.size else None)
 
     def parts(self) -> dict[str, slice]:
         """Where each group stands in the vector."""
@@ -130,13 +137,10 @@ class Coordinates:
 
     def process(self, vector: np.ndarray) -> Process:
         """The process at a vector."""
-        at, n, p = self.parts(), self.template.n_states, self.template.n_outputs
-        state, output = self.maximise.state, self.maximise.output
-        theta = (state.base + state.G @ vector[at["state"]]).reshape(-1, n).T
-        psi = (output.base + output.G @ vector[at["output"]]).reshape(-1, p).T
+        at, model = self.parts(), self._model(vector)
         mean = self.template.initial.mean if self.maximise.initial == "fixed" else vector[at["m0"]]
-        return Process(rebuilt(self.template.model, theta, psi), self.Q.covariance(vector[at["Q"]]), self.R.covariance(vector[at["R"]]),
-                       None, Gaussian(mean, self.P0.covariance(vector[at["P0"]])))  # fmt: skip
+        P0 = self.P0.covariance(vector[at["P0"]]) if self.anchor is None else _anchored(model, self.anchor)
+        return Process(model, self.Q.covariance(vector[at["Q"]]), self.R.covariance(vector[at["R"]]), None, Gaussian(mean, P0))
 
     def score(self, vector: np.ndarray, process: Process, moments: Moments) -> np.ndarray:
         """Gradient of the log likelihood (plus log prior) from the moments under the same process."""
@@ -149,15 +153,50 @@ class Coordinates:
         out[at["output"]] = self.maximise.output.G.T @ output.T.ravel()
         out[at["Q"]] = np.einsum("kij,ij->k", self.Q.jacobian(vector[at["Q"]]), Q)
         out[at["R"]] = np.einsum("kij,ij->k", self.R.jacobian(vector[at["R"]]), R)
-        if self.maximise.initial != "fixed":
+        if self.maximise.initial != "fixed" or self.anchor is not None:
             m0, P0 = process.initial.mean, process.initial.cov
             # Directions in which P0 is singular have no density; the mean cannot be told there.
             inverse = np.linalg.pinv(P0, hermitian=True)
-            out[at["m0"]] = inverse @ (s.first - s.sequences * m0)
+            if self.maximise.initial != "fixed":
+                out[at["m0"]] = inverse @ (s.first - s.sequences * m0)
             spread = s.second - np.outer(m0, s.first) - np.outer(s.first, m0) + s.sequences * np.outer(m0, m0)
-            out[at["P0"]] = np.einsum("kij,ij->k", self.P0.jacobian(vector[at["P0"]]),
-                                      _scatter_score(spread, float(s.sequences), P0, self.maximise.P0))  # fmt: skip
+            by_P0 = _scatter_score(spread, float(s.sequences), P0, self.maximise.P0)
+            out[at["P0"]] = np.einsum("kij,ij->k", self.P0.jacobian(vector[at["P0"]]), by_P0)
+            if self.anchor is not None:
+                out += self._through_anchor(vector, by_P0)
         return out
+
+    def _through_anchor(self, vector: np.ndarray, by_P0: np.ndarray) -> np.ndarray:
+        """What A and C do to the likelihood by moving an anchored P0 (central differences of algebra alone)."""
+        assert self.anchor is not None
+        out, at = np.zeros(len(vector)), self.parts()
+        for i in np.r_[at["state"], at["output"]]:
+            step = np.zeros(len(vector))
+            step[i] = 1e-6 * max(1.0, abs(vector[i]))
+            above, below = (_anchored(self._model(vector + sign * step), self.anchor) for sign in (1, -1))
+            out[i] = np.sum(by_P0 * (above - below)) / (2 * step[i])
+        return out
+
+    def _model(self, vector: np.ndarray) -> Any:
+        at, n, p = self.parts(), self.template.n_states, self.template.n_outputs
+        state, output = self.maximise.state, self.maximise.output
+        theta = (state.base + state.G @ vector[at["state"]]).reshape(-1, n).T
+        psi = (output.base + output.G @ vector[at["output"]]).reshape(-1, p).T
+        return rebuilt(self.template.model, theta, psi)
+
+
+def _first_outputs(model: Any) -> np.ndarray:
+    """C, C A, ... (n p, n): what the state does to the first n outputs."""
+    rows = [model.C]
+    for _ in range(len(model.A) - 1):
+        rows.append(rows[-1] @ model.A)
+    return np.concatenate(rows)
+
+
+def _anchored(model: Any, anchor: np.ndarray) -> np.ndarray:
+    """P0 (n, n) whose factor gives the first outputs the anchored one."""
+    X = np.linalg.lstsq(_first_outputs(model), anchor, rcond=1e-12)[0]
+    return X @ X.T
 
 
 def _regression_score(xx, xz, zz, count: float, theta: np.ndarray, cov: np.ndarray, shape: NoiseShape, cov_free: bool,

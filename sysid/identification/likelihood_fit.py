@@ -4,10 +4,15 @@
 
 The gain varies in time, so a gap is a gap: the filter predicts across it and its next corrections are larger. The
 maximum is that of EM; a few dozen steps reach it where EM needs hundreds.
+
+Where every matrix is free the likelihood is a ridge: changes of state coordinates leave it as it is, and so does the split
+of the same noise between Q and R, the first samples apart. Steps go across the ridge, and P0 is held by the spread that
+it gives to the first outputs: held entry by entry, it would be moved by whatever rescales the state.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +22,11 @@ import scipy.linalg as sla
 from ..core.data import Data
 from ..core.gaussian import Gaussian, Stationary
 from ..core.status import Status
+from ..inference.filter import filter
 from ..linear.riccati import filter_riccati
 from ..models.lti import LTI
 from ..models.process import Process
-from .elements import gauge
+from .elements import gauge, unseen
 from .em_step import Maximiser
 from .exact_likelihood import Coordinates
 from .expectation import Expectation, gaussian_start, grouped
@@ -43,13 +49,13 @@ def fit_likelihood(method: PredictionError, data: list[Data], start: Any) -> Pre
         start = _noisy(start, data)
     process, notes = gaussian_start(data, start, _CALL)
     if method.free is None:
-        process = _unit_noise(process)
+        process = _whitened(process, data)
     maximise = _maximiser(method, process, data)
     process = maximise.project(process)
     expectation = Expectation(grouped(data, process, None), None, None, maximise)
-    coordinates = Coordinates.of(maximise, process)
+    coordinates = Coordinates.of(maximise, process, method.free is None)
     vector = coordinates.vector(process)
-    search = _Search(coordinates, expectation, vector, sla.null_space(gauge(coordinates, vector).T))
+    search = _Search(coordinates, expectation, vector, unseen if method.free is None else gauge)
     status = search.run(method.max_iterations, method.tolerance)
     return _result(search, maximise, status, notes)
 
@@ -61,20 +67,20 @@ def _noisy(model: LTI, data: list[Data]) -> Process:
     return Process(model, 0.1 * share * np.eye(model.n_states), 0.1 * np.diag(spread), initial=Stationary())
 
 
-def _unit_noise(process: Process) -> Process:
-    """The same process in coordinates with Q = 1, in which P0 and Q keep their proportion while Q is held.
-
-    Without that the state may grow until the held P0 is as good as zero, and the likelihood has no maximum.
-    """
-    values, vectors = np.linalg.eigh(process.Q)
-    T = vectors * np.sqrt(np.maximum(values, 1e-8 * values.max(initial=1e-300)))
+def _whitened(process: Process, data: list[Data]) -> Process:
+    """The same process in coordinates in which the filtered states have unit second moments about their mean."""
+    paths = [filter(process, d).predicted for d in data]
+    states = np.concatenate([path.mean[:-1] for path in paths])
+    cov = np.cov(states.T, bias=True).reshape(process.n_states, -1) + np.mean([path.cov[-1] for path in paths], axis=0)
+    values, vectors = np.linalg.eigh(cov)
+    T = vectors * np.sqrt(np.maximum(values, 1e-10 * values.max(initial=1e-300)))
     inverse = np.linalg.inv(T)
     law = Gaussian(inverse @ process.initial.mean, inverse @ process.initial.cov @ inverse.T)
-    return Process(process.model.transform(T), np.eye(len(T)), process.R, None, law)
+    return Process(process.model.transform(T), inverse @ process.Q @ inverse.T, process.R, None, law)
 
 
 def _maximiser(method: PredictionError, process: Process, data: list[Data]) -> Maximiser:
-    held = {"c", "Q"} if method.feedthrough else {"c", "D", "Q"}
+    held = {"c"} if method.feedthrough else {"c", "D"}
     structure: dict[str, Any] = {}
     if method.free is not None:
         held = {key for key in ("A", "B", "c", "C", "D", "d", "Q", "R") if key not in method.free}
@@ -88,14 +94,14 @@ def _maximiser(method: PredictionError, process: Process, data: list[Data]) -> M
 class _Search:
     """Quasi-Newton steps (BFGS) in coordinates in which the information of each round's origin is the identity.
 
-    section: (k, f) of directions to move along, across the changes of state coordinates at the start, along which only
-    the place of the held P0 relative to the state would change.
+    still: the directions (k, g) at a vector that leave the law of the outputs as it is (`elements.py`); every round moves
+    across those at its origin, the data-driven local coordinates of [McKelvey, Helmersson & Ribarits 2004].
     """
 
     coordinates: Coordinates
     expectation: Expectation
     best: np.ndarray
-    section: np.ndarray
+    still: Callable[[Coordinates, np.ndarray], np.ndarray]
     value: float = -np.inf
     history: list[float] = field(default_factory=list)
     parts: list[Any] = field(default_factory=list)
@@ -137,7 +143,8 @@ class _Search:
         from scipy import optimize
         minimize: Any = optimize.minimize  # its stubs know no callback beside jac=True
         origin = self.best
-        T = self.section @ _preconditioner(self.section.T @ information(self.coordinates, origin, self.expectation) @ self.section)
+        section = sla.null_space(self.still(self.coordinates, origin).T)
+        T = section @ _preconditioner(section.T @ information(self.coordinates, origin, self.expectation) @ section)
 
         def negative(z: np.ndarray) -> tuple[float, np.ndarray]:
             value, gradient = self._negative(origin + T @ z)
@@ -163,7 +170,7 @@ def _preconditioner(matrix: np.ndarray) -> np.ndarray:
 def _result(search: _Search, maximise: Maximiser, status: Status, notes: list[str]) -> PredictionErrorFit:
     from .prediction_error import PredictionErrorFit
     process = search.coordinates.process(search.best)
-    errors = ObservedInformation.at(process, maximise, search.expectation).errors()
+    errors = ObservedInformation.at(process, maximise, search.expectation, search.still is unseen).errors()
     model = process.model
     solution = filter_riccati(model.A, model.C, process.Q, process.R, None)
     cov = model.C @ solution.X @ model.C.T + process.R if solution.converged else process.R

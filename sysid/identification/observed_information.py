@@ -15,7 +15,7 @@ import scipy.linalg as sla
 
 from ..models.lti import LTI
 from ..models.process import Process
-from .elements import elements, gauge, shapes_of
+from .elements import elements, gauge, shapes_of, unseen
 from .em_step import Maximiser
 from .exact_likelihood import Coordinates
 from .uncertainty import Uncertainty
@@ -42,18 +42,19 @@ class ObservedInformation:
     vector: np.ndarray
     matrix: np.ndarray
     reason: str = ""
+    still: Callable[[Coordinates, np.ndarray], np.ndarray] = gauge
 
     @classmethod
-    def at(cls, process: Process, maximise: Maximiser, expectation: Callable[[Process], tuple]) -> ObservedInformation:
-        """Differentiate the score at a process. Cost 2 k E-steps."""
+    def at(cls, process: Process, maximise: Maximiser, expectation: Callable[[Process], tuple], anchored: bool = False) -> ObservedInformation:
+        """Differentiate the score at a process; anchored: with P0 held by what it does to the outputs. Cost 2 k E-steps."""
         for name, cov in (("Q", process.Q), ("R", process.R)):
             if np.linalg.eigvalsh(cov).min(initial=np.inf) <= 1e-12 * np.trace(cov) / max(len(cov), 1):
                 return cls(_none(process, maximise), np.zeros(0), np.zeros((0, 0)), f"{name} is singular there, a bound of the parameters")
-        coordinates = Coordinates.of(maximise, process)
+        coordinates = Coordinates.of(maximise, process, anchored)
         vector = coordinates.vector(process)
         if getattr(expectation, "degrees", None) is not None:
             return cls(coordinates, vector, np.zeros((0, 0)), "under Student noise only a bound of the likelihood is known")
-        return cls(coordinates, vector, information(coordinates, vector, expectation))
+        return cls(coordinates, vector, information(coordinates, vector, expectation), still=unseen if anchored else gauge)
 
     def errors(self) -> Errors:
         """Standard deviations of all elements and poles."""
@@ -61,7 +62,7 @@ class ObservedInformation:
         if self.reason:
             blocks = shapes_of(self.coordinates.template)
             return Errors({key: np.full(shape, np.nan) for key, shape in blocks.items()}, None, [f"no standard errors: {self.reason}"])
-        free = sla.null_space(gauge(self.coordinates, self.vector).T)  # of changes of state coordinates
+        free = sla.null_space(self.still(self.coordinates, self.vector).T)  # of changes of state coordinates
         found = _Inverse.of(self.matrix, free)
         if found is None:
             return Errors({key: np.full(shape, np.nan) for key, shape in shapes.items()}, None,
@@ -72,7 +73,7 @@ class ObservedInformation:
         notes = []
         if found.flat:
             notes.append(f"{len(self.vector) - free.shape[1]} of {len(self.vector)} directions of the parameters only change the state's "
-                         f"coordinates and {found.flat - len(self.vector) + free.shape[1]} more are not determined by the data: "
+                         f"coordinates{' or split the same noise otherwise between Q and R' if self.still is unseen else ''} and {found.flat - len(self.vector) + free.shape[1]} more are not determined by the data: "
                          f"{int(lost.sum())} elements have no standard error. Fix the coordinates by `structure`; poles and bands have theirs")  # fmt: skip
         bands = _bands(self.coordinates, jacobian, at, found)
         if bands is not None:

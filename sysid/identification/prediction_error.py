@@ -54,8 +54,8 @@ class PredictionError:
     the bounds, drawn by rng.
     loss: "gaussian", "huber" or "student" (4 degrees of freedom), the last two for records with outliers.
     free: blocks of a linear model to estimate, {"A": mask or True, ...} or names ("A", ...), with masks of the blocks' shapes among
-    A, B, c, K, C, D, d (under "likelihood" Q and R as True in place of K); None frees all (under "likelihood" all but c
-    and Q, which the choice of state coordinates makes 1).
+    A, B, c, K, C, D, d (under "likelihood" Q and R as True in place of K); None frees all (under "likelihood" all but c,
+    which the choice of state coordinates makes whatever it is; P0 is then held by the spread of the first outputs).
     Held entries keep the values of `start`.
     feedthrough: whether D is free where `free` is None.
     n_states: order of the subspace start where no start is given.

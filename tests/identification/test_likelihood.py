@@ -5,11 +5,12 @@ import pytest
 from scipy.optimize import minimize
 
 import sysid
+from sysid.identification.elements import gauge, unseen
 from sysid.identification.em_step import Maximiser
 from sysid.identification.exact_likelihood import Coordinates
 from sysid.identification.expectation import Expectation, grouped
 from sysid.identification.observed_information import score
-from tests.identification.systems import record, third_order
+from tests.identification.systems import pole_distance, record, third_order
 
 TIED = {"A": [["a", "b", 0.1], ["-b", "a", -0.2], [0, 0, "0.3 + c"]], "Q": "diagonal", "R": ["q", "q"]}
 
@@ -67,6 +68,55 @@ def test_em_prediction_error_and_direct_maximisation_agree_at_the_optimum_and_on
         found = [errors["A"][0, 0], errors["B"][0, 0], errors["Q"][0, 0], errors["R"][0, 0], errors["m0"][0]]
         assert np.allclose(found, direct, rtol=1e-3)
         assert errors["C"][0, 0] == 0 and np.isclose(errors["poles"][0], errors["A"][0, 0])
+
+
+def test_the_score_holds_where_the_prior_follows_the_state_coordinates():
+    data = record(third_order(), 80, np.random.default_rng(6), noise=0.3, process_noise=0.3)
+    process = noisy(third_order(), 0.1, 0.1)
+    expectation = Expectation([data], None, None, Maximiser.of(process, {}, ["c"], "mean", {}))
+    c = Coordinates.of(expectation.maximise, process, anchored=True)
+    vector = c.vector(process)
+    gradient = c.score(vector, process, expectation(process)[1])
+    for k in range(len(vector)):
+        h = 1e-5 * np.eye(len(vector))[k]
+        numeric = (expectation(c.process(vector + h))[0] - expectation(c.process(vector - h))[0]) / 2e-5
+        assert np.isclose(gradient[k], numeric, rtol=1e-4, atol=1e-4 * np.abs(gradient).max())
+
+
+def test_directions_left_still_change_nothing_that_the_outputs_show():
+    """Along them the likelihood of a long record is flat: changes of coordinates exactly, splits of noise up to the start."""
+    rng = np.random.default_rng(7)
+    model = third_order()
+    model = sysid.LTI(model.A, model.B, model.C[:1], model.D[:1])
+    process = sysid.Process(model, 0.1 * np.eye(3), 0.1, initial=sysid.Gaussian(np.zeros(3), 0.5 * np.eye(3)))
+    data = sysid.simulate(process, rng.standard_normal((2000, 2)), rng=rng)
+    data = sysid.Data(data.y, data.u)
+    expectation = Expectation([data], None, None, Maximiser.of(process, {}, [], "mean", {}))
+    c = Coordinates.of(expectation.maximise, process, anchored=True)
+    vector = c.vector(process)
+    coordinates, still = gauge(c, vector), unseen(c, vector)
+    assert coordinates.shape[1] == 9 + 3 and still.shape[1] == 9 + 3 + 3  # (n - p)(n - p + 1) / 2 splits of the noise
+    slope = c.score(vector, process, expectation(process)[1])
+    assert np.abs(coordinates.T @ slope).max() < 1e-6 * np.linalg.norm(slope)
+    assert np.abs(still.T @ slope).max() < 1e-2 * np.linalg.norm(slope)
+    other = np.random.default_rng(8).standard_normal(len(vector))
+    for k in range(still.shape[1]):
+        moved = [expectation(c.process(vector + h * d))[0] for d in (still[:, k], other / np.linalg.norm(other)) for h in (1e-2, -1e-2)]
+        assert abs(moved[0] + moved[1] - 2 * expectation(process)[0]) < 0.02 * abs(moved[2] + moved[3] - 2 * expectation(process)[0])
+
+
+def test_every_matrix_free_ends_at_a_maximum_in_a_few_dozen_steps():
+    """Held entry by entry, the prior let the state grow without end: 400 steps ended nowhere on these data."""
+    rng = np.random.default_rng(0)
+    model = sysid.LTI([[0.8, 0.4], [-0.4, 0.8]], [[1.0], [0.5]], [[1.0, 0.2]])
+    data = record(model, 500, rng, noise=0.2, process_noise=0.1)
+    start = sysid.fit(data, sysid.Subspace(2))
+    fit = sysid.fit(data, sysid.PredictionError(focus="likelihood"), start=start)
+    assert fit.converged and fit.status.iterations <= 60
+    again = sysid.fit(data, sysid.PredictionError(focus="likelihood"), start=fit)
+    assert abs(again.log_likelihood - fit.log_likelihood) < 1e-3 and again.status.iterations <= 20
+    assert np.isclose(sysid.filter(fit.process, data).log_likelihood, fit.log_likelihood, rtol=1e-9)
+    assert pole_distance(fit.model, model.poles()) < 0.02
 
 
 def test_errors_of_free_state_coordinates_are_nan_with_a_reason_and_those_of_poles_are_not():
