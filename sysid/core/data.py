@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -286,4 +287,10 @@ def experiments(data: Data | Iterable[Data], call: str) -> list[Data]:
             )
         if abs(d.dt - first.dt) > 1e-9 * first.dt:
             raise ValueError(f"{call}: expected every experiment with dt = {first.dt:g}; experiment {i} has {d.dt:g}.")
-    return [s for d in items for s in d.sequences()]
+    records = [s for d in items for s in d.sequences()]
+    longest, widest = max(len(s) for s in records), max(first.n_outputs, first.n_inputs)
+    if 1 < longest < widest:  # a single sample is refused by whoever needs more
+        kind = "outputs" if first.n_outputs == widest else "inputs"
+        warnings.warn(f"{call}: the data hold {widest} {kind} and only {longest} samples. Time is the first axis: did you pass the "
+                      "transpose? Then it is sysid.Data(y.T, u.T).", UserWarning, stacklevel=3)  # fmt: skip
+    return records

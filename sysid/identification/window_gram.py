@@ -47,7 +47,7 @@ def window_gram(records: Sequence[Record], length: int) -> WindowGram:
         for sign, at in ((1.0, np.flatnonzero(edges < 0)), (-1.0, np.flatnonzero(edges > 0))):
             for a in range(0, len(at), _ROWS):
                 ends = (at[a : a + _ROWS, None] + np.arange(length - 1)).ravel()
-                rows = np.hstack([u[ends], y[ends]]).reshape(-1, (length - 1) * w)
+                rows = np.hstack([u[ends], y[ends]]).reshape(len(at[a : a + _ROWS]), (length - 1) * w)
                 step += sign * (rows.T @ rows).reshape(step.shape)
     return _assemble(first, step, count, records[0][1].shape[1])
 

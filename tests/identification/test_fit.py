@@ -69,3 +69,12 @@ def test_other_errors_pass_through():
     with pytest.raises(ZeroDivisionError), Progress("counting", 10) as progress:
         for _ in progress:
             raise ZeroDivisionError
+
+
+def test_more_channels_than_samples_is_said_to_be_a_transpose():
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal((2, 500))
+    with pytest.warns(UserWarning, match=r"500 outputs and only 2 samples.*sysid.Data\(y.T, u.T\)"), pytest.raises(ValueError):
+        sysid.fit(sysid.Data(y, rng.standard_normal((2, 1))), sysid.Subspace(2))
+    with pytest.warns(UserWarning, match="500 inputs and only 3 samples"):
+        sysid.excitation(sysid.Data(np.ones((3, 1)), rng.standard_normal((3, 500))))

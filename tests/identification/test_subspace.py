@@ -112,6 +112,15 @@ def test_memory_does_not_grow_with_the_record():
     assert peaks[1] < 1.3 * peaks[0]
 
 
+def test_windows_of_one_sample_are_windows():
+    rng = np.random.default_rng(19)
+    y, u = rng.standard_normal((50, 1)), rng.standard_normal((50, 2))
+    factor = Windows.compress([(y, u)], 1)
+    rows = np.hstack([u, y]) - np.hstack([u, y]).mean(0)
+    assert np.allclose(factor.R.T @ factor.R, rows.T @ rows) and factor.count == 50
+    assert sysid.excitation(sysid.Data(y, u), max_order=1).order == 1
+
+
 def test_compressed_windows_keep_the_centred_gram_matrix():
     rng = np.random.default_rng(10)
     y, u = rng.standard_normal((9000, 1)), rng.standard_normal((9000, 1))
