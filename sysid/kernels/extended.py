@@ -26,20 +26,12 @@ from ._jit import (
     types,
     vec,
 )
+from .handful import absorb, carried
+from .innovations import squared
+from .matrices import copy, finite
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
-LOG_2PI = 1.8378770664093453
-SMALLEST = 1e-280  # variances below it have left double precision
-AMPLE = 1e-3  # where this share of every variance is left, cancellation has cost no more than three digits
 HANDFUL = 6  # up to so many states the two steps are written out here, in one pass over a leaner update
-
-
-@helper
-def copy(source, target):
-    """target = source for matrices; a slice assignment compiles to far more code."""
-    for i in range(target.shape[0]):
-        for j in range(target.shape[1]):
-            target[i, j] = source[i, j]
 
 
 @helper(_nrt=True)
@@ -79,116 +71,6 @@ def fed_back(G, m, R, seen, y, y_hat, C, x_next, AT, Q):
     for i in range(n):
         for j in range(i):
             Q[j, i] = Q[i, j]
-
-
-@helper
-def finite(vector, matrix):
-    for i in range(len(vector)):
-        if not abs(vector[i]) <= 1.7e308:
-            return False
-        for j in range(matrix.shape[1]):
-            if not abs(matrix[i, j]) <= 1.7e308:
-                return False
-    return True
-
-
-@helper
-def squared(W, e, rank, seen, y, y_hat):
-    """|W e|^2, infinite where e has a part in the null space of a singular innovation covariance."""
-    total = 0.0
-    for k in range(len(e)):
-        part, gross = 0.0, 0.0
-        for j in range(len(e)):
-            part += W[k, j] * e[j]
-            if seen[j]:
-                gross += abs(W[k, j]) * (abs(y[j]) + abs(y_hat[j]))
-        if k < rank:
-            total += part * part
-        elif abs(part) > 1e-8 * gross:
-            return np.inf
-    return total
-
-
-@helper(_nrt=False)
-def absorb(P, C, R, seen, e, V, S, x, out):
-    """The update of a handful of states, row by row of S = L L': V = L^-1 C P, out = P - V'V, e <- L^-1 e, x <- x + V'e.
-
-    Returns the log-density of e, or NaN where less than AMPLE is left of a variance: then nothing but P is to be used.
-    """
-    n, q = P.shape[0], len(e)
-    det, square, missing = 1.0, 0.0, 0
-    for j in range(q):
-        gross, pivot = R[j, j], R[j, j]
-        for i in range(n):
-            total = 0.0
-            for k in range(n):
-                total += C[j, k] * P[i, k]
-            V[j, i] = total if seen[j] else 0.0
-            pivot += C[j, i] * total
-            gross += n * C[j, i] * C[j, i] * P[i, i]  # bounds R + (sum |c| sqrt(P))^2
-        if not seen[j]:
-            missing += 1
-            e[j] = 0.0
-            continue
-        for k in range(j):  # S holds L below its diagonal, times L_kk until row j reaches k
-            total = R[j, k]
-            for i in range(n):
-                total += V[j, i] * C[k, i]
-            for i in range(k):
-                total -= S[j, i] * S[k, i]
-            S[j, k] = total * S[k, k] if seen[k] else 0.0
-            pivot -= S[j, k] * S[j, k]
-        if not pivot > max(AMPLE * gross, SMALLEST):
-            return np.nan
-        det *= pivot
-        S[j, j] = 1.0 / np.sqrt(pivot)
-        for k in range(j):
-            e[j] -= S[j, k] * e[k]
-            for i in range(n):
-                V[j, i] -= S[j, k] * V[k, i]
-        e[j] *= S[j, j]
-        square += e[j] * e[j]
-        for i in range(n):
-            V[j, i] *= S[j, j]
-    if not 1e-250 < det < 1e250:
-        return np.nan
-    for i in range(n):
-        for k in range(i + 1):
-            total = P[i, k]
-            for j in range(q):
-                total -= V[j, i] * V[j, k]
-            out[i, k] = total
-            out[k, i] = total
-        if not out[i, i] > max(AMPLE * P[i, i], SMALLEST):
-            return np.nan
-        for j in range(q):
-            x[i] += V[j, i] * e[j]
-    return -0.5 * ((q - missing) * LOG_2PI + np.log(det) + square)
-
-
-@helper(_nrt=False)
-def carry(AT, P, Q, work, out):
-    """out = A P A' + Q for a handful of states; whether AMPLE is left of all variances, else it is not to be used."""
-    n = P.shape[0]
-    for j in range(n):
-        for i in range(n):
-            total = 0.0
-            for k in range(n):
-                total += P[i, k] * AT[k, j]
-            work[j, i] = total
-    for i in range(n):
-        gross = Q[i, i]
-        for k in range(n):
-            gross += n * AT[k, i] * AT[k, i] * P[k, k]  # bounds (sum |a| sqrt(P))^2, what the variance was summed from
-        for j in range(i + 1):
-            total = Q[i, j]
-            for k in range(n):
-                total += AT[k, i] * work[j, k]
-            out[i, j] = total
-            out[j, i] = total
-        if not out[i, i] > max(AMPLE * gross, SMALLEST):
-            return False
-    return True
 
 
 @helper(_nrt=False)
@@ -268,7 +150,7 @@ def extended(U, condition, propagate, linear_f, linear_g, f, g, fx, gx, fu, m, p
                 if iterations == 1 or moved(about, before, P) < 1e-10:
                     break
             share = min(share, left)
-            L[t] = info[1] - 0.5 * squared(W, e, int(info[0]), seen[t], Y[t], Yp[t])
+            L[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Yp[t])
         linear_f(f, fx, about, ut, p, time, x, A)
         for i in range(n):
             Xf[s, i] = about[i]
@@ -283,7 +165,7 @@ def extended(U, condition, propagate, linear_f, linear_g, f, g, fx, gx, fu, m, p
                 linear_g(g, gx, about, ut, p, time, y_hat, M)
                 fed_back(G, m, R[r], seen[t], Y[t], y_hat, C, x, AT[line], Qt[noise])
             share = min(share, propagate(AT[line], Pf[k], Qt[noise], work, root, P))
-        elif n > HANDFUL or not carry(AT[line], Pf[k], Q[c], work, P):
+        elif n > HANDFUL or not carried(AT[line], Pf[k], Q[c], work, P):
             share = min(share, propagate(AT[line], Pf[k], Q[c], work, root, P))
     return -1, 0, share
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import condition_step, cube, flag, helper, kernel, mat, out_cube, out_vec, propagate_step, types
+from .matrices import copy, indefinite
 
 mask_type = types.Array(types.boolean, 3, "C", readonly=True)
 out_counts = types.Array(types.int64, 1, "C")
@@ -17,15 +18,6 @@ out_index = types.Array(types.int64, 2, "C")
 EPS = 2.220446049250313e-16
 STRIDE = 4  # steps between the covariances compared
 DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
-NEGATIVE = 5e-10  # eigenvalue of a correlation matrix, below zero, that rounding may not reach
-
-
-@helper
-def copy(source, target):
-    """target = source for matrices; a slice assignment compiles to far more code."""
-    for i in range(target.shape[0]):
-        for j in range(target.shape[1]):
-            target[i, j] = source[i, j]
 
 
 @helper
@@ -38,30 +30,6 @@ def unchanged(P, before):
             if abs(P[i, j] - before[i, j]) > tolerance * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
                 return False
     return True
-
-
-@helper
-def indefinite(P, L):
-    """Whether the correlations of P have an eigenvalue below -NEGATIVE: then they plus NEGATIVE have no Cholesky factor L."""
-    n = P.shape[0]
-    for j in range(n):
-        if not P[j, j] > 0.0:
-            for i in range(n):
-                L[i, j] = 0.0
-                L[j, i] = 0.0
-            continue
-        total = 1.0 + NEGATIVE
-        for k in range(j):
-            total -= L[j, k] * L[j, k]
-        if not total > 0.0:
-            return True
-        L[j, j] = np.sqrt(total)
-        for i in range(j + 1, n):
-            total = P[i, j] / np.sqrt(P[i, i]) / np.sqrt(P[j, j]) if P[i, i] > 0.0 else 0.0
-            for k in range(j):
-                total -= L[i, k] * L[j, k]
-            L[i, j] = total / L[j, j]
-    return False
 
 
 @helper

@@ -8,7 +8,7 @@ from ._jit import helper
 
 
 @helper
-def squared(W, e, rank, Y, Yp):
+def squared(W, e, rank, Yp):
     """|W e|^2, infinite where e has a part in the null space of a singular innovation covariance."""
     total = 0.0
     for j in range(len(e)):

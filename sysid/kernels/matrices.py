@@ -8,6 +8,7 @@ from ._jit import helper
 
 EPS = 2.220446049250313e-16
 SMALLEST = 1e-280  # variances below it have left double precision
+NEGATIVE = 5e-10  # eigenvalue of a correlation matrix, below zero, that rounding may not reach
 
 
 @helper
@@ -16,6 +17,30 @@ def copy(source, target):
     for i in range(target.shape[0]):
         for j in range(target.shape[1]):
             target[i, j] = source[i, j]
+
+
+@helper(inner=True)
+def multiply(A, B, out, large):
+    """out = A B by BLAS above `large` products, below by rows so that the inner loop runs along memory; zeros of A cost nothing."""
+    if A.shape[0] * A.shape[1] * B.shape[1] > large:
+        np.dot(A, B, out)
+        return
+    for i in range(A.shape[0]):
+        for j in range(B.shape[1]):
+            out[i, j] = 0.0
+        for k in range(A.shape[1]):
+            a = A[i, k]
+            if a != 0.0:
+                for j in range(B.shape[1]):
+                    out[i, j] += a * B[k, j]
+
+
+@helper(inner=True)
+def mirror(P):
+    """The lower triangle above the diagonal too."""
+    for i in range(P.shape[0]):
+        for j in range(i):
+            P[j, i] = P[i, j]
 
 
 @helper
@@ -68,3 +93,27 @@ def finite(vector, matrix):
             if not abs(matrix[i, j]) <= 1.7e308:
                 return False
     return True
+
+
+@helper(inner=True)
+def indefinite(P, L):
+    """Whether the correlations of P have an eigenvalue below -NEGATIVE: then they plus NEGATIVE have no Cholesky factor L."""
+    n = P.shape[0]
+    for j in range(n):
+        if not P[j, j] > 0.0:
+            for i in range(n):
+                L[i, j] = 0.0
+                L[j, i] = 0.0
+            continue
+        total = 1.0 + NEGATIVE
+        for k in range(j):
+            total -= L[j, k] * L[j, k]
+        if not total > 0.0:
+            return True
+        L[j, j] = np.sqrt(total)
+        for i in range(j + 1, n):
+            total = P[i, j] / np.sqrt(P[i, i]) / np.sqrt(P[j, j]) if P[i, i] > 0.0 else 0.0
+            for k in range(j):
+                total -= L[i, k] * L[j, k]
+            L[i, j] = total / L[j, j]
+    return False

@@ -8,28 +8,14 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import helper, kernel, mat, out_mat, real
+from .handful import carried
+from .matrices import multiply
 
 EPS = 2.220446049250313e-16
 SMALLEST = 1e-280  # variances below it have left double precision
-AMPLE = 1e-3  # where this share of every variance is left, cancellation has cost no more than three digits
+BLAS = 200  # products from which a library call is faster
 LARGE = 60  # from so many states on triangles are computed by blocks
 HANDFUL = 6  # up to so many states plain loops are faster than BLAS
-
-
-@helper
-def multiply(A, B, out):
-    """out = A B, by rows so that the inner loop runs along memory; zeros of A cost nothing."""
-    if A.shape[0] * A.shape[1] * B.shape[1] > 200:
-        np.dot(A, B, out)
-        return
-    for i in range(A.shape[0]):
-        for j in range(B.shape[1]):
-            out[i, j] = 0.0
-        for k in range(A.shape[1]):
-            a = A[i, k]
-            if a != 0.0:
-                for j in range(B.shape[1]):
-                    out[i, j] += a * B[k, j]
 
 
 @helper
@@ -56,7 +42,7 @@ def sandwich(B, P, work, out):
         np.dot(B.T, P, work)
         lower(work, B, out)
         return
-    multiply(P, B, work)
+    multiply(P, B, work, BLAS)
     if n > HANDFUL:
         np.dot(B.T, work, out)
         return
@@ -65,32 +51,6 @@ def sandwich(B, P, work, out):
             out[i, j] = 0.0
             for k in range(B.shape[0]):
                 out[i, j] += B[k, i] * work[k, j]
-
-
-@helper
-def swift(AT, P, Q, work, out):
-    """out = A P A' + Q for a handful of states; whether ample shares are left of all variances, else it is not to be used."""
-    n = P.shape[0]
-    for i in range(n):
-        for j in range(n):
-            total = 0.0
-            for k in range(n):
-                total += P[i, k] * AT[k, j]
-            work[i, j] = total
-    for i in range(n):
-        gross = 0.0
-        for k in range(n):
-            gross += AT[k, i] * AT[k, i] * P[k, k]
-        for j in range(i + 1):
-            total = Q[i, j]
-            for k in range(n):
-                total += AT[k, i] * work[k, j]
-            out[i, j] = total
-            out[j, i] = total
-        # n sum a^2 P bounds (sum |a| sqrt(P))^2, what the variance was summed from
-        if not out[i, i] > max(AMPLE * (n * gross + Q[i, i]), SMALLEST):
-            return False
-    return True
 
 
 @helper(_nrt=True)
@@ -124,6 +84,6 @@ def careful(AT, P, Q, work, root, out):
 @kernel(mat, mat, mat, out_mat, out_mat, out_mat, returns=real, _nrt=False)  # counting references would cost as much again
 def propagate(AT, P, Q, work, root, out):
     """out = A P A' + Q from AT = A'; work: (n, n), root: (2, n). Returns the smallest share of a variance left, 1 if ample."""
-    if P.shape[0] <= HANDFUL and swift(AT, P, Q, work, out):
+    if P.shape[0] <= HANDFUL and carried(AT, P, Q, work, out):
         return 1.0
     return careful(AT, P, Q, work, root, out)

@@ -162,7 +162,7 @@ def robust(condition, propagate, f, g, fx, gx, U, p, t0, dt, Q, R, Y, seen, stud
                 moved = max(moved, abs(new - about[i]) / (np.sqrt(P[i, i]) + 1e-300))
                 about[i] = new
             moved_by(C, Xp[s], about, e, seen[t], r)
-            L[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Y[t], Yp[t])
+            L[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Yp[t])
             change = reweigh(student, parameter, F, C, Pf[k], r, seen[t], white, row, weights[t])
             if (turn > 0 and moved < 1e-8 and change < 1e-8) or (change == 0.0 and moved == 0.0):
                 break

@@ -28,12 +28,12 @@ from ._jit import (
     values_step,
     vec,
 )
+from .handful import absorb
+from .innovations import squared
+from .matrices import copy, finite
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 EPS = 2.220446049250313e-16
-LOG_2PI = 1.8378770664093453
-SMALLEST = 1e-280  # variances below it have left double precision
-AMPLE = 1e-3  # where this share of every variance is left, cancellation has cost no more than three digits
 HANDFUL = 6  # up to so many states the two steps are written out here, in one pass over a leaner update
 
 
@@ -140,97 +140,14 @@ def divided(slope, L, A):
             A[a, j] = total / L[j, j] if L[j, j] > 0.0 else 0.0
 
 
-@helper
-def copy(source, target):
-    """target = source for matrices; a slice assignment compiles to far more code."""
-    for i in range(target.shape[0]):
-        for j in range(target.shape[1]):
-            target[i, j] = source[i, j]
-
-
-@helper
-def finite(matrix):
-    for value in matrix.flat:
-        if not abs(value) <= 1.7e308:
-            return False
-    return True
-
-
-@helper(_nrt=False)
-def absorb(P, C, R, seen, e, V, S, x, out):
-    """The update of a handful of states, row by row of S = L L': V = L^-1 C P, out = P - V'V, e <- L^-1 e, x <- x + V'e.
-
-    Returns the log-density of e, or NaN where less than AMPLE is left of a variance: then nothing but P is to be used.
-    """
-    n, q = P.shape[0], len(e)
-    det, square, missing = 1.0, 0.0, 0
-    for j in range(q):
-        gross, pivot = R[j, j], R[j, j]
-        for i in range(n):
-            total = 0.0
-            for k in range(n):
-                total += C[j, k] * P[i, k]
-            V[j, i] = total if seen[j] else 0.0
-            pivot += C[j, i] * total
-            gross += n * C[j, i] * C[j, i] * P[i, i]  # bounds R + (sum |c| sqrt(P))^2
-        if not seen[j]:
-            missing += 1
-            e[j] = 0.0
-            continue
-        for k in range(j):  # S holds L below its diagonal, times L_kk until row j reaches k
-            total = R[j, k]
-            for i in range(n):
-                total += V[j, i] * C[k, i]
-            for i in range(k):
-                total -= S[j, i] * S[k, i]
-            S[j, k] = total * S[k, k] if seen[k] else 0.0
-            pivot -= S[j, k] * S[j, k]
-        if not pivot > max(AMPLE * gross, SMALLEST):
-            return np.nan
-        det *= pivot
-        S[j, j] = 1.0 / np.sqrt(pivot)
-        for k in range(j):
-            e[j] -= S[j, k] * e[k]
-            for i in range(n):
-                V[j, i] -= S[j, k] * V[k, i]
-        e[j] *= S[j, j]
-        square += e[j] * e[j]
-        for i in range(n):
-            V[j, i] *= S[j, j]
-    if not 1e-250 < det < 1e250:
-        return np.nan
-    for i in range(n):
-        for k in range(i + 1):
-            total = P[i, k]
-            for j in range(q):
-                total -= V[j, i] * V[j, k]
-            out[i, k] = total
-            out[k, i] = total
-        if not out[i, i] > max(AMPLE * P[i, i], SMALLEST):
-            return np.nan
-        for j in range(q):
-            x[i] += V[j, i] * e[j]
-    return -0.5 * ((q - missing) * LOG_2PI + np.log(det) + square)
-
-
 @helper(_nrt=False)
 def update(condition, P, C, R, seen, K, W, M, S, V, work, root, info, e, Yp, x, out):
     """The update at any size and condition. Returns the log-density of e and the share left."""
     share = condition(P, C, R, seen, K, W, out, M, S, work, V, root, info)
-    square = 0.0
-    for j in range(len(e)):
-        part, gross = 0.0, 0.0
-        for i in range(len(e)):
-            part += W[j, i] * e[i]
-            gross += abs(W[j, i]) * (abs(e[i]) + abs(Yp[i]))
-        if j < info[0]:
-            square += part * part
-        elif abs(part) > 1e-8 * gross:
-            square = np.inf
     for i in range(len(x)):
         for j in range(len(e)):
             x[i] += K[i, j] * e[j]
-    return info[1] - 0.5 * square, share
+    return info[1] - 0.5 * squared(W, e, int(info[0]), Yp), share
 
 
 @kernel(mat, condition_step, propagate_step, values_step, values_step, state_function, state_function, mat, vec, real, flag, real, vec, real, real,
@@ -256,7 +173,7 @@ def sigma_filter(U, condition, propagate, values_f, values_g, f, g, xi, w, arm, 
             xf[i] = x[i]
         place(x, chol, xi, arm, points)
         values_g(g, points, ut, p, time, G)
-        if not finite(G):
+        if not finite(w, G):  # the weights are
             return t, 0, share
         regress(G, xi, w, arm, about_first, excess, Yp[t], slope[:q], Rt[k])
         divided(slope[:q], chol, Ct[k])
@@ -276,7 +193,7 @@ def sigma_filter(U, condition, propagate, values_f, values_g, f, g, xi, w, arm, 
             Xf[s, i] = xf[i]
         place(xf, chol, xi, arm, points)
         values_f(f, points, ut, p, time, F)
-        if not finite(F):
+        if not finite(w, F):
             return t, 1, share
         regress(F, xi, w, arm, about_first, excess, x, slope[:n], Qt[k])
         divided(slope[:n], chol, A)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import cube, helper, kernel, mat, out_cube, out_mat, propagate_step, types
+from .matrices import copy, indefinite, multiply
 
 index_type = types.Array(types.int64, 1, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
@@ -21,32 +22,8 @@ EPS = 2.220446049250313e-16
 AMPLE = 1e-3  # where this share of every variance is left, a difference has lost no more than three digits
 STRIDE = 4  # steps between the covariances compared
 DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
-NEGATIVE = 5e-10  # eigenvalue of a correlation matrix, below zero, that rounding may not reach
+BLAS = 3000  # products from which a library call is faster
 BLOCK = 24  # rows of the Cholesky factor taken at once
-
-
-@helper
-def copy(source, target):
-    """target = source for matrices; a slice assignment compiles to far more code."""
-    for i in range(target.shape[0]):
-        for j in range(target.shape[1]):
-            target[i, j] = source[i, j]
-
-
-@helper
-def multiply(A, B, out):
-    """out = A B, by rows so that the inner loop runs along memory; zeros of A cost nothing."""
-    if A.shape[0] * A.shape[1] * B.shape[1] > 3000:
-        np.dot(A, B, out)
-        return
-    for i in range(A.shape[0]):
-        for j in range(B.shape[1]):
-            out[i, j] = 0.0
-        for k in range(A.shape[1]):
-            a = A[i, k]
-            if a != 0.0:
-                for j in range(B.shape[1]):
-                    out[i, j] += a * B[k, j]
 
 
 @helper
@@ -128,7 +105,7 @@ def solve(P, gross, U, X):
 def backward_gain(AT, Q, P, ahead, GT, work, factor, gross):
     """GT = G' from P = P(t|t) and ahead = P(t+1|t). gross leaves as what each variance of G P(t+1|t) G' is summed from."""
     n = P.shape[0]
-    multiply(P, AT, work)
+    multiply(P, AT, work, BLAS)
     for i in range(n):
         total = 0.0
         for k in range(n):
@@ -154,7 +131,7 @@ def difference(GT, P, ahead, later, gross, work, change, out):
     for i in range(n):
         for j in range(n):
             change[i, j] = later[i, j] - ahead[i, j]
-    multiply(change, GT, work)
+    multiply(change, GT, work, BLAS)
     if n > 14:
         np.dot(GT.T, work, change)
     share = 1.0
@@ -182,7 +159,7 @@ def difference(GT, P, ahead, later, gross, work, change, out):
 def untold(propagate, AT, Q, P, GT, base, work, factor, zero, root):
     """base = (I - G A) P (I - G A)' + G Q G', what the future cannot tell of x(t)."""
     n = P.shape[0]
-    multiply(AT, GT, factor)
+    multiply(AT, GT, factor, BLAS)
     for i in range(n):
         for j in range(n):
             factor[i, j] = (1.0 if i == j else 0.0) - factor[i, j]
@@ -200,30 +177,6 @@ def unchanged(P, before):
             if abs(P[i, j] - before[i, j]) > STRIDE * np.sqrt(n) * EPS * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
                 return False
     return True
-
-
-@helper
-def indefinite(P, L):
-    """Whether the correlations of P have an eigenvalue below -NEGATIVE: then they plus NEGATIVE have no Cholesky factor L."""
-    n = P.shape[0]
-    for j in range(n):
-        if not P[j, j] > 0.0:
-            for i in range(n):
-                L[i, j] = 0.0
-                L[j, i] = 0.0
-            continue
-        total = 1.0 + NEGATIVE
-        for k in range(j):
-            total -= L[j, k] * L[j, k]
-        if not total > 0.0:
-            return True
-        L[j, j] = np.sqrt(total)
-        for i in range(j + 1, n):
-            total = P[i, j] / np.sqrt(P[i, i]) / np.sqrt(P[j, j]) if P[i, i] > 0.0 else 0.0
-            for k in range(j):
-                total -= L[i, k] * L[j, k]
-            L[i, j] = total / L[j, j]
-    return False
 
 
 @kernel(propagate_step, cube, cube, cube, cube, index_type, mat, out_cube, out_cube, out_index, out_mat, nogil=True)

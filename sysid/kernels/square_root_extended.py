@@ -147,7 +147,7 @@ def extended(condition, update, triangularise, f, g, fx, gx, fu, U, m, p, t0, dt
             moved = advance(L, kappa, e, Xp[s], about, zeta[k], step, Pp[k])
             if moved < 1e-10:
                 break
-        L_out[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Y[t], Yp[t])
+        L_out[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Yp[t])
         lowered(triangularise, L, turn[k], tall)
         copy(tall[:n], Lf[k])
         square(Lf[k], Pf[k])

@@ -154,7 +154,7 @@ def sigma_filter(condition, update, triangularise, f, g, xi, w, xi_wide, w_wide,
         measured(condition, update, triangularise, M, Rt, seen[t], kappa, W, turn[k], Z, unit, work, spare, T2, S2, V, root, info)
         for j in range(q):
             e[j] = Y[t, j] - Yp[t, j] if seen[t, j] else 0.0
-        L_out[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Y[t], Yp[t])
+        L_out[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Yp[t])
         for i in range(n):
             zeta[k, i] = 0.0
             for j in range(q):
