@@ -64,8 +64,8 @@ def _cut(array: np.ndarray, ndim: int, start: int, T: int, name: str) -> np.ndar
         return array if array.ndim == ndim else array[None]
     if len(array) < start + T:
         raise ValueError(
-            f"expected {name} for {start + T} steps, those of the data and of the horizon; received {len(array)}. "
-            "A process that varies in time must cover both."
+            f"expected {name} of the process for {start + T} steps; received {len(array)}. A model that varies in time must "
+            "cover the data and the horizon."
         )
     return array[start : start + T]
 
