@@ -21,6 +21,7 @@ from .triangular import triangle
 
 _ROWS = 4096
 _MAX_COLUMNS = 600
+_LITTLE = 30.0  # per cent explained on the estimation data below which a note says so
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -215,4 +216,8 @@ def _finish(records, words: _Words, to_state: np.ndarray, scales, data: list[Dat
     Q = w.T @ w / len(w)
     S = w.T @ e / len(w) * ys
     process = Process(model, Q, cov, S, Gaussian(np.zeros(n), x.T @ x / len(x)))
-    return BilinearSubspaceFit(model=model, process=process, gain=K, innovation_cov=cov, singular_values=s, lags=lags)
+    explained = 100 * (1 - e.std(0) / np.maximum(y.std(0), 1e-300)).min()
+    notes = () if explained > _LITTLE else (
+        f"one step ahead the model explains {explained:.1f} % of the worst output on the estimation data itself: n_states = {n} is too small, "
+        f"words of {lags} samples are too short for a plant this slow (resample the data), or noise prevails",)  # fmt: skip
+    return BilinearSubspaceFit(model=model, process=process, gain=K, innovation_cov=cov, singular_values=s, lags=lags, notes=notes)

@@ -41,6 +41,8 @@ class Band(Shown):
             plot.band(a, self.axis, self.low[at], self.high[at])
             a.plot(self.axis, self.mean[at], color=plot.COLOURS["model"], linewidth=1.2)
             a.set_ylabel(self.label)
+            if p * m > 1:
+                a.set_title(f"output {i // m + 1} from input {i % m + 1}", fontsize=9, loc="left")
             a.set_xlabel("rad per unit of time" if self.label == "magnitude" else "time")
             if self.label == "magnitude":
                 a.set(xscale="log", yscale="log")
@@ -101,9 +103,12 @@ class Uncertainty(Shown):
                 out[i] = np.nan  # a multiple pole moves like a root: no first-order deviation exists
         return out
 
-    def frequency_response(self, omega: Any, level: float = 0.95) -> Band:
-        """Magnitude of H (k, p, m) at omega (k,) in rad per unit of time, with its interval, exp-normal in the magnitude."""
-        omega = _check.vector(omega, "omega", "Uncertainty.frequency_response")
+    def frequency_response(self, omega: Any = None, level: float = 0.95) -> Band:
+        """Magnitude of H (k, p, m) at omega (k,) in rad per unit of time, with its interval, exp-normal in the magnitude.
+
+        omega: None for three and a half decades up to pi / dt.
+        """
+        omega = np.geomspace(1e-3, np.pi, 200) / self._dt if omega is None else _check.vector(omega, "omega", "Uncertainty.frequency_response")
         z = np.exp(1j * omega * self.model.dt)
         A, B, C, D = self.model.A, self.model.B, self.model.C, self.model.D
         n, m, p = len(A), B.shape[1], len(C)
@@ -161,7 +166,6 @@ class Uncertainty(Shown):
 
     def plot(self, ax: Any = None, omega: Any = None) -> Any:
         """Draw the magnitude response with its band on logarithmic axes; return the axes."""
-        omega = np.geomspace(1e-3, np.pi, 200) / self._dt if omega is None else omega
         return self.frequency_response(omega).plot(ax)
 
 

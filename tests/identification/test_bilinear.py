@@ -56,3 +56,13 @@ def test_what_cannot_be_done_is_refused():
         sysid.fit(data(rng, 100, 0.1), sysid.BilinearSubspace(1, lags=6))
     with pytest.raises(ValueError, match="Refine with sysid.EM"):
         sysid.fit(data(rng, 100, 0.1), sysid.BilinearSubspace(1), start=plant())
+
+
+def test_a_bilinear_fit_that_explains_hardly_anything_says_so():
+    rng = np.random.default_rng(3)
+    u = np.repeat(rng.uniform(-1, 1, (40, 1)), 30, axis=0)
+    slow = sysid.LTI([[0.98, 0.05], [-0.05, 0.98]], [[0.1], [0.0]], [[0.0, 1.0]])
+    fit = sysid.fit(sysid.Data(sysid.simulate(slow, u).y + 5.0 * rng.standard_normal(u.shape), u), sysid.BilinearSubspace(1))
+    assert any("one step ahead the model explains" in note and "resample" in note for note in fit.notes)
+    v = rng.uniform(-1, 1, (2000, 1))
+    assert not sysid.fit(sysid.Data(sysid.simulate(plant(), v).y, v), sysid.BilinearSubspace(2)).notes

@@ -174,6 +174,8 @@ def test_bands_contain_the_truth_about_as_often_as_they_say():
     assert np.allclose(response.mean[:, 0, 0], np.abs(fit.model.C[0, 0] * fit.model.B[0, 0] / (np.exp(1j * np.array([0.1, 1.0])) - fit.model.A[0, 0])))
     fit.uncertainty.plot()
     band.plot()
+    whole = fit.uncertainty.frequency_response()
+    assert np.isclose(whole.axis[-1], np.pi) and (whole.low < whole.high).all()
     assert "pole 1" in repr(fit.uncertainty)
 
 
@@ -206,3 +208,9 @@ def test_free_blocks_may_be_named_without_masks():
     assert named.free == masked.free
     with pytest.raises(TypeError, match="free as blocks"):
         sysid.PredictionError(free="A")
+
+
+def test_bands_of_several_channels_say_which():
+    fit = sysid.fit(record(third_order(), 300, np.random.default_rng(5), noise=0.2), sysid.PredictionError(n_states=3))
+    titles = [axis.get_title(loc="left") for axis in fit.uncertainty.step_response(10).plot()]
+    assert titles == [f"output {i} from input {j}" for i in (1, 2) for j in (1, 2)]
