@@ -67,6 +67,12 @@ def received(value: Any) -> str:
     return repr(value) if value is None or isinstance(value, str | bool | int | float) else type(value).__name__
 
 
+def kind(thing: Any, fits: bool, wanted: str, call: str, way_out: str = "") -> None:
+    """Refuse a noun of another kind than the call speaks of."""
+    if not fits:
+        raise TypeError(f"{call}: expected {wanted}; received {received(thing)}.{instead(thing, 'model') or way_out}")
+
+
 def instead(thing: Any, wanted: str) -> str:
     """What was probably meant where a fit, a process or a model was given for a `wanted` "model" or "process"; else nothing."""
     if hasattr(thing, "model") and hasattr(thing, "status"):
@@ -84,13 +90,7 @@ def frozen(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def matrix(
-    value: Any,
-    name: str,
-    call: str,
-    shape: tuple[int | None, int | None] = (None, None),
-    because: str = "",
-) -> np.ndarray:
+def matrix(value: Any, name: str, call: str, shape: tuple[int | None, int | None] = (None, None), because: str = "") -> np.ndarray:
     """A finite read-only 2-D array with the wanted shape; None leaves a side free."""
     array = real_array(value, name, call)
     if array.ndim != 2:

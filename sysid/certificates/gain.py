@@ -24,6 +24,7 @@ def washout_length(certificate: Certificate, initial_distance: float, tolerance:
 
     $$ t \\ge \\log(C |x_0 - z_0| / \\varepsilon) / \\log(1/\\kappa) $$
     Takes certificate, initial_distance > 0 and tolerance > 0; returns a whole number.
+    Raises ValueError for a certificate that does not hold.
     """
     kappa = _holding(certificate, "washout_length").rate
     start = _check.positive(initial_distance, "initial_distance", "washout_length")

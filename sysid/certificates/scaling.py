@@ -27,8 +27,7 @@ def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -
 
     The last value tried was proved. The result is 0 when even W = 0 does not reach the rate (1 - leak above it).
     """
-    if not is_network(model):
-        raise TypeError(f"scale_to_certified: expected an ESN; received {_check.received(model)}.{_check.instead(model, 'model')}")
+    _check.kind(model, is_network(model), "an ESN", "scale_to_certified")
     network = as_network(model)
     if not (np.isfinite(rate) and 0 < rate <= 1):
         raise ValueError(f"scale_to_certified: expected rate in (0, 1]; received {rate!r}.")

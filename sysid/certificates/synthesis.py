@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .contraction import CircleCriterion, multiplier_of
 from .network import LeakyNetwork
-from .registry import as_network
+from .registry import as_network, is_network
 from .scaling import largest_certified_scale
 
 
@@ -30,6 +31,7 @@ def nearest_certified(esn: Any, rate: float = 0.98, multiplier: str = "balanced"
 
     Keeps far more of W than scaling does. A reservoir certified already is returned unchanged. Cost O(angles n^3) a sweep.
     """
+    _check.kind(esn, is_network(esn), "an ESN", "nearest_certified")
     network = as_network(esn)
     if np.ptp(network.leak) > 0 or network.lower.min() < 0:
         raise ValueError("nearest_certified: expected one leak and slopes that are not negative; received others. "
@@ -103,6 +105,7 @@ def synthesize(esn: Any, rate: float = 0.95, solver: str = "CLARABEL") -> Any:
 
     from .lmi import LIMIT
 
+    _check.kind(esn, is_network(esn), "an ESN", "synthesize")
     network = as_network(esn)
     n = network.n_states
     if n > LIMIT:

@@ -100,6 +100,7 @@ def empirical_response(data: Data) -> FrequencyEstimate:
 
     data: one experiment with one input, y (T, p). Frequencies at which the input has less than 1e-6 of its largest
     amplitude are left out. Exact for periodic inputs over whole periods; otherwise as noisy as it is unbiased.
+    Raises ValueError for several inputs, none, or gaps.
     """
     record = _complete(data, "empirical_response")[0]
     if record.n_inputs != 1:

@@ -29,7 +29,8 @@ def predict(process: Process, data: Data | list[Data], steps: int = 1, method: A
 
     process, data, method: as for `filter`; a list of Data gives a list. The inputs up to t are taken as known.
     Returns means (T, p), or (S, T, p) for a batch, in the model's units; the law one step ahead, with bands, is
-    `filter(process, data).interval()`. Cost that of the filter and O(steps T n^2).
+    `filter(process, data).interval()`. Raises as `filter`, and ValueError for
+    steps below 1. Cost that of the filter and O(steps T n^2).
     """
     if isinstance(data, list):
         return [predict(process, d, steps, method) for d in data]

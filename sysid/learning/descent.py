@@ -65,6 +65,9 @@ class _Problem:
     """The flat vector of trained entries, and the objective on it in the undelayed parametrisation."""
 
     def __init__(self, objective: Objective, start: Sequence[Any], train: Sequence[str], diagonal: bool, call: str):
+        _check.kind(objective, hasattr(objective, "gradient"), "a loss such as PopulationLoss(teacher)", call)
+        if not isinstance(start, tuple | list) or len(start) != 3:
+            raise TypeError(f"{call}: expected start as the three matrices (A, B, C); received {_check.received(start)}.")
         A = _check.square(start[0], "A", call)
         B = _check.matrix(start[1], "B", call, (len(A), None), f"A is {len(A)} x {len(A)}")
         C = _check.matrix(start[2], "C", call, (None, len(A)), f"A is {len(A)} x {len(A)}")

@@ -84,6 +84,7 @@ def gramian_rate(model: Bilinear) -> float:
     the identity: the map keeps positive semidefinite matrices, so its leading eigenvalue is positive and is found.
     Cost O(n^3) an iteration. [Damm 2008, Thm 3.1]
     """
+    _check.kind(model, isinstance(model, Bilinear), "a Bilinear model", "gramian_rate")
     if model.n_states == 0 or not model.N.any():
         return 0.0
     solve = continuous_lyapunov if model.dt is None else discrete_lyapunov
@@ -110,6 +111,7 @@ def volterra_kernel(model: Bilinear, order: int, n_steps: int) -> np.ndarray:
     the input axes stand in the order of the lags, the most recent input first. Memory O((L m)^order p).
     [Rugh 1981, Sec. 6.3]
     """
+    _check.kind(model, isinstance(model, Bilinear), "a Bilinear model", "volterra_kernel")
     order = _check.count(order, "order", "volterra_kernel")
     L = _check.count(n_steps, "n_steps", "volterra_kernel")
     if order > 3:

@@ -43,7 +43,7 @@ class DeepESN(Flat, Shown):
     def __post_init__(self) -> None:
         layers = tuple(self.layers)
         if not layers or not all(isinstance(layer, ESN) for layer in layers):
-            raise TypeError("DeepESN: expected layers as a list of ESN; received something else.")
+            raise TypeError(f"DeepESN: expected layers as a list of ESN; received {[type(layer).__name__ for layer in layers]}.")
         if len(self.V) != len(layers) - 1:
             raise ValueError(f"DeepESN: expected {len(layers) - 1} matrices V, one between two layers; "
                              f"received {len(self.V)}.")

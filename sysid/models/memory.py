@@ -37,6 +37,7 @@ def memory_spectrum(model: LTI, n_delays: int, noise: float = 0.0) -> np.ndarray
 
     model: a stable discrete LTI. m_k in [0, 1] is the squared correlation between u[t-k] and its best linear reconstruction from x[t].
     Returns (n_delays, m), one column an input. The sum over all delays and inputs is `memory_capacity`.
+    Raises ValueError for an unstable model, TypeError for another than an LTI.
     Cost O(n^3 + n_delays n^2 m). [White, Lee & Sompolinsky 2004, Eq. 6]
     """
     n_delays = _check.count(n_delays, "n_delays", "memory_spectrum")
@@ -126,15 +127,19 @@ def _certified_decay(source: Any) -> tuple[float, float]:
 
 def half_life(rate: Any, dt: float = 1.0) -> Any:
     """Return the time ln 2 / -ln(rate) dt after which a mode of modulus `rate` in (0, 1) has halved. [corrections #9]"""
-    return np.log(2.0) * e_folding_time(rate, dt)
+    return np.log(2.0) * _e_folding(rate, dt, "half_life")
 
 
 def e_folding_time(rate: Any, dt: float = 1.0) -> Any:
     """Return the time dt / -ln(rate) after which a mode of modulus `rate` in (0, 1) has fallen to 1/e; ln 2 of it is the half-life."""
-    rate = _check.real_array(rate, "rate", "e_folding_time")
-    dt = _check.positive(dt, "dt", "e_folding_time")
+    return _e_folding(rate, dt, "e_folding_time")
+
+
+def _e_folding(rate: Any, dt: float, call: str) -> Any:
+    rate = _check.real_array(rate, "rate", call)
+    dt = _check.positive(dt, "dt", call)
     if not np.all((rate > 0) & (rate < 1)):
-        raise ValueError(f"e_folding_time: expected rates between 0 and 1; received {rate}.")
+        raise ValueError(f"{call}: expected rates between 0 and 1; received {rate}.")
     out = dt / -np.log(rate)
     return float(out) if out.ndim == 0 else out
 

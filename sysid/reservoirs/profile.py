@@ -74,6 +74,7 @@ def profile_likelihood(data: Data | Iterable[Data], method: ReservoirEM, start: 
     """
     records = experiments(data, "profile_likelihood")
     base, _ = written_out(start.process if isinstance(start, ReservoirFit) else start)
+    _check.kind(start, isinstance(base, Process), "start=sysid.Process(esn, Q=..., R=...) or a ReservoirFit", "profile_likelihood")
     if name not in ("leak", "scale", "input_scale", "feedback_scale", "bias_scale"):
         raise ValueError(f"profile_likelihood: expected name as leak or one of the scales; received {name!r}.")
     grid = _check.vector(values, "values", "profile_likelihood")

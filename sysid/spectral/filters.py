@@ -107,7 +107,7 @@ def spectral_filters(n_steps: int, n_filters: int, kind: str = "standard") -> Fi
     FilterBank with eigenvalues (K,) and filters (K, L).
 
     Eigenvalues are relatively accurate to about 1e-13 however small, which a dense eigensolver is not.
-    Cost O(L K^2) time, O(L K) memory. Files live in SYSID_CACHE_DIR or the user's cache folder.
+    Raises ValueError for n_filters above n_steps or another kind. Cost O(L K^2) time, O(L K) memory. Files live in SYSID_CACHE_DIR or the user's cache folder.
     """
     call = "spectral_filters"
     size, count = _check.count(n_steps, "n_steps", call), _check.count(n_filters, "n_filters", call)

@@ -39,6 +39,7 @@ def realize(predictor: SpectralPredictor, n_states: int | None = None, tolerance
     rows: block rows of the Hankel matrix, at most half the window. Cost O(rows^3 p m min(p, m)).
     """
     call = "realize"
+    _check.kind(predictor, isinstance(predictor, SpectralPredictor), "an STU or ARSTU", call)
     horizon = predictor.n_steps + predictor.shift
     half = min(_check.count(rows, "rows", call, least=2), horizon // 2)
     if half < 1 or predictor.n_inputs == 0:

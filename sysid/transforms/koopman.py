@@ -226,6 +226,9 @@ class Observables:
     include_state: bool = True
     memory = 0
 
+    def __post_init__(self) -> None:
+        _check.kind(self.function, callable(self.function), "a function of states (T, n)", "Observables")
+
     def prepare(self, x: np.ndarray) -> Observables:
         """Refuse a function of the wrong shape, and constants."""
         values = np.asarray(self.function(x), dtype=float)

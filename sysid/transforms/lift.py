@@ -28,7 +28,8 @@ def lift(model: Any, method: LiftMethod, x: Any = None, u: Any = None) -> Any:
     model : an ESN, or a network that is one written out. method : `Carleman(degree)` (monomials of deviations), `RandomFeatures(n_features, rng=rng)` (Lur'e form). From data
         the same is `fit(states, EDMD(dictionary))`.
     x : (n,) state to expand around, the equilibrium at u if None. u : (m,) constant input, zero if None.
-    Returns what the method makes: a LiftedModel or a LureModel [ESN-SSM, Eqs. 25, 26, 30].
+    Returns what the method makes: a LiftedModel or a LureModel [ESN-SSM, Eqs. 25, 26, 30]. Raises TypeError for a model that is
+    no reservoir and for a method that does not lift, ValueError where there is no equilibrium to expand around.
     """
     if isinstance(method, type) or not callable(getattr(method, "lift", None)):
         raise TypeError(f"lift: expected a method such as sysid.Carleman(degree=3); received {_check.received(method)}.")
@@ -130,8 +131,9 @@ def remainder_bound(model: Any, x: Any, u: Any = None, *, x0: Any, u0: Any = Non
 
     model : a reservoir whose activation has a bounded second derivative (tanh: 4/(3 sqrt 3), sigmoid, identity).
     x : (T, n) or (n,). u : (T, m) or (m,). Returns (T,) or a number. The bound is entry by entry, hence not above
-    leak L_2/2 |W dx + U du|^2 as printed [ESN-SSM, Eq. 21]. It holds on all of space.
+    leak L_2/2 |W dx + U du|^2 as printed [ESN-SSM, Eq. 21]. It holds on all of space. Raises ValueError for other activations.
     """
+    _check.kind(model, hasattr(model, "act"), "a reservoir such as sysid.ESN", "remainder_bound")
     curvature = model.act.curvature
     if curvature is None:
         raise ValueError("remainder_bound: expected an activation with a bounded second derivative; "
@@ -151,6 +153,7 @@ def validity_radius(model: Any, tolerance: float) -> float:
 
     model : a reservoir. r = sqrt(2 tolerance/(max leak L_2)) [ESN-SSM, Eq. 22]; infinite for the identity.
     """
+    _check.kind(model, hasattr(model, "act"), "a reservoir such as sysid.ESN", "validity_radius")
     curvature = model.act.curvature
     if curvature is None or not tolerance > 0:
         raise ValueError("validity_radius: expected tolerance > 0 and an activation with a bounded second derivative; "

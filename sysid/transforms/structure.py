@@ -10,6 +10,7 @@ from scipy import linalg
 
 from .. import _check
 from .._show import Shown
+from ..models.lti import LTI
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -68,6 +69,7 @@ class LowRankForm(Shown):
 
 def diagonal_form(lti: Any) -> DiagonalForm:
     """Write a linear model `lti` (n states) in modal coordinates. Raises ValueError where A is defective to working precision. O(n^3)."""
+    _check.kind(lti, isinstance(lti, LTI), "an LTI model", "diagonal_form", " Linearise it: sysid.linearize(model, x=..., u=...).")
     poles, V = np.linalg.eig(lti.A)
     condition = float(np.linalg.cond(V)) if len(poles) else 1.0
     if condition > 1e13:

@@ -1,5 +1,8 @@
 """A fit, a process or a model given for one another is met with the word that is missing."""
 
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -52,6 +55,13 @@ def esn():
     return sysid.ESN.random(6, 1, rng=np.random.default_rng(0))
 
 
+def read(text, column):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.csv"
+        path.write_text(text)
+        return sysid.Data.from_csv(path, outputs=column)
+
+
 SLIPS = {
     "a file name for its numbers": (lambda: sysid.Data("tanks.csv"), r"Data\.from_csv"),
     "a dict of columns": (lambda: sysid.Data({"y": [1.0]}), "column_stack"),
@@ -74,6 +84,15 @@ SLIPS = {
     "a share of edges above one": (lambda: sysid.ESN.random(6, density=2, rng=np.random.default_rng(0)), r"density in \(0, 1\]"),
     "chance without noise": (lambda: sysid.simulate(MODEL, np.ones(3), rng=np.random.default_rng(0)), "rng only with a Process"),
     "a negative root": (lambda: sysid.Data([-4.0]).map(np.sqrt, inverse=np.square), "for y = -4"),
+    "a linear model for a reservoir": (lambda: sysid.validity_radius(MODEL, 0.1), "validity_radius: expected a reservoir"),
+    "a linear model for a bilinear one": (lambda: sysid.gramian_rate(MODEL), "gramian_rate: expected a Bilinear"),
+    "a reservoir for its process": (lambda: sysid.profile_likelihood(DATA, sysid.ReservoirEM(), esn(), "leak", [0.5]), "start=sysid.Process"),
+    "a linear model for a predictor": (lambda: sysid.realize(MODEL), "expected an STU"),
+    "a reservoir in modal form": (lambda: sysid.diagonal_form(esn()), r"diagonal_form: .*sysid\.linearize"),
+    "a linear model for synthesis": (lambda: sysid.nearest_certified(MODEL), "nearest_certified: expected an ESN"),
+    "a number for a loss": (lambda: sysid.learning.gradient_flow(3, 1, [0, 1]), "gradient_flow: expected a loss"),
+    "a capital in a header": (lambda: read("time;temp\n0;1\n", "Temp"), r"Did you mean temp\?"),
+    "steps for continuous times": (lambda: sysid.LTI(-1.0, 1.0, 1.0, dt=None).step_response(50), r"t=times .*received n_steps"),
     "per cent for a share": (lambda: sysid.filter(PROCESS, DATA).interval(95), r"such as 0\.95"),
 }
 
