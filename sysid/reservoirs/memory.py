@@ -65,6 +65,10 @@ def information_processing(model: Any, degrees: dict[int, int] | None = None, *,
     if not isinstance(model, Model) or model.n_inputs != 1 or model.n_feedback:
         raise ValueError(f"{call}: expected a reservoir with one input and no output feedback; received {type(model).__name__}.")
     rng = _check.generator(rng, call)
+    n_steps, washout = _check.count(n_steps, "n_steps", call, least=2), _check.count(washout, "washout", call, least=0)
+    degrees = degrees or {1: 50, 2: 12, 3: 6}
+    if washout < max(degrees.values()):  # targets look back that far
+        raise ValueError(f"{call}: expected washout >= {max(degrees.values())}, the largest delay; received {washout}.")
     u = rng.uniform(-1.0, 1.0, n_steps + washout)
     run = simulate(model, amplitude * u[:, None])
     if run.diverged is not None:
@@ -75,7 +79,7 @@ def information_processing(model: Any, degrees: dict[int, int] | None = None, *,
     rank = int((s > s.max(initial=0.0) * max(x.shape) * np.finfo(float).eps).sum())
     basis = basis[:, :rank]
     names, values, degree_of = [], [], []
-    for degree, reach in (degrees or {1: 50, 2: 12, 3: 6}).items():
+    for degree, reach in degrees.items():
         for exponents in _compositions(_check.count(degree, "degree", call), _check.count(reach, "delays", call)):
             target = np.ones(n_steps)
             for delay, power in exponents:

@@ -125,14 +125,6 @@ class LiftedModel(Shown):
         quadratic = [np.real(np.einsum("ik,ij,jk->k", left.conj(), M, left)) for M in (self.residual, self.scatter)]
         return values, left, np.sqrt(np.maximum(quadratic[0], 0) / np.maximum(quadratic[1], 1e-300))
 
-    def step_norms(self, steps: int) -> np.ndarray:
-        """|C A^j| for j = 0..steps-1: what a residual j steps back is multiplied by on its way to the state."""
-        norms, block = np.empty(steps), self.core.C.copy()
-        for j in range(steps):
-            norms[j] = np.linalg.norm(block, 2)
-            block = block @ self.core.A
-        return norms
-
     def summary(self) -> dict[str, Any]:
         out = {"dictionary": type(self.dictionary).__name__, "observables": self.n_states, "states read back": self.n_outputs,
                "core": type(self.core).__name__, "spectral radius of A": np.abs(self.eigenvalues()).max()}  # fmt: skip

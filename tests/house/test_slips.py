@@ -93,6 +93,8 @@ SLIPS = {
     "a number for a loss": (lambda: sysid.learning.gradient_flow(3, 1, [0, 1]), "gradient_flow: expected a loss"),
     "a capital in a header": (lambda: read("time;temp\n0;1\n", "Temp"), r"Did you mean temp\?"),
     "steps for continuous times": (lambda: sysid.LTI(-1.0, 1.0, 1.0, dt=None).step_response(50), r"t=times .*received n_steps"),
+    "a delay before the record": (lambda: sysid.reservoirs.sampled_memory(esn(), 50, n_steps=200, washout=10, rng=np.random.default_rng(0)),
+                                  "washout >= 50"),
     "per cent for a share": (lambda: sysid.filter(PROCESS, DATA).interval(95), r"such as 0\.95"),
 }
 
