@@ -164,6 +164,15 @@ def _transition(M, leak, slope, A, A_t):
 
 
 @helper
+def _is_correlated(Q):
+    for i in range(Q.shape[0]):
+        for j in range(i):
+            if Q[i, j] != 0.0:
+                return True
+    return False
+
+
+@helper
 def _product(A, A_t, P, Z, side, corner, out):
     """Z = P A' and out = A P A', its lower half by blocks, mirrored; side (n, h) and corner (h, h) are workspace."""
     n, h = side.shape
@@ -201,7 +210,7 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
     M, A, A_t, noise, side, corner = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.zeros((n, n)), np.empty((n, h)), np.empty((h, h))
     value, slope, Mx, readout, recurrent = np.empty(n), np.empty(n), np.empty(n), C.copy(), scale * W
     rows, G, K, S, L = np.empty(p, np.int64), np.empty((p, n)), np.empty((p, n)), np.empty((p, p)), np.empty((p, p))
-    total = 0.0
+    total, correlated = 0.0, _is_correlated(Q)
     for t in range(T):
         if t % every == 0:
             for i in range(n):
@@ -229,8 +238,11 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
         _transition(M, leak, slope, A, A_t)
         _product(A, A_t, P_f, Z, side, corner, P)
         for i in range(n):
-            for j in range(n):
-                P[i, j] += factors[t, 1] * Q[i, j]
+            if correlated:
+                for j in range(n):
+                    P[i, j] += factors[t, 1] * Q[i, j]
+            else:
+                P[i, i] += factors[t, 1] * Q[i, i]
             if closed:
                 g = factors[t, 0] * leak[i] * slope[i]
                 for j in range(n):
