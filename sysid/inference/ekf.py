@@ -6,19 +6,19 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import _check
-from ..kernels import conditioning, extended, propagation
+from ..kernels import conditioning, extended, handful, propagation
 from ..kernels._jit import as_float
 from ..models.process import Process
 from .linear_arrays import scheduled
 from .memory import empty
 from .square_root_nonlinear import FORMS, extended_on_factors, wanted
+from .threads import for_each
 from .trace import Stretch, Trace
 
 
@@ -68,13 +68,16 @@ class IteratedKalman:
 
 
 def run_extended(process: Process, stretch: Stretch, iterations: int, form: str) -> list[Trace]:
-    """One trace a sequence, in threads where the functions are compiled."""
+    """One trace a sequence."""
+    return each_sequence(process, stretch, lambda part: _sequence(process, part, iterations, form))
+
+
+def each_sequence(process: Process, stretch: Stretch, run: Callable[[Stretch], Trace]) -> list[Trace]:
+    """One trace a sequence, in threads where the functions are compiled; the first one by itself, since it compiles."""
     parts = [stretch.sequence(s) for s in range(len(stretch.y))]
-    if len(parts) == 1 or not process.model.functions().compiled:
-        return [_sequence(process, part, iterations, form) for part in parts]
-    _sequence(process, parts[0], iterations, form)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return list(pool.map(lambda part: _sequence(process, part, iterations, form), parts))
+    if not process.model.functions().compiled:
+        return [run(part) for part in parts]
+    return [run(parts[0]), *for_each(parts[1:], run)]
 
 
 def _sequence(process: Process, stretch: Stretch, iterations: int, form: str) -> Trace:
@@ -101,7 +104,7 @@ def _sequence(process: Process, stretch: Stretch, iterations: int, form: str) ->
     linear_g, g, gx = fun.linearised("g")
     fu = fun.arguments("fu")[0] if model.n_feedback else fx
     bad, which, share = run(
-        u, conditioning.condition.as_argument(), propagation.propagate.as_argument(), linear_f, linear_g, f, g, fx, gx, fu,
+        u, handful.absorb.as_argument(), conditioning.condition.as_argument(), propagation.propagate.as_argument(), linear_f, linear_g, f, g, fx, gx, fu,
         u.shape[1] - model.n_feedback, fun.p, stretch.start * model.dt, model.dt, Q, R, y, ~np.isnan(y), iterations,
         Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P, *extended.workspace(n, q, u.shape[1]))  # fmt: skip
     if bad >= 0:

@@ -7,11 +7,10 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numba
 import numpy as np
 
 from .. import _check
@@ -26,6 +25,7 @@ from .linear_arrays import LinearArrays, decorrelate, linear_arrays
 from .means import mean_pass, outputs
 from .memory import empty
 from .square_root import square_root_pass
+from .threads import for_each
 from .trace import Stretch, Trace
 
 FORMS = ("auto", "covariance", "sequential", "sqrt", "information")
@@ -60,8 +60,7 @@ class Kalman:
         parts = [stretch.sequence(s) for s in range(len(stretch.y))]
         p, n = process.n_outputs, process.n_states
         if own_model or stretch.is_diffuse or self.form not in ("auto", "covariance") or (self.form == "auto" and p > n):
-            with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-                return list(pool.map(lambda part: self._shared(self._arrays(process, part), part), parts))
+            return for_each(parts, lambda part: self._shared(self._arrays(process, part), part))
         arrays = linear_arrays(process, stretch.u, stretch.start)
         if self.form == "auto" and len(components(arrays, stretch.cov)) > 1:
             return [self._proper(arrays.sequences(slice(s, s + 1)), part) for s, part in enumerate(parts)]
@@ -124,16 +123,14 @@ def covariance_pass(arrays: LinearArrays, stretch: Stretch, sequential: bool = F
 def separate_passes(arrays: LinearArrays, stretch: Stretch) -> list[Trace]:
     """`covariance_pass` for every sequence of one model, each with gaps of its own: one task a thread, not one a sequence."""
     S, T, _ = stretch.y.shape
-    workers = os.cpu_count() or 1
     most = max(1, int(4e6 / max(1, T * stretch.cov.size)))  # sequences in one task, by memory
-    edges = np.linspace(0, S, max(workers, -(-S // most)) + 1).astype(int).tolist()
+    edges = np.linspace(0, S, max(numba.get_num_threads(), -(-S // most)) + 1).astype(int).tolist()
 
     def task(span: tuple[int, int]) -> list[Trace]:
         part = stretch.sequences(slice(*span))
         return _passes(arrays.sequences(slice(*span)), part, ~np.isnan(part.y), False)
 
-    with ThreadPoolExecutor(workers) as pool:
-        return [trace for traces in pool.map(task, [e for e in pairwise(edges) if e[0] < e[1]]) for trace in traces]
+    return [trace for traces in for_each([e for e in pairwise(edges) if e[0] < e[1]], task) for trace in traces]
 
 
 def _passes(arrays: LinearArrays, stretch: Stretch, seen: np.ndarray, sequential: bool) -> list[Trace]:

@@ -27,7 +27,7 @@ def mean_pass(arrays: LinearArrays, stretch: Stretch, gains: tuple) -> tuple:
         mean_kernels.linear_means(arrays.AT, arrays.C, bx, by, *slots, own, stretch.y[a:b], stretch.mean[a:b], xp[a:b],
                                   xf[a:b], yp[a:b], log_density[a:b], mean[a:b])  # fmt: skip
 
-    in_parts(S, run, least=1 if S * T > 20000 else S)
+    in_parts(S, run, least=1 if S * T > 20000 and len(index) == 1 else S)  # sequences with gains of their own come in threads
     return xp, xf, None if stretch.store == "last" else yp, log_density, mean
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numba
 import numpy as np
@@ -21,3 +22,15 @@ def in_parts(count: int, run: Callable[[int, int], None], least: int = 1) -> Non
     edges = np.linspace(0, count, workers + 1).astype(int).tolist()
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(run, edges[:-1], edges[1:]))
+
+
+def for_each(items: Sequence[Any], run: Callable[[Any], Any]) -> list[Any]:
+    """run(item) of every item, in order, in threads as `in_parts` gives them out."""
+    results: list[Any] = [None] * len(items)
+
+    def part(a: int, b: int) -> None:
+        for i in range(a, b):
+            results[i] = run(items[i])
+
+    in_parts(len(items), part)
+    return results

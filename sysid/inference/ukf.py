@@ -8,18 +8,16 @@ gives other numbers on nonlinear problems; libraries differ.)
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from .. import _check
-from ..kernels import conditioning, propagation, sigma_points
+from ..kernels import conditioning, handful, propagation, sigma_points
 from ..kernels._jit import as_float
 from ..models.process import Process
-from .ekf import check_start, not_finite
+from .ekf import check_start, each_sequence, not_finite
 from .linear_arrays import scheduled
 from .memory import empty
 from .square_root_nonlinear import FORMS, sigma_on_factors, wanted
@@ -134,13 +132,8 @@ class GaussHermiteKalman:
 
 
 def run_sigma(process: Process, stretch: Stretch, points: Callable[[int], Points], name: str, form: str) -> list[Trace]:
-    """One trace a sequence, in threads where the functions are compiled."""
-    parts = [stretch.sequence(s) for s in range(len(stretch.y))]
-    if len(parts) == 1 or not process.model.functions().compiled:
-        return [_sequence(process, part, points, name, form) for part in parts]
-    first = _sequence(process, parts[0], points, name, form)
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        return [first, *pool.map(lambda part: _sequence(process, part, points, name, form), parts[1:])]
+    """One trace a sequence."""
+    return each_sequence(process, stretch, lambda part: _sequence(process, part, points, name, form))
 
 
 def _sequence(process: Process, stretch: Stretch, rule: Callable[[int], Points], name: str, form: str) -> Trace:
@@ -164,7 +157,7 @@ def _sequence(process: Process, stretch: Stretch, rule: Callable[[int], Points],
     values_f, f = fun.values("f")
     values_g, g = fun.values("g")
     bad, which, share = run(
-        u, conditioning.condition.as_argument(), propagation.propagate.as_argument(), values_f, values_g, f, g, as_float(points.xi),
+        u, handful.absorb.as_argument(), conditioning.condition.as_argument(), propagation.propagate.as_argument(), values_f, values_g, f, g, as_float(points.xi),
         points.weights, points.arm, points.about_first, points.excess, fun.p, stretch.start * model.dt, model.dt, Q, R, y, ~np.isnan(y),
         Yp, Ct, Rt, Xp, Xf, Pp, Pf, AT, Qt, L, x, P, *sigma_points.workspace(n, q, len(points.xi)))  # fmt: skip
     if bad >= 0:

@@ -24,6 +24,7 @@ from numba.experimental import function_type
 from numba.extending import NativeValue, register_model, typeof_impl, unbox
 
 __all__ = [
+    "absorb_step",
     "argument",
     "as_float",
     "compiled",
@@ -85,6 +86,7 @@ state_jacobian = FunctionArgument(out_mat(vec, vec, vec, real))
 # The two steps every Gaussian filter shares, `conditioning.condition` and `propagation.propagate`, as arguments of other kernels.
 mask_row = types.Array(types.boolean, 1, "C", readonly=True)
 condition_step = FunctionArgument(real(mat, mat, mat, mask_row, *[out_mat] * 8, out_vec))
+absorb_step = FunctionArgument(real(mat, mat, mat, mask_row, out_vec, out_mat, out_mat, out_vec, out_mat))  # `handful.absorb`
 propagate_step = FunctionArgument(real(mat, mat, mat, out_mat, out_mat, out_mat))
 # The two steps on square-root factors, `factors.update` and `factors.triangularise`.
 update_step = FunctionArgument(flag(out_mat, mat, mat, mask_row, *[out_mat] * 6, out_vec))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import (
+    absorb_step,
     condition_step,
     cube,
     helper,
@@ -26,12 +27,11 @@ from ._jit import (
     types,
     vec,
 )
-from .handful import absorb, carried
 from .innovations import squared
 from .matrices import copy, finite
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
-HANDFUL = 6  # up to so many states the two steps are written out here, in one pass over a leaner update
+HANDFUL = 6  # up to so many states mean and covariance are updated in one pass where that loses nothing
 
 
 @helper(_nrt=True)
@@ -101,10 +101,10 @@ def moved(x, before, P):
     return most
 
 
-@kernel(mat, condition_step, propagate_step, linear_step, linear_step, state_function, state_function, state_jacobian, state_jacobian, state_jacobian,
+@kernel(mat, absorb_step, condition_step, propagate_step, linear_step, linear_step, state_function, state_function, state_jacobian, state_jacobian, state_jacobian,
         integer, vec, real, real, cube, cube, mat, mask_type, integer, out_mat, out_cube, out_mat, out_mat, *[out_cube] * 4, out_vec, out_vec, out_mat,
         *[out_mat] * 10, *[out_vec] * 5, nogil=True, _nrt=False)  # counting the references of views would cost as much as a step  # fmt: skip
-def extended(U, condition, propagate, linear_f, linear_g, f, g, fx, gx, fu, m, p, t0, dt, Q, R, Y, seen, iterations, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P,
+def extended(U, absorb, condition, propagate, linear_f, linear_g, f, g, fx, gx, fu, m, p, t0, dt, Q, R, Y, seen, iterations, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P,
              C, A, G, K, W, M, S, V, work, root, info, y_hat, e, about, before):  # fmt: skip
     """The extended Kalman filter: f about the filtered mean, g about the predicted one, or about the update's own.
 
@@ -165,7 +165,7 @@ def extended(U, condition, propagate, linear_f, linear_g, f, g, fx, gx, fu, m, p
                 linear_g(g, gx, about, ut, p, time, y_hat, M)
                 fed_back(G, m, R[r], seen[t], Y[t], y_hat, C, x, AT[line], Qt[noise])
             share = min(share, propagate(AT[line], Pf[k], Qt[noise], work, root, P))
-        elif n > HANDFUL or not carried(AT[line], Pf[k], Q[c], work, P):
+        else:
             share = min(share, propagate(AT[line], Pf[k], Q[c], work, root, P))
     return -1, 0, share
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import (
+    absorb_step,
     condition_step,
     cube,
     flag,
@@ -28,13 +29,12 @@ from ._jit import (
     values_step,
     vec,
 )
-from .handful import absorb
 from .innovations import squared
 from .matrices import copy, finite
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 EPS = 2.220446049250313e-16
-HANDFUL = 6  # up to so many states the two steps are written out here, in one pass over a leaner update
+HANDFUL = 6  # up to so many states mean and covariance are updated in one pass where that loses nothing
 
 
 @helper(_nrt=False)
@@ -150,10 +150,10 @@ def update(condition, P, C, R, seen, K, W, M, S, V, work, root, info, e, Yp, x, 
     return info[1] - 0.5 * squared(W, e, int(info[0]), Yp), share
 
 
-@kernel(mat, condition_step, propagate_step, values_step, values_step, state_function, state_function, mat, vec, real, flag, real, vec, real, real,
+@kernel(mat, absorb_step, condition_step, propagate_step, values_step, values_step, state_function, state_function, mat, vec, real, flag, real, vec, real, real,
         cube, cube, mat, mask_type, out_mat, out_cube, out_cube, out_mat, out_mat, *[out_cube] * 4, out_vec, out_vec, out_mat,
         *[out_mat] * 13, *[out_vec] * 3, nogil=True, _nrt=False)  # counting the references of views would cost as much as a step  # fmt: skip
-def sigma_filter(U, condition, propagate, values_f, values_g, f, g, xi, w, arm, about_first, excess, p, t0, dt, Q, R, Y, seen, Yp, Ct, Rt, Xp, Xf,
+def sigma_filter(U, absorb, condition, propagate, values_f, values_g, f, g, xi, w, arm, about_first, excess, p, t0, dt, Q, R, Y, seen, Yp, Ct, Rt, Xp, Xf,
                  Pp, Pf, AT, Qt, L, x, P, points, G, F, slope, chol, A, K, W, M, S, V, work, root, info, e, xf):  # fmt: skip
     """The filter with points xi (k, n), weights w (k,), the length of their arms where they lie on axes, and the centre's part in covariances.
 

@@ -17,8 +17,8 @@ from .study import FIRST_UNSEEN, FREE_FROM, Score, Study
 
 # What the filter compiles on a first run, in a second process while the fit compiles its own; only Numba's cache is shared.
 _AHEAD = """
-from sysid.kernels import conditioning, evaluation, extended, propagation
-for kernel in (conditioning.condition, extended.extended, propagation.propagate, evaluation.linearised):
+from sysid.kernels import conditioning, evaluation, extended, handful, propagation
+for kernel in (conditioning.condition, extended.extended, handful.absorb, propagation.propagate, evaluation.linearised):
     kernel.compile()
 """
 
