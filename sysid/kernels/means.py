@@ -20,7 +20,7 @@ LEAST = 16  # steps for which stacking the matrix pays
 DIAGONAL = 12  # states from which O(n p) for a diagonal A is less than a product with a matrix
 
 
-@helper(inner=True)
+@helper(inner=True, _nrt=False)
 def is_diagonal(A):
     for i in range(A.shape[0]):
         for j in range(A.shape[1]):
@@ -112,7 +112,7 @@ def stretch(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e):
         settled(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e, len(e))
 
 
-@helper(inner=True)
+@helper(inner=True, _nrt=False)
 def log_density(C, W, const, rank, y, by, x, e):
     """The log-density of innovations e, -inf where they have a part in the null space of a singular covariance."""
     p, square = len(e), 0.0
@@ -134,7 +134,7 @@ def log_density(C, W, const, rank, y, by, x, e):
     return const - 0.5 * square
 
 
-@helper(inner=True)
+@helper(inner=True, _nrt=False)
 def correct(C, K, by, y, x, y_hat, e, xf):
     """y_hat = C x + by, e = y - y_hat, zero where y is missing, xf = x + K e."""
     for j in range(len(e)):
@@ -150,7 +150,7 @@ def correct(C, K, by, y, x, y_hat, e, xf):
         xf[i] = total
 
 
-@helper(inner=True)
+@helper(inner=True, _nrt=False)
 def advance(AT, bx, diagonal, xf, x):
     """x = A xf + bx."""
     for i in range(len(x)):
@@ -160,7 +160,7 @@ def advance(AT, bx, diagonal, xf, x):
             x[i] += AT[k, i] * xf[k]
 
 
-@helper(inner=True)
+@helper(inner=True, _nrt=False)
 def run_length(index, t, rank, p):
     """The end of the steps from t on that share its slot, t itself where its innovation covariance is singular."""
     stop = t
@@ -200,7 +200,8 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, 
     for s in range(len(Y)):
         for i in range(n):
             x[i] = M0[s, i]
-        b, d, slots = s if len(bx) > 1 else 0, s if len(by) > 1 else 0, index[s if len(index) > 1 else 0]
+        shift, offset, slots = bx[s if len(bx) > 1 else 0], by[s if len(by) > 1 else 0], index[s if len(index) > 1 else 0]
+        y, xp, xf, yp, density = Y[s], Xp[s], Xf[s], Yp[s], L[s]  # here, since counting their references costs as much as a step
         done, same = 0, 0
         for t in range(T):
             if t < done:
@@ -213,9 +214,9 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, 
                     if slot != stacked:
                         stack(AT[0], C[0], K[slot], G)
                         stacked = slot
-                    stretch(G, W[slot], const[slot], bx[b], by[d], Y[s], Xp[s], Xf[s], Yp[s], L[s], t, stop, v, zs, e)
+                    stretch(G, W[slot], const[slot], shift, offset, y, xp, xf, yp, density, t, stop, v, zs, e)
                     done = stop
                     continue
-            step(AT, C, bx[b], by[d], K, W, const, rank, slot, Y[s], Xp[s], Xf[s], Yp[s], L[s], diagonal, t, x, e)
+            step(AT, C, shift, offset, K, W, const, rank, slot, y, xp, xf, yp, density, diagonal, t, x, e)
         for i in range(n):
             final[s, i] = x[i]
