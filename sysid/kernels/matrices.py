@@ -117,3 +117,30 @@ def indefinite(P, L):
                 total -= L[i, k] * L[j, k]
             L[i, j] = total / L[j, j]
     return False
+
+
+@helper
+def dot(A, B, out):
+    """out = A B by BLAS; a call in a helper is compiled once for all kernels."""
+    np.dot(A, B, out)
+
+
+@helper
+def t_dot(A, B, out):
+    """out = A' B."""
+    np.dot(A.T, B, out)
+
+
+@helper
+def dot_t(A, B, out):
+    """out = A B'."""
+    np.dot(A, B.T, out)
+
+
+@helper
+def symmetrise(A):
+    """A becomes the mean of A and A'."""
+    for i in range(A.shape[0]):
+        for j in range(i):
+            A[j, i] = 0.5 * (A[i, j] + A[j, i])
+            A[i, j] = A[j, i]

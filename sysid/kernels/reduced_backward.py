@@ -8,84 +8,22 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import cube, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, vec
-
-
-@helper
-def _activate(kind, xi, h, slope):
-    """s(xi) and s'(xi): 0 identity, 1 tanh, 2 relu, 3 sigmoid."""
-    for i in range(xi.size):
-        if kind == 1:
-            h[i] = np.tanh(xi[i])
-            slope[i] = 1.0 - h[i] * h[i]
-        elif kind == 2:
-            slope[i] = 1.0 if xi[i] > 0.0 else 0.0
-            h[i] = slope[i] * xi[i]
-        elif kind == 3:
-            h[i] = 0.5 * (1.0 + np.tanh(0.5 * xi[i]))
-            slope[i] = h[i] * (1.0 - h[i])
-        else:
-            h[i], slope[i] = xi[i], 1.0
-
-
-@helper
-def _dot(A, B, out):
-    np.dot(A, B, out)
-
-
-@helper
-def _t_dot(A, B, out):
-    np.dot(A.T, B, out)
-
-
-@helper
-def _dot_t(A, B, out):
-    np.dot(A, B.T, out)
-
-
-@helper
-def _symmetric(A):
-    for i in range(A.shape[0]):
-        for j in range(i):
-            A[j, i] = 0.5 * (A[i, j] + A[j, i])
-            A[i, j] = A[j, i]
-
-
-@helper
-def _transition(leak, slope, F0, dual, WV, Y, F):
-    """F = F0 + T diag(leak slope) scale W V, with WV scaled already and Y as workspace."""
-    for i in range(Y.shape[0]):
-        g = leak[i] * slope[i]
-        for a in range(Y.shape[1]):
-            Y[i, a] = g * WV[i, a]
-    _t_dot(dual, Y, F)
-    for a in range(F.shape[0]):
-        for b in range(F.shape[1]):
-            F[a, b] += F0[a, b]
-
-
-@helper
-def _condition(Z, H, inverse, G, K, Zf):
-    """G = Z H', K = G S^-1, Zf = Z - K G'."""
-    _dot_t(Z, H, G)
-    _dot(G, inverse, K)
-    _dot_t(K, G, Zf)
-    for a in range(Z.shape[0]):
-        for b in range(Z.shape[0]):
-            Zf[a, b] = Z[a, b] - Zf[a, b]
-    _symmetric(Zf)
+from .activations import activate
+from .matrices import dot, symmetrise, t_dot
+from .reduced_steps import condition, transition
 
 
 @helper
 def _reverse_moments(H, K, inverse, N, NK, HK):
     """N before the measurement: H'(S^-1 + K'N K) H + N - H'K'N - N K H."""
-    _dot(N, K, NK)
+    dot(N, K, NK)
     inner = inverse + np.dot(K.T, NK)
-    _dot(NK, H, HK)
+    dot(NK, H, HK)
     back = np.dot(H.T, np.dot(inner, H))
     for a in range(N.shape[0]):
         for b in range(N.shape[0]):
             N[a, b] += back[a, b] - HK[a, b] - HK[b, a]
-    _symmetric(N)
+    symmetrise(N)
 
 
 @helper
@@ -127,17 +65,17 @@ def reduced_moments(kind, y, W, leak, scale, C, q, dual, V, WV, open_rows, covs,
     H, G, K, NK = np.empty((p, r)), np.empty((r, p)), np.empty((r, p)), np.empty((r, p))
     Zs, HK, N, adjoint, back = np.empty((r, r)), np.empty((r, r)), np.zeros((r, r)), np.zeros(n), np.zeros(n)
     xi, h, slope_s = np.empty(n), np.empty(n), np.empty(n)
-    _dot(readout, basis, H)
-    _transition(1.0 - leak, np.ones(n), np.zeros((r, r)), dual_, basis, Y, F0)
+    dot(readout, basis, H)
+    transition(1.0 - leak, np.ones(n), np.zeros((r, r)), dual_, basis, Y, F0)
     for t in range(T - 1, -1, -1):
-        _condition(covs[t].copy(), H, inverse[t].copy(), G, K, Zf)
+        condition(covs[t].copy(), H, inverse[t].copy(), G, K, Zf)
         Zs[:] = Zf
         smoothed[t] = filtered[t]
         if t < T - 1:
-            _transition(leak, slopes[t], F0, dual_, WVs, Y, F)
-            _dot(F, Zf, FZ)
-            _dot(N, FZ, NF)
-            _t_dot(FZ, NF, Zs)
+            transition(leak, slopes[t], F0, dual_, WVs, Y, F)
+            dot(F, Zf, FZ)
+            dot(N, FZ, NF)
+            t_dot(FZ, NF, Zs)
             for a in range(r):
                 for b in range(r):
                     Zs[a, b] = Zf[a, b] - Zs[a, b]
@@ -148,14 +86,14 @@ def reduced_moments(kind, y, W, leak, scale, C, q, dual, V, WV, open_rows, covs,
             move = np.dot(Zf, np.dot(X.T, adjoint))
             smoothed[t] += np.dot(basis, move)
             xi[:] = arguments[t] + np.dot(WVs, move)
-            _activate(kind, xi, h, slope_s)
-            _dot(WV_, Zs, B1)
-            _dot(dual_, NF, B2)
+            activate(kind, xi, h, slope_s)
+            dot(WV_, Zs, B1)
+            dot(dual_, NF, B2)
             _add_rows(leak, scale, slopes[t], slope_s, q, basis, WV_, B1, B2, open_rows, rows_cov)
             sum_moves[0] += Zs
             sum_moves[1] += N
-            _dot(N, F, NF)
-            _t_dot(F, NF, N)
+            dot(N, F, NF)
+            t_dot(F, NF, N)
             adjoint[:] = (1.0 - leak) * adjoint + scale * np.dot(plain.T, back)
         for a in range(p):
             if not np.isnan(y[t, a]):
@@ -191,7 +129,7 @@ def _reverse_condition(Z, H, basis, C, m, gain, weight, inverse, K, bar_mf, bar_
     bar_H = np.dot(bar_S, G.T) + np.dot(bar_G.T, Z)
     g_C += np.dot(bar_H, basis.T)
     bar_Z[:] = bar_Zf + np.dot(bar_G, H)
-    _symmetric(bar_Z)
+    symmetrise(bar_Z)
     bar_m[:] = bar_mf
     for a in range(p):
         bar_e = u[a] - weight[a]
@@ -220,18 +158,18 @@ def reduced_gradient(y, drive, W, leak, scale, C, dual, V, WV, means, covs, filt
     H, G, K = np.empty((p, r)), np.empty((r, p)), np.empty((r, p))
     BF, B, bar_F, bar_Zf = np.empty((r, r)), np.empty((n, r)), np.empty((r, r)), np.empty((r, r))
     bar_mf, bar_xi, Wx = np.empty(n), np.empty(n), np.empty(n)
-    _dot(readout, basis, H)
-    _transition(1.0 - leak, np.ones(n), np.zeros((r, r)), dual_, basis, Y, F0)
+    dot(readout, basis, H)
+    transition(1.0 - leak, np.ones(n), np.zeros((r, r)), dual_, basis, Y, F0)
     for t in range(T - 1, -1, -1):
         Z, inv = covs[t].copy(), inverse[t].copy()
-        _condition(Z, H, inv, G, K, Zf)
-        _transition(leak, slopes[t], F0, dual_, WVs, Y, F)
+        condition(Z, H, inv, G, K, Zf)
+        transition(leak, slopes[t], F0, dual_, WVs, Y, F)
         g_noise += bar_Z
-        _dot(bar_Z, F, BF)
-        _dot(BF, Zf, bar_F)
-        _t_dot(F, BF, bar_Zf)
-        _symmetric(bar_Zf)
-        _dot(dual_, bar_F, B)
+        dot(bar_Z, F, BF)
+        dot(BF, Zf, bar_F)
+        t_dot(F, BF, bar_Zf)
+        symmetrise(bar_Zf)
+        dot(dual_, bar_F, B)
         np.dot(plain, filtered[t].copy(), Wx)
         for i in range(n):
             through, held = 0.0, 0.0

@@ -13,48 +13,11 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import cube, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, vec
+from .activations import activate
+from .matrices import dot, dot_t, symmetrise
+from .reduced_steps import condition, transition
 
 LOG_2PI = float(np.log(2 * np.pi))
-
-
-@helper
-def _activate(kind, xi, h, slope):
-    """s(xi) and s'(xi): 0 identity, 1 tanh, 2 relu, 3 sigmoid."""
-    for i in range(xi.size):
-        if kind == 1:
-            h[i] = np.tanh(xi[i])
-            slope[i] = 1.0 - h[i] * h[i]
-        elif kind == 2:
-            slope[i] = 1.0 if xi[i] > 0.0 else 0.0
-            h[i] = slope[i] * xi[i]
-        elif kind == 3:
-            h[i] = 0.5 * (1.0 + np.tanh(0.5 * xi[i]))
-            slope[i] = h[i] * (1.0 - h[i])
-        else:
-            h[i], slope[i] = xi[i], 1.0
-
-
-@helper
-def _dot(A, B, out):
-    np.dot(A, B, out)
-
-
-@helper
-def _t_dot(A, B, out):
-    np.dot(A.T, B, out)
-
-
-@helper
-def _dot_t(A, B, out):
-    np.dot(A, B.T, out)
-
-
-@helper
-def _symmetric(A):
-    for i in range(A.shape[0]):
-        for j in range(i):
-            A[j, i] = 0.5 * (A[i, j] + A[j, i])
-            A[i, j] = A[j, i]
 
 
 @helper
@@ -94,31 +57,6 @@ def _invert(S, y, L, inverse):
     return log_det
 
 
-@helper
-def _transition(leak, slope, F0, dual, WV, Y, F):
-    """F = F0 + T diag(leak slope) scale W V, with WV scaled already and Y as workspace."""
-    for i in range(Y.shape[0]):
-        g = leak[i] * slope[i]
-        for a in range(Y.shape[1]):
-            Y[i, a] = g * WV[i, a]
-    _t_dot(dual, Y, F)
-    for a in range(F.shape[0]):
-        for b in range(F.shape[1]):
-            F[a, b] += F0[a, b]
-
-
-@helper
-def _condition(Z, H, inverse, G, K, Zf):
-    """G = Z H', K = G S^-1, Zf = Z - K G'."""
-    _dot_t(Z, H, G)
-    _dot(G, inverse, K)
-    _dot_t(K, G, Zf)
-    for a in range(Z.shape[0]):
-        for b in range(Z.shape[0]):
-            Zf[a, b] = Z[a, b] - Zf[a, b]
-    _symmetric(Zf)
-
-
 @kernel(integer, mat, cube, mat, vec, real, vec, mat, vec, mat, vec, mat, mat, mat, mat, mat, mat, mat,
         out_vec, out_mat, out_cube, out_mat, out_mat, out_cube, out_mat, out_cube)
 def reduced_filter(kind, y, drive, W, leak, scale, gains, C, d, R, m0, Z0, dual, V, WV, noise, open_output, open_gain,
@@ -135,18 +73,18 @@ def reduced_filter(kind, y, drive, W, leak, scale, gains, C, d, R, m0, Z0, dual,
     S, L, e = np.empty((p, p)), np.empty((p, p)), np.empty(p)
     h, slope, Wx, F0 = np.empty(n), np.empty(n), np.empty(n), np.empty((r, r))
     plain, readout, basis, dual_, WVs = W.copy(), C.copy(), V.copy(), dual.copy(), scale * WV
-    _dot(readout, basis, H)
-    _transition(1.0 - leak, np.ones(n), np.zeros((r, r)), dual_, basis, Y, F0)
+    dot(readout, basis, H)
+    transition(1.0 - leak, np.ones(n), np.zeros((r, r)), dual_, basis, Y, F0)
     total = 0.0
     for t in range(T):
         covs[t] = Z
         means[t] = m
-        _dot_t(Z, H, G)
-        _dot(H, G, S)
+        dot_t(Z, H, G)
+        dot(H, G, S)
         S += R
         S += open_output
         log_det = _invert(S, y[t], L, inverse[t])
-        _condition(Z, H, inverse[t], G, K, Zf)
+        condition(Z, H, inverse[t], G, K, Zf)
         quadratic, measured = 0.0, 0
         for a in range(p):
             e[a] = 0.0
@@ -162,7 +100,7 @@ def reduced_filter(kind, y, drive, W, leak, scale, gains, C, d, R, m0, Z0, dual,
         total += log_density[t]
         if np.isnan(total):
             return total
-        _dot(basis, K, gain[t])
+        dot(basis, K, gain[t])
         for i in range(n):
             for a in range(p):
                 for b in range(p):
@@ -176,12 +114,12 @@ def reduced_filter(kind, y, drive, W, leak, scale, gains, C, d, R, m0, Z0, dual,
             for k in range(gains.size):
                 s += gains[k] * drive[k, t, i]
             arguments[t, i] = s
-        _activate(kind, arguments[t], h, slope)
+        activate(kind, arguments[t], h, slope)
         for i in range(n):
             m[i] = (1.0 - leak[i]) * filtered[t, i] + leak[i] * h[i]
-        _transition(leak, slope, F0, dual_, WVs, Y, F)
-        _dot(F, Zf, FZ)
-        _dot_t(FZ, F, Z)
+        transition(leak, slope, F0, dual_, WVs, Y, F)
+        dot(F, Zf, FZ)
+        dot_t(FZ, F, Z)
         Z += noise
-        _symmetric(Z)
+        symmetrise(Z)
     return total

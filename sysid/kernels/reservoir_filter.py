@@ -13,32 +13,11 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import cube, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, vec
+from .activations import activate
+from .matrices import dot
 
 BLOCKED = 48      # states from which half a product saves more than a second call costs
 LOG_2PI = float(np.log(2 * np.pi))
-
-
-@helper
-def _activate(kind, xi, h, slope):
-    """s(xi) and s'(xi): 0 identity, 1 tanh, 2 relu, 3 sigmoid."""
-    for i in range(xi.size):
-        if kind == 1:
-            h[i] = np.tanh(xi[i])
-            slope[i] = 1.0 - h[i] * h[i]
-        elif kind == 2:
-            slope[i] = 1.0 if xi[i] > 0.0 else 0.0
-            h[i] = slope[i] * xi[i]
-        elif kind == 3:
-            h[i] = 0.5 * (1.0 + np.tanh(0.5 * xi[i]))
-            slope[i] = h[i] * (1.0 - h[i])
-        else:
-            h[i], slope[i] = xi[i], 1.0
-
-
-@helper
-def _times(A, x, out):
-    """out = A x."""
-    np.dot(A, x, out)
 
 
 @helper
@@ -87,7 +66,7 @@ def _update(y, C, d, R, factor, m, P, rows, G, K, S, L, gain, weight, inverse, m
             rows[r] = i
             r += 1
     for a in range(r):
-        _times(P, C[rows[a]], G[a])
+        dot(P, C[rows[a]], G[a])
         for b in range(a + 1):
             s = factor * R[rows[a], rows[b]]
             for k in range(n):
@@ -229,10 +208,10 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
                 xi[i] += gains[k] * drive[k, t, i]
         M[:] = recurrent
         closed = _own_feedback(y[t], W_fb, feedback_gain, C, d, R, M, xi, noise)
-        _times(M, x, Mx)
+        dot(M, x, Mx)
         for i in range(n):
             xi[i] += Mx[i]
-        _activate(kind, xi, value, slope)
+        activate(kind, xi, value, slope)
         for i in range(n):
             m[i] = (1.0 - leak[i]) * x[i] + leak[i] * value[i]
         _transition(M, leak, slope, A, A_t)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import cube, helper, kernel, mat, out_mat, out_vec, real, vec
+from .matrices import dot
 
 
 @helper
@@ -29,12 +30,6 @@ def _fill(source, target):
 def _inner(a, b):
     """a'b."""
     return np.dot(a, b)
-
-
-@helper
-def _times(A, x, out):
-    """out = A x."""
-    np.dot(A, x, out)
 
 
 @helper
@@ -97,7 +92,7 @@ def _reverse_update(C, factor, m, P, G, K, gain, weight, inverse, bar_mf, bar_Pf
         for k in range(n):
             K[a, k] = gain[k, a]
         bar_e[a] = _inner(K[a], bar_mf)
-        _times(bar_Pf, K[a], half[a])
+        dot(bar_Pf, K[a], half[a])
     for a in range(p):
         for b in range(p):
             s = 0.5 * (weight[a] * weight[b] - inverse[a, b] - bar_e[a] * weight[b] - weight[a] * bar_e[b])
@@ -111,7 +106,7 @@ def _reverse_update(C, factor, m, P, G, K, gain, weight, inverse, bar_mf, bar_Pf
                 s += C[b, k] * bar_S[b, a]
                 g_C[a, k] += bar_S[a, b] * G[b, k]
             bar_G[a, k] = s
-        _times(P, bar_G[a], PG)
+        dot(P, bar_G[a], PG)
         for k in range(n):
             g_C[a, k] += PG[k]
     for a in range(p):
@@ -155,7 +150,7 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R, f
         slope = slopes[t]
         _fill(covs[t], P)
         for a in range(p):
-            _times(P, readout[a], G[a])
+            dot(P, readout[a], G[a])
         for i in range(n):
             for j in range(n):
                 P_f[i, j] = P[i, j]

@@ -15,27 +15,10 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import cube, flag, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, vec
+from .activations import slope_of
+from .matrices import dot
 
 BLOCKED = 48      # states from which half a product saves more than a second call costs
-
-
-@helper
-def _slope(kind, xi):
-    """s'(xi): 0 identity, 1 tanh, 2 relu, 3 sigmoid."""
-    if kind == 1:
-        h = np.tanh(xi)
-        return 1.0 - h * h
-    if kind == 2:
-        return 1.0 if xi > 0.0 else 0.0
-    if kind == 3:
-        h = 0.5 * (1.0 + np.tanh(0.5 * xi))
-        return h * (1.0 - h)
-    return 1.0
-
-
-@helper
-def _dot(A, B, out):
-    np.dot(A, B, out)
 
 
 @helper
@@ -149,7 +132,7 @@ def _filtered_cov(P, C, inverse, G, K, P_f):
 
 
 @helper
-def _transition(y, M, W_fb, feedback_gain, C, leak, slope, A, A_t):
+def transition(y, M, W_fb, feedback_gain, C, leak, slope, A, A_t):
     """A = I - diag(leak) + diag(leak s') M and A', M with the feedback of unmeasured outputs; tell whether there is any."""
     n, closed = leak.size, False
     for i in range(n):
@@ -235,20 +218,20 @@ def reservoir_moments(kind, y, W, W_fb, leak, scale, feedback_gain, C, Q, factor
         smoothed[t] = filtered[t]
         moved = not (last and t == T - 1)
         if moved:
-            closed = _transition(y[t], M, W_fb, feedback_gain, readout, leak, slopes[t], A, A_t)
-            _dot(A_t, N, AN)
+            closed = transition(y[t], M, W_fb, feedback_gain, readout, leak, slopes[t], A, A_t)
+            dot(A_t, N, AN)
             _symmetric_product(AN, A, side, corner, B)
             np.dot(A_t, r, back)
             r[:] = back
             np.dot(P_f, back, move)
             smoothed[t] += move
-            _dot(B, P_f, BP)
+            dot(B, P_f, BP)
             if rows_wanted and not closed:
                 np.dot(plain, move, slope_s)
                 for i in range(n):
-                    slope_s[i] = _slope(kind, arguments[t, i] + scale * slope_s[i])
-                _dot(P_f, across, Y)
-                _dot(B, Y, BY)
+                    slope_s[i] = slope_of(kind, arguments[t, i] + scale * slope_s[i])
+                dot(P_f, across, Y)
+                dot(B, Y, BY)
                 if between:
                     _add_cross(across, scale, leak, slopes[t], slope_s, noise, factors[t, 1], N, AN, P_f, Y, BP, BY, work, cross_cov)
                 else:

@@ -57,6 +57,17 @@ def test_kernels_share_helpers_and_nothing_else(path):
     assert not foreign, f"{name(path)} imports {foreign}"
 
 
+def test_no_helper_of_the_kernels_is_written_twice():
+    written = {}
+    for path in KERNELS:
+        for f in ast.parse(path.read_text()).body:
+            if isinstance(f, ast.FunctionDef):
+                body = f.body[1:] if ast.get_docstring(f) is not None else f.body
+                written.setdefault(ast.dump(f.args) + "".join(map(ast.dump, body)), []).append(f"{path.stem}.{f.name}")
+    twice = [names for names in written.values() if len(names) > 1]
+    assert not twice
+
+
 def test_touching_every_public_name_loads_nothing_heavy():
     code = ("import sys, sysid; [getattr(sysid, n) for n in sysid.__all__];"
             f"print(*(m for m in {NOT_AT_IMPORT} if m in sys.modules))")
