@@ -5,12 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._show import Shown
 from ..core.data import Data, experiments
+
+if TYPE_CHECKING:
+    from .windows import Windows
 
 _RELATIVE = 1e-6
 
@@ -103,9 +106,9 @@ def _collinear(u: np.ndarray, names: Sequence[str]) -> tuple[str, ...]:
     return dead + tuple(n for n, k in zip(np.array(names, dtype=object)[alive], involved) if k)
 
 
-def check_excitation(data: Sequence[Data], needed: int, call: str) -> None:
-    """Refuse constant or collinear inputs; warn where the inputs support less than `needed` lags."""
-    if data[0].n_inputs == 0 or _excited(data, needed):
+def check_excitation(data: Sequence[Data], needed: int, call: str, windows: Windows | None = None) -> None:
+    """Refuse constant or collinear inputs; warn where the inputs support less than `needed` lags. windows: of the data, if at hand."""
+    if data[0].n_inputs == 0 or _excited(data, needed, windows):
         return
     found = excitation(list(data), max_order=max(needed, 1))
     if found.collinear:
@@ -118,9 +121,12 @@ def check_excitation(data: Sequence[Data], needed: int, call: str) -> None:
                       UserWarning, stacklevel=4)  # fmt: skip
 
 
-def _excited(data: Sequence[Data], needed: int) -> bool:
+def _excited(data: Sequence[Data], needed: int, windows: Windows | None) -> bool:
     """Whether windows of `needed` lags pass at once: those of fewer lags are excited no less, and then no inputs are collinear."""
     signals = [d.inputs for d in data]
-    if min(len(u) for u in signals) // (2 * signals[0].shape[1] + 1) < needed:
+    m = signals[0].shape[1]
+    if min(len(u) for u in signals) // (2 * m + 1) < needed:
         return False
-    return bool(_level(_input_factor(signals, needed), needed * signals[0].shape[1]) > _RELATIVE)
+    if windows is not None and windows.length >= needed:
+        return bool(_level(windows.u(0, needed), needed * m) > _RELATIVE)
+    return bool(_level(_input_factor(signals, needed), needed * m) > _RELATIVE)

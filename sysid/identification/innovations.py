@@ -153,7 +153,7 @@ def _regressed_gain(windows: Windows, past: int, A, C, rest: Regression, records
         pairs.append((s[past:], _innovations(y, u, theta, past)))
     if not pairs:
         return None
-    K = joint_regression(A, C, pairs, None, True, False).B
+    K = joint_regression(A, C, pairs, None, True, False, errors=False).B
     return K if np.abs(np.linalg.eigvals(A - K @ C)).max(initial=0) < 0.9999 else None
 
 

@@ -39,11 +39,11 @@ class Regression:
 
 def joint_regression(A: np.ndarray, C: np.ndarray, records: Sequence[Record], gain: np.ndarray | None = None,
                      feedthrough: bool = True, offset: bool = True, starts: np.ndarray | None = None,
-                     free: np.ndarray | None = None) -> Regression:  # fmt: skip
+                     free: np.ndarray | None = None, errors: bool = True) -> Regression:  # fmt: skip
     """Estimate B, D, d and the initial states by least squares on the simulation (gain None) or prediction error.
 
     A: (n, n), C: (p, n), gain: (n, p). starts: (S, n) initial states where they are known. free: (n, m), which
-    entries of B are free; the others are zero. Missing outputs are left out; under a gain the filter bridges them linearly.
+    entries of B are free; the others are zero. errors: whether they are wanted, else their mean square is NaN. Missing outputs are left out; under a gain the filter bridges them linearly.
     Cost O(T p m n^2 + T p (m (n + p))^2), memory O((m (n + p))^2).
     """
     n, p, m = len(A), len(C), records[0][1].shape[1]
@@ -70,9 +70,10 @@ def joint_regression(A: np.ndarray, C: np.ndarray, records: Sequence[Record], ga
     B = theta[: m * n].reshape(m, n).T
     D = theta[m * n : m * n + m * p].reshape(m, p).T if feedthrough else np.zeros((p, m))
     d = theta[len(theta) - p :] if offset else np.zeros(p)
-    errors = prediction_errors(A, B, C, D, d, K, x0, records)
-    return Regression(B.copy(), D.copy(), d.copy(), x0, mean_square(errors),
-                      errors if gain is None else None)
+    if not errors:
+        return Regression(B.copy(), D.copy(), d.copy(), x0, np.full(p, np.nan))
+    found = prediction_errors(A, B, C, D, d, K, x0, records)
+    return Regression(B.copy(), D.copy(), d.copy(), x0, mean_square(found), found if gain is None else None)
 
 
 def prediction_errors(A, B, C, D, d, K, x0, records: Sequence[Record]) -> list[np.ndarray]:

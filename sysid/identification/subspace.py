@@ -137,7 +137,7 @@ class Subspace:
         search = Search(self.n_states or 1, foci[0], self.feedthrough, self.stable)
         n = self.n_states or search.order(windows, records, ample, weightings, max(int(np.argmin(criterion)), 1))
         pairs = self._pairs(n, largest, records)
-        check_excitation(data, n + min(f for _, f in pairs), "fit(Subspace)")
+        check_excitation(data, n + min(f for _, f in pairs), "fit(Subspace)", windows)
         search = replace(search, n_states=n)
         found = {f: replace(search, focus=f).best(windows, records, pairs, weightings) for f in foci}
         focus = better_focus(records, {f: candidate for f, (candidate, _) in found.items()}, search)
