@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -21,7 +19,7 @@ from ..kernels import conditioning, propagation
 from ..kernels import robust as kernels
 from ..kernels._jit import as_float
 from ..models.process import Process
-from .ekf import check_start, not_finite
+from .ekf import check_start, each_sequence, not_finite
 from .filter import default_method, run
 from .linear_arrays import scheduled
 from .rts import RTS, Backward
@@ -146,11 +144,7 @@ class RobustKalman:
 
     def trace(self, process: Process, stretch: Stretch) -> list[Trace]:
         """Run over every sequence; each has its own weights and covariances."""
-        parts = [stretch.sequence(s) for s in range(len(stretch.y))]
-        if len(parts) == 1 or not process.model.functions().compiled:
-            return [self._sequence(process, part) for part in parts]
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            return list(pool.map(lambda part: self._sequence(process, part), parts))
+        return each_sequence(process, stretch, lambda part: self._sequence(process, part))
 
     def _sequence(self, process: Process, stretch: Stretch) -> Trace:
         model, y = process.model, stretch.y[0]

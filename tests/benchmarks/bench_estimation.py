@@ -1,6 +1,7 @@
 """Filters and smoothers on one thread, interleaved with their peers, equal outputs; microseconds per step.
 
-Means and covariances at every step unless said; the peer's convergence detection is on.
+Means and covariances at every step unless said; the peer's convergence detection is on. A call of ours costs about .1 ms before its
+first step, so series are long enough for a time per step: at 10,000 steps of two states that call is a fifth of the time.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 import sysid
 
-SIZES = [(2, 1, 10000, 20, 15), (4, 2, 10000, 10, 8), (10, 2, 5000, 3, 3), (20, 5, 3000, 2, 2), (50, 10, 1000, 1.5, 1.5),
+SIZES = [(2, 1, 20000, 20, 15), (4, 2, 20000, 10, 8), (10, 2, 5000, 3, 3), (20, 5, 3000, 2, 2), (50, 10, 1000, 1.5, 1.5),
          (100, 10, 300, 1.2, 1.2), (200, 20, 150, 1.2, 1.2)]  # fmt: skip
 
 
@@ -140,7 +141,7 @@ def nonlinear():
     import numba
     from filterpy.kalman import ExtendedKalmanFilter, MerweScaledSigmaPoints, UnscentedKalmanFilter
 
-    process, data = system(4, 2, 2000)
+    process, data = system(4, 2, 5000)
     A, C = np.ascontiguousarray(process.model.A), np.ascontiguousarray(process.model.C)
     packed = np.r_[A.ravel(), C.ravel()]
 
@@ -192,7 +193,7 @@ def nonlinear():
     for name, method, peer, bar in (("extended", sysid.ExtendedKalman(), extended, 100),
                                     ("unscented", sysid.UnscentedKalman(alpha=0.5), unscented, 200)):  # fmt: skip
         run = lambda method=method: sysid.filter(ours, data, method).filtered.mean  # noqa: E731
-        yield row(f"{name} filter, FilterPy, n = 4, p = 2", interleaved(run, peer), 2000, bar, np.abs(run() - peer()).max())
+        yield row(f"{name} filter, FilterPy, n = 4, p = 2", interleaved(run, peer, 4), data.n_steps, bar, np.abs(run() - peer()).max())
 
 
 def reservoirs():
