@@ -134,7 +134,7 @@ def _cached(function: Callable, options: dict) -> Any:
     run = numba.njit(cache=True, **options)(function)
     files = _helper_files(function)
     if files:  # Numba's own stamp sees the function's file alone; should these names change, users lose nothing and a test tells us
-        with contextlib.suppress(AttributeError):
+        with contextlib.suppress(AttributeError, OSError):
             index = run._cache._cache_file
             index._source_stamp = (index._source_stamp, *((os.stat(f).st_mtime, os.stat(f).st_size) for f in sorted(files)))
     return run
