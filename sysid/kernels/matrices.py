@@ -19,12 +19,9 @@ def copy(source, target):
             target[i, j] = source[i, j]
 
 
-@helper(inner=True)
-def multiply(A, B, out, large):
-    """out = A B by BLAS above `large` products, below by rows so that the inner loop runs along memory; zeros of A cost nothing."""
-    if A.shape[0] * A.shape[1] * B.shape[1] > large:
-        np.dot(A, B, out)
-        return
+@helper
+def product(A, B, out):
+    """out = A B into the upper left corner, by rows so that the inner loop runs along memory."""
     for i in range(A.shape[0]):
         for j in range(B.shape[1]):
             out[i, j] = 0.0
@@ -33,6 +30,15 @@ def multiply(A, B, out, large):
             if a != 0.0:
                 for j in range(B.shape[1]):
                     out[i, j] += a * B[k, j]
+
+
+@helper(inner=True)
+def multiply(A, B, out, large):
+    """out = A B by BLAS above `large` products, below as `product`, where zeros of A cost nothing."""
+    if A.shape[0] * A.shape[1] * B.shape[1] > large:
+        np.dot(A, B, out)
+    else:
+        product(A, B, out)
 
 
 @helper(inner=True)
@@ -41,19 +47,6 @@ def mirror(P):
     for i in range(P.shape[0]):
         for j in range(i):
             P[j, i] = P[i, j]
-
-
-@helper
-def product(A, B, out):
-    """out = A B into the upper left corner."""
-    for i in range(A.shape[0]):
-        for j in range(B.shape[1]):
-            out[i, j] = 0.0
-        for k in range(A.shape[1]):
-            a = A[i, k]
-            if a != 0.0:
-                for j in range(B.shape[1]):
-                    out[i, j] += a * B[k, j]
 
 
 @helper
