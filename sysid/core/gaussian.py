@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 from numpy.typing import ArrayLike
 
 from .. import _check
@@ -72,7 +72,7 @@ class Gaussian(Shown):
             raise ValueError(
                 "Gaussian.log_density: expected a regular covariance; received a singular one, which has no density."
             ) from None
-        e = sla.solve_triangular(chol, np.atleast_2d(x - self.mean).T, lower=True)
+        e = scipy.linalg.solve_triangular(chol, np.atleast_2d(x - self.mean).T, lower=True)
         values = -0.5 * (e * e).sum(0) - np.log(np.diag(chol)).sum() - 0.5 * self.n * np.log(2 * np.pi)
         return float(values[0]) if x.ndim == 1 else values
 

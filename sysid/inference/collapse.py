@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from ..kernels._jit import as_float
 from .linear_arrays import LinearArrays
@@ -42,8 +42,8 @@ def collapse(arrays: LinearArrays, stretch: Stretch) -> tuple[LinearArrays, Stre
         if not len(rows):
             continue
         L = np.linalg.cholesky(arrays.R[0][np.ix_(rows, rows)])
-        Z, top = np.linalg.qr(sla.solve_triangular(L, arrays.C[0][rows], lower=True))
-        white = sla.solve_triangular(L, e[:, here][..., rows].reshape(-1, len(rows)).T, lower=True)
+        Z, top = np.linalg.qr(scipy.linalg.solve_triangular(L, arrays.C[0][rows], lower=True))
+        white = scipy.linalg.solve_triangular(L, e[:, here][..., rows].reshape(-1, len(rows)).T, lower=True)
         short = Z.T @ white
         rest = white - Z @ short
         log_det = 2 * np.log(np.diag(L)).sum()

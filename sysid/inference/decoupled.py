@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
 from ..kernels._jit import as_float
 from .linear_arrays import LinearArrays
@@ -29,6 +27,9 @@ def components(arrays: LinearArrays, cov: np.ndarray) -> list[tuple[np.ndarray, 
     whole = [(np.arange(n), np.arange(p))]
     if n < LEAST:
         return whole
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
     states = arrays.AT.any(0) | arrays.Q.any(0) | (cov != 0)
     graph = np.block([[states, np.zeros((n, p), dtype=bool)], [arrays.C.any(0), arrays.R.any(0)]])
     count, label = connected_components(csr_array(graph), directed=False)

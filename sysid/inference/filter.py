@@ -14,7 +14,6 @@ from ..models.lti import LTI
 from ..models.ltv import LTV
 from ..models.process import Process
 from ..models.protocol import wide_input
-from .ekf import ExtendedKalman
 from .kalman import Kalman
 from .laws import States
 from .linear_arrays import broadcast_means
@@ -27,6 +26,8 @@ from .trace import Stretch, Trace
 @singledispatch
 def default_method(model: Any) -> Any:
     """The filter for a model's type where none is given: the extended Kalman filter, Kalman for linear models."""
+    from .ekf import ExtendedKalman
+
     return ExtendedKalman()
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
+from numba.core.runtime import rtsys
 from numba.experimental import function_type
 from numba.extending import NativeValue, register_model, typeof_impl, unbox
 
@@ -133,11 +134,24 @@ def _cached(function: Callable, options: dict) -> Any:
     """A dispatcher with the disk cache, whose entries hold as long as neither the file nor that of a helper it calls changes."""
     run = numba.njit(cache=True, **options)(function)
     files = _helper_files(function)
-    if files:  # Numba's own stamp sees the function's file alone; should these names change, users lose nothing and a test tells us
-        with contextlib.suppress(AttributeError, OSError):
+    with contextlib.suppress(AttributeError, OSError):  # should Numba's names change, users lose nothing and tests tell us
+        if files:  # Numba's own stamp sees the function's file alone
             index = run._cache._cache_file
             index._source_stamp = (index._source_stamp, *((os.stat(f).st_mtime, os.stat(f).st_size) for f in sorted(files)))
+        run._cache.load_overload = functools.partial(_load, run._cache, run._cache._load_overload)
     return run
+
+
+def _load(cache: Any, load: Callable, signature: Any, context: Any) -> Any:
+    """What a cache holds for a signature, or None.
+
+    Numba would first set up its tables of all that it can compile, which takes as long as importing it. Machine code needs
+    none of them, only what counts references; where there is none yet, the compiler sets up the tables itself.
+    """
+    rtsys.initialize(context)
+    with cache._guard_against_spurious_io_errors():
+        return load(signature, context)
+    return None  # the guard took an error of the file system
 
 
 def _njit(signature: tuple | None, function: Callable, **options: Any) -> Callable:

@@ -11,7 +11,7 @@ takes over [Bartels & Stewart 1972]: it forms A - I exactly, which squaring cann
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 __all__ = ["continuous_lyapunov", "continuous_sylvester", "discrete_lyapunov", "discrete_sylvester", "smith_doubling",
            "smith_gramian", "symmetric"]
@@ -82,7 +82,7 @@ def _double(X: np.ndarray, power: np.ndarray, done: int) -> np.ndarray | None:
 
 def _discrete_by_schur(A: np.ndarray, Q: np.ndarray) -> np.ndarray:
     """Solve X = A X A' + Q through M = (A - I)(A + I)^-1, for which M X + X M' + 2 (A+I)^-1 Q (A+I)^-T = 0."""
-    T, U = sla.schur(A, output="real")
+    T, U = scipy.linalg.schur(A, output="real")
     poles = quasi_triangular_eigenvalues(T)
     to_minus_one, to_plus_one = np.abs(poles + 1).min(), np.abs(poles - 1).min()
     if max(to_minus_one, to_plus_one) < 1e-6:
@@ -104,7 +104,7 @@ def _discrete_by_schur(A: np.ndarray, Q: np.ndarray) -> np.ndarray:
 
 def _discrete_by_columns(A: np.ndarray, Q: np.ndarray) -> np.ndarray:
     """Solve X = A X A' + Q column by column in a complex Schur basis: eigenvalues may be near 1 and near -1 at once."""
-    T, U = sla.schur(A.astype(complex), output="complex")
+    T, U = scipy.linalg.schur(A.astype(complex), output="complex")
     n = len(A)
     F = U.conj().T @ symmetric(Q) @ U
     X = np.zeros((n, n), dtype=complex)
@@ -114,7 +114,7 @@ def _discrete_by_columns(A: np.ndarray, Q: np.ndarray) -> np.ndarray:
         pivot = eye - T[j, j].conj() * T
         if np.abs(np.diag(pivot)).min() < 4 * n * _EPS * max(1.0, np.abs(np.diag(T)).max() ** 2):
             raise ValueError(_no_unique("discrete_lyapunov", "whose product is 1"))
-        X[:, j] = sla.solve_triangular(pivot, rhs)
+        X[:, j] = scipy.linalg.solve_triangular(pivot, rhs)
     return symmetric((U @ X @ U.conj().T).real)
 
 
@@ -136,13 +136,13 @@ def continuous_lyapunov(A: np.ndarray, Q: np.ndarray) -> np.ndarray:
     """
     if len(A) == 0:
         return np.zeros((0, 0))
-    T, U = sla.schur(A, output="real")
+    T, U = scipy.linalg.schur(A, output="real")
     return symmetric(U @ _triangular_lyapunov(T, U.T @ symmetric(Q) @ U, "continuous_lyapunov") @ U.T)
 
 
 def _triangular_lyapunov(T: np.ndarray, F: np.ndarray, call: str) -> np.ndarray:
     """Solve T X + X T' + F = 0 for a real Schur form T."""
-    Y, scale, info = sla.lapack.dtrsyl(T, T, -F, trana="N", tranb="T")
+    Y, scale, info = scipy.linalg.lapack.dtrsyl(T, T, -F, trana="N", tranb="T")
     if info != 0 or not np.isfinite(Y).all():
         raise ValueError(_no_unique(call, "whose sum is 0" if call.startswith("cont") else "whose product is 1"))
     return Y / scale
@@ -161,9 +161,9 @@ def continuous_sylvester(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np.ndar
     """
     if 0 in C.shape:
         return np.zeros(C.shape)
-    T, U = sla.schur(A, output="real")
-    S, V = sla.schur(B, output="real")
-    Y, scale, info = sla.lapack.dtrsyl(T, S, U.T @ C @ V)
+    T, U = scipy.linalg.schur(A, output="real")
+    S, V = scipy.linalg.schur(B, output="real")
+    Y, scale, info = scipy.linalg.lapack.dtrsyl(T, S, U.T @ C @ V)
     if info != 0 or not np.isfinite(Y).all():
         raise ValueError("continuous_sylvester: no unique solution exists because A and -B share an eigenvalue.")
     return U @ (Y / scale) @ V.T
@@ -177,8 +177,8 @@ def discrete_sylvester(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np.ndarra
     """
     if 0 in C.shape:
         return np.zeros(C.shape)
-    T, U = sla.schur(A.astype(complex), output="complex")
-    S, V = sla.schur(B.astype(complex), output="complex")
+    T, U = scipy.linalg.schur(A.astype(complex), output="complex")
+    S, V = scipy.linalg.schur(B.astype(complex), output="complex")
     F = U.conj().T @ C @ V
     X = np.zeros(C.shape, dtype=complex)
     eye = np.eye(len(A))
@@ -187,5 +187,5 @@ def discrete_sylvester(A: np.ndarray, B: np.ndarray, C: np.ndarray) -> np.ndarra
         if np.abs(np.diag(pivot)).min() < 4 * max(C.shape) * _EPS:
             raise ValueError("discrete_sylvester: no unique solution exists because an eigenvalue of A is the "
                              "reciprocal of one of B.")
-        X[:, j] = sla.solve_triangular(pivot, F[:, j] + T @ (X[:, :j] @ S[:j, j]))
+        X[:, j] = scipy.linalg.solve_triangular(pivot, F[:, j] + T @ (X[:, :j] @ S[:j, j]))
     return (U @ X @ V.conj().T).real

@@ -10,7 +10,7 @@ A factor Z with W = Z Z' keeps the small singular values that forming W squares 
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from .equations import continuous_lyapunov, discrete_lyapunov, smith_gramian, symmetric
 from .stability import refuse_unstable
@@ -67,7 +67,7 @@ def compressed(Z: np.ndarray) -> np.ndarray:
     """Return a factor of Z Z' with at most n columns (triangular), by QR of Z'."""
     if Z.shape[1] <= Z.shape[0]:
         return Z
-    return sla.qr(Z.T, mode="r", overwrite_a=True, check_finite=False)[0][: Z.shape[0]].T
+    return scipy.linalg.qr(Z.T, mode="r", overwrite_a=True, check_finite=False)[0][: Z.shape[0]].T
 
 
 def cayley(A: np.ndarray, B: np.ndarray, poles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +129,7 @@ def noise_integral(A: np.ndarray, Q: np.ndarray, dt: float) -> tuple[np.ndarray,
         return np.zeros((0, 0)), np.zeros((0, 0))
     halvings = max(0, int(np.ceil(np.log2(max(float(np.linalg.norm(A, 1)) * dt, 1.0)))))
     block = np.block([[-A, Q], [np.zeros((n, n)), A.T]]) * (dt / 2**halvings)
-    E = sla.expm(block)
+    E = scipy.linalg.expm(block)
     step = E[n:, n:].T
     V = symmetric(step @ E[:n, n:])  # [Van Loan 1978, Eq. 1.4]
     for _ in range(halvings):
@@ -149,7 +149,7 @@ def gramian_horizon(A: np.ndarray, B: np.ndarray, tolerance: float = 1e-8, *, co
     W = gramian(A, B, continuous=continuous, call="gramian_horizon")
     limit = tolerance * np.linalg.norm(W)
     unit = 1 / max(float(np.linalg.norm(A, 1)), np.finfo(float).tiny) if continuous else 1.0
-    step = sla.expm(A * unit) if continuous else A
+    step = scipy.linalg.expm(A * unit) if continuous else A
 
     def tail(power: np.ndarray) -> bool:
         return bool(np.linalg.norm(power @ W @ power.T) <= limit)

@@ -8,7 +8,7 @@ unchanged. Peaks are refined on the response itself, so the value is attained an
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from .gramians import gramian
 from .response import Resolvent, markov_parameters, transfer_at
@@ -184,7 +184,7 @@ def _crossings(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, level
     corner = A - B @ RDC
     H = np.block([[corner, -level * B @ np.linalg.solve(R, B.T)],
                   [level * C.T @ np.linalg.solve(S, C), -corner.T]])  # [Bruinsma & Steinbuch 1990, Eq. 2.3]
-    values = sla.eigvals(H, overwrite_a=True, check_finite=False)
+    values = scipy.linalg.eigvals(H, overwrite_a=True, check_finite=False)
     size = np.abs(values)
     close = np.abs(values.real) <= 1e-5 * size + 1e-12 * size.max()
     return np.unique(np.abs(values.imag[close]))
@@ -233,7 +233,7 @@ def _l1_continuous(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, t
     x = np.linalg.solve(A, B)  # step response s(t) = C (e^(At) - I) A^-1 B
     previous = -1.0
     for _ in range(20):
-        E = sla.expm(A * step)
+        E = scipy.linalg.expm(A * step)
         count = int(np.ceil(settle / step)) + 1
         total = np.zeros(D.shape)
         last, state = C @ x, E @ x

@@ -7,7 +7,7 @@ decides rank by rank on orthogonally transformed blocks [Van Dooren 1981].
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from .equations import continuous_sylvester
 from .hankel import hankel_matrix
@@ -89,7 +89,7 @@ def modal(A: np.ndarray, B: np.ndarray, C: np.ndarray, *, max_condition: float =
     blocks = [np.array([[poles[i].real, poles[i].imag], [-poles[i].imag, poles[i].real]]) if poles[i].imag
               else np.array([[poles[i].real]]) for i in order]
     solved = np.linalg.solve(T, B)
-    return (sla.block_diag(*blocks) if blocks else A), solved, C @ T, T
+    return (scipy.linalg.block_diag(*blocks) if blocks else A), solved, C @ T, T
 
 
 def split(A: np.ndarray, B: np.ndarray, C: np.ndarray, *, continuous: bool = False, margin: float = 0.0) -> tuple:
@@ -105,7 +105,7 @@ def split(A: np.ndarray, B: np.ndarray, C: np.ndarray, *, continuous: bool = Fal
     def inside(real: float, imag: float) -> bool:
         return real < -margin if continuous else np.hypot(real, imag) < 1 - margin
 
-    T, U, k = sla.schur(A, output="real", sort=inside)
+    T, U, k = scipy.linalg.schur(A, output="real", sort=inside)
     B, C = U.T @ B, C @ U
     # [[I, X], [0, I]] block-diagonalises T: T11 X - X T22 = -T12.
     X = continuous_sylvester(T[:k, :k], -T[k:, k:], -T[:k, k:])

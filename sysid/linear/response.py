@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from .equations import quasi_triangular_eigenvalues
 
@@ -70,8 +70,8 @@ class Resolvent:
             A, B, C, D = A.T, C.T, B.T, D.T
         self._D = D
         if len(A):
-            balanced, (scale, _) = sla.matrix_balance(A, permute=False, separate=True)
-            self._T, U = sla.schur(balanced, output="real")
+            balanced, (scale, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
+            self._T, U = scipy.linalg.schur(balanced, output="real")
             self._left, self._right = (C * scale) @ U, U.T @ (B / scale[:, None])
         else:
             self._T, self._left, self._right = A, C, B
@@ -171,7 +171,7 @@ def transfer_polynomials(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndar
     [Kailath 1980, Sec. 2.1]
     """
     n = len(A)
-    den = np.poly(sla.eigvals(A)).real if n else np.ones(1)
+    den = np.poly(scipy.linalg.eigvals(A)).real if n else np.ones(1)
     h = markov_parameters(A, B, C, D, n + 1)
     num = np.zeros((len(C), B.shape[1], n + 1))
     for k in range(n + 1):

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from .equations import continuous_lyapunov, symmetric
 
@@ -59,8 +59,8 @@ def discrete_riccati(A: np.ndarray, B: np.ndarray, Q: np.ndarray, R: np.ndarray,
     factor = _cholesky(R)
     if factor is None:
         return _by_pencil(A, B, Q, R, S)
-    shift = sla.cho_solve(factor, S.T)
-    G = symmetric(B @ sla.cho_solve(factor, B.T))
+    shift = scipy.linalg.cho_solve(factor, S.T)
+    G = symmetric(B @ scipy.linalg.cho_solve(factor, B.T))
     X, iterations, reason = _double(A - B @ shift, G, symmetric(Q - S @ shift))
     if reason:
         return RiccatiSolution(X, np.zeros(B.shape[::-1]), A, np.inf, iterations, False, reason)
@@ -90,8 +90,8 @@ def continuous_riccati(A: np.ndarray, B: np.ndarray, Q: np.ndarray, R: np.ndarra
     factor = _cholesky(R)
     if factor is None:
         raise ValueError("continuous_riccati: expected R positive definite; received a singular or indefinite R.")
-    shift = sla.cho_solve(factor, S.T)
-    G = symmetric(B @ sla.cho_solve(factor, B.T))
+    shift = scipy.linalg.cho_solve(factor, S.T)
+    G = symmetric(B @ scipy.linalg.cho_solve(factor, B.T))
     A0, H = A - B @ shift, symmetric(Q - S @ shift)
     n = len(A)
     g = max(np.linalg.norm(A0, 1), np.sqrt(np.linalg.norm(G, 1) * np.linalg.norm(H, 1)), _TINY) * 1.1
@@ -104,7 +104,7 @@ def continuous_riccati(A: np.ndarray, B: np.ndarray, Q: np.ndarray, R: np.ndarra
     if reason:
         return RiccatiSolution(X, np.zeros(B.shape[::-1]), A, np.inf, iterations, False, reason)
     for _ in range(2):  # Newton's step undoes the rounding of the Cayley transform [Kleinman 1968]
-        gain = sla.cho_solve(factor, B.T @ X + S.T)
+        gain = scipy.linalg.cho_solve(factor, B.T @ X + S.T)
         terms = A.T @ X
         residual = symmetric(terms + terms.T - gain.T @ R @ gain + Q)
         X = X + continuous_lyapunov((A - B @ gain).T, residual)
@@ -118,8 +118,8 @@ def _double(A: np.ndarray, G: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, in
     eye = np.eye(n)
     with np.errstate(over="ignore", invalid="ignore"):
         for k in range(1, _MAX_DOUBLINGS + 1):
-            lu, piv, info = sla.lapack.dgetrf(eye + G @ H)
-            right, _ = sla.lapack.dgetrs(lu, piv, np.hstack((A, G)))
+            lu, piv, info = scipy.linalg.lapack.dgetrf(eye + G @ H)
+            right, _ = scipy.linalg.lapack.dgetrs(lu, piv, np.hstack((A, G)))
             step = A.T @ (H @ right[:, :n])
             H_next = symmetric(H + step)
             if info != 0 or not np.isfinite(H_next).all():
@@ -158,7 +158,7 @@ def _judged(X: np.ndarray, gain: np.ndarray, closed_loop: np.ndarray, residual: 
 def _by_pencil(A: np.ndarray, B: np.ndarray, Q: np.ndarray, R: np.ndarray, S: np.ndarray) -> RiccatiSolution:
     """Solve with a singular R through the extended symplectic pencil [Van Dooren 1981]."""
     try:
-        X = symmetric(sla.solve_discrete_are(A, B, Q, R, s=S))
+        X = symmetric(scipy.linalg.solve_discrete_are(A, B, Q, R, s=S))
     except (np.linalg.LinAlgError, ValueError) as error:
         return RiccatiSolution(np.zeros(A.shape), np.zeros(B.shape[::-1]), A, np.inf, 0, False,
                                f"R is singular and {error}")

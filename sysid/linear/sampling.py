@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from .equations import discrete_lyapunov
 
@@ -48,7 +48,7 @@ def _hold_integrals(A: np.ndarray, dt: float) -> tuple[np.ndarray, np.ndarray, n
     if n == 0:
         return A, A, A
     eye, zero = np.eye(n), np.zeros((n, n))
-    E = sla.expm(np.block([[A * dt, eye * dt, zero], [zero, zero, eye], [zero, zero, zero]]))
+    E = scipy.linalg.expm(np.block([[A * dt, eye * dt, zero], [zero, zero, eye], [zero, zero, zero]]))
     return E[:n, :n], E[:n, n: 2 * n], E[:n, 2 * n:]
 
 
@@ -89,15 +89,15 @@ def _real_logarithm(A: np.ndarray) -> np.ndarray:
         kind = "zero" if abs(where) <= 1e-14 * size else f"real and negative ({where.real:.6g})"
         raise ValueError(f"to_continuous: no continuous model of this order samples to a pole that is {kind}. "
                          "Use method='tustin', or a model without that pole.")
-    L = sla.logm(A)
+    L = scipy.linalg.logm(A)
     if np.iscomplexobj(L):
         L = L.real
     # One Newton step on e^L = A undoes the rounding of the inverse scaling and squaring.
-    E = sla.expm(L)
+    E = scipy.linalg.expm(L)
     change = np.linalg.solve(E, A - E)
     if np.linalg.norm(change) < 1e-6 and np.linalg.norm(L @ change - change @ L) <= 1e-8 * np.linalg.norm(L):
         L = L + change
-    if not np.linalg.norm(sla.expm(L) - A) <= 1e-8 * np.linalg.norm(A):
+    if not np.linalg.norm(scipy.linalg.expm(L) - A) <= 1e-8 * np.linalg.norm(A):
         raise ValueError("to_continuous: the matrix logarithm of A is too ill-conditioned to be trusted. "
                          "Use method='tustin', or reduce the model first.")
     return L

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from .. import _check
 
@@ -42,7 +42,7 @@ def spectral_radius(W: Any) -> float:
     if hasattr(W, "eigenvalues"):
         return float(np.abs(W.eigenvalues()).max())
     if n <= _DENSE_LIMIT or (isinstance(W, np.ndarray) and n <= 1000):
-        return float(np.abs(linalg.eigvals(dense(W), check_finite=False)).max())
+        return float(np.abs(scipy.linalg.eigvals(dense(W), check_finite=False)).max())
     return _arnoldi_radius(W)
 
 
@@ -58,7 +58,7 @@ def _arnoldi_radius(W: Any) -> float:
         return float(np.abs(values).max())
     except ArpackNoConvergence as error:
         if n <= 4000:
-            return float(np.abs(linalg.eigvals(dense(W), check_finite=False)).max())
+            return float(np.abs(scipy.linalg.eigvals(dense(W), check_finite=False)).max())
         raise ValueError(f"spectral_radius: the Arnoldi iteration did not settle for W of shape {W.shape}. "
                          "Give spectral_radius=None and scale W by its norm instead.") from error
 

@@ -9,7 +9,7 @@ below removes infinite zeros and non-minimal directions by orthogonal compressio
 from __future__ import annotations
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 __all__ = ["invariant_zeros"]
 
@@ -23,7 +23,7 @@ def invariant_zeros(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray) 
     if 0 in D.shape or len(A) == 0:
         return np.zeros(0, dtype=complex)
     # One unit for states, inputs and outputs: rank decisions are made against the norm of the whole pencil.
-    A, (scale, _) = sla.matrix_balance(A, permute=False, separate=True)
+    A, (scale, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
     B, C = B / scale[:, None], C * scale
     B, C, D = _equalised(A, B, C, D)
     tolerance = 10 * np.finfo(float).eps * float(np.linalg.norm(np.block([[A, B], [C, D]]))) * max(A.shape)
@@ -36,9 +36,9 @@ def invariant_zeros(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray) 
         values = np.linalg.eigvals(A).astype(complex)
         return values[np.argsort(np.abs(values), kind="stable")]
     # D is square and regular now: rotate the columns so that [C D] = [0 Df], and read the zeros off the rest.
-    Q = sla.qr(np.hstack((C, D)).T)[0][:, ::-1]
+    Q = scipy.linalg.qr(np.hstack((C, D)).T)[0][:, ::-1]
     AB = np.hstack((A, B)) @ Q[:, :n]
-    values = sla.eigvals(AB, Q[:n, :n])
+    values = scipy.linalg.eigvals(AB, Q[:n, :n])
     values = values[np.isfinite(values)].astype(complex)
     return values[np.argsort(np.abs(values), kind="stable")]
 

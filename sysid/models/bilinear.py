@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 from numpy.typing import ArrayLike
 
 from .. import _check
@@ -75,7 +75,7 @@ class Bilinear(MatrixModel, Shown):
         flow = np.zeros((len(u), n + 1, n + 1))  # d/dt [x; 1] = [[A + u N, B u + c], [0, 0]] [x; 1]
         flow[:, :n, :n] = self.A + np.tensordot(u, self.N, axes=1)
         flow[:, :n, n] = u @ self.B.T + self.c
-        E = sla.expm(flow * step)
+        E = scipy.linalg.expm(flow * step)
         return LTV(E[:, :n, :n], np.zeros((n, self.n_inputs)), self.C, self.D, step, E[:, :n, n], self.d)
 
     def summary(self) -> dict[str, Any]:

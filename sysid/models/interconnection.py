@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from .. import _check
 from .lti import LTI
@@ -53,7 +53,7 @@ def parallel(first: Any, *others: Any) -> LTI:
             raise ValueError(f"parallel: expected model {k} with {shape[1]} inputs and {shape[0]} outputs as the first; received "
                              f"{model.n_inputs} and {model.n_outputs}.")
     n = sum(m.n_states for m in models)
-    A = np.asarray(sla.block_diag(*[m.A for m in models])).reshape(n, n)
+    A = np.asarray(scipy.linalg.block_diag(*[m.A for m in models])).reshape(n, n)
     return LTI(A, np.vstack([m.B for m in models]), np.hstack([m.C for m in models]), np.sum([m.D for m in models], axis=0), models[0].dt,
                np.concatenate([m.c for m in models]), np.sum([m.d for m in models], axis=0))  # fmt: skip
 
@@ -81,7 +81,7 @@ def feedback(forward: Any, back: Any = 1.0, sign: int = -1) -> LTI:
     Cy, Dy, dy = E @ np.hstack([P.C, P.D @ K.C]), E @ P.D, E @ (P.D @ K.d + P.d)
     Cv = K.D @ Cy + np.hstack([np.zeros((P.n_inputs, P.n_states)), K.C])
     Dv, dv = K.D @ Dy + np.eye(P.n_inputs), K.D @ dy + K.d
-    A = sla.block_diag(P.A, K.A).reshape((P.n_states + K.n_states,) * 2) + np.vstack([P.B @ Cv, K.B @ Cy])
+    A = scipy.linalg.block_diag(P.A, K.A).reshape((P.n_states + K.n_states,) * 2) + np.vstack([P.B @ Cv, K.B @ Cy])
     return LTI(A, np.vstack([P.B @ Dv, K.B @ Dy]), Cy, Dy, P.dt, np.concatenate([P.B @ dv + P.c, K.B @ dy + K.c]), dy)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from .. import _check
 from .._show import Shown
@@ -106,7 +106,7 @@ def _linear_decay(model: LTI) -> list[tuple[float, float]]:
     for share in (1e-4, 1e-3, 0.01, 0.03, 0.1, 0.2, 0.35, 0.5, 0.7):
         rate = radius ** (1 - share)
         L = np.linalg.cholesky(discrete_lyapunov(model.A.T / rate, np.eye(model.n_states)))
-        seen = sla.solve_triangular(L, model.C.T, lower=True)
+        seen = scipy.linalg.solve_triangular(L, model.C.T, lower=True)
         pairs.append((rate, float(np.linalg.norm(L.T @ model.B, 2) * np.linalg.norm(seen, 2))))
     return pairs
 

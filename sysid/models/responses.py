@@ -6,7 +6,7 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.linalg as sla
+import scipy
 
 from .. import _check
 from ..linear.response import markov_parameters, transfer_at, transfer_polynomials
@@ -83,7 +83,7 @@ def _times(t: Any, call: str, n_steps: Any) -> np.ndarray:
 
 def _exponential(A: np.ndarray, B: np.ndarray, C: np.ndarray, t: np.ndarray) -> np.ndarray:
     """C e^(A t) B at equally spaced times from 0."""
-    step = sla.expm(A * (t[1] - t[0])) if len(A) else A
+    step = scipy.linalg.expm(A * (t[1] - t[0])) if len(A) else A
     return markov_parameters(step, B, C, np.zeros((len(C), B.shape[1])), len(t) + 1)[1:]
 
 

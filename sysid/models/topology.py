@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy import linalg
+import scipy
 
 from .. import _check
 from ..linear.spectrum import conjugate_blocks, scale_to_radius
@@ -147,7 +147,7 @@ class Circulant:
 
     def toarray(self) -> np.ndarray:
         """(n, n) dense copy."""
-        return linalg.circulant(self.column)
+        return scipy.linalg.circulant(self.column)
 
     def __repr__(self) -> str:
         return f"Circulant(n = {len(self.column)}, spectral radius = {np.abs(self.eigenvalues()).max():.4g})"
@@ -204,7 +204,7 @@ def normal(*, poles: Any, rng: np.random.Generator | None = None) -> Any:
     if rng is None:
         from scipy.sparse import block_diag, csr_array
         return csr_array(block_diag(blocks))
-    D = linalg.block_diag(*blocks)
+    D = scipy.linalg.block_diag(*blocks)
     Q = random_orthogonal(len(D), _check.generator(rng, "normal"))
     return Q @ D @ Q.T  # [ESN-SSM, Sec. 7.1 corrected]
 

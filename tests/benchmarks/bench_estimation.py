@@ -6,6 +6,7 @@ first step, so series are long enough for a time per step: at 10,000 steps of tw
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -220,12 +221,14 @@ def reservoirs():
 
 
 def cached_start():
+    """As of an installed package: kernels in Numba's cache, and bytecode written, whatever this process was told of it."""
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     code = ("import time; t = time.perf_counter(); import numpy as np, sysid; "
             "p = sysid.Process(sysid.LTI([[0.9]], None, [[1.0]]), 1.0, 1.0); "
             "sysid.filter(p, sysid.Data(np.ones(100))); print(time.perf_counter() - t)")
     root = Path(__file__).resolve().parents[2]
-    seconds = [float(subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout)
-               for _ in range(3)]  # fmt: skip
+    seconds = [float(subprocess.run([sys.executable, "-c", code], cwd=root, env=environment, capture_output=True, text=True, check=True).stdout)
+               for _ in range(4)]  # fmt: skip
     return {"name": "import to first filter result, second process, s", "ours": round(min(seconds), 2), "bar": "<= 1.5"}
 
 

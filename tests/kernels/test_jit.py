@@ -129,6 +129,17 @@ def test_an_edited_helper_in_another_file_is_noticed(tmp_path):
     assert printed() == ["20.0", "0"]
 
 
+def test_a_kernel_from_the_cache_needs_none_of_numbas_tables_and_others_compile_after_it():
+    """A first filter then takes half the time; its process has loaded no compiler tables and no scipy.linalg."""
+    filtered = ("import sys\nimport numpy as np\nimport sysid\nprocess = sysid.Process(sysid.LTI(0.5, None, 1.0), 1.0, 1.0)\n"
+                "print(sysid.filter(process, sysid.Data(np.ones(30))).log_likelihood)\n")  # fmt: skip
+    loaded = "print([m for m in ('numba.typed.typeddict', 'scipy.linalg') if m in sys.modules])\n"
+    compiled = "import numba\nprint(numba.njit(lambda x: np.dot(x, x) + len({1: x}))(np.ones(3)))\n"
+    runs = [subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+            for code in (filtered, filtered + loaded + compiled)]  # fmt: skip
+    assert runs[1] == [*runs[0], "[]", "4.0"]
+
+
 def test_operations_side_by_side_become_vector_instructions_and_others_compile_as_before():
     """Numba's own switch is back where it was afterwards, for the user's functions."""
     import numba
