@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import sys
 import threading
 import warnings
@@ -20,9 +19,10 @@ import numpy as np
 from numba import types
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.runtime import rtsys
 from numba.experimental import function_type
 from numba.extending import NativeValue, register_model, typeof_impl, unbox
+
+from ._cache import cached
 
 __all__ = [
     "absorb_step",
@@ -115,50 +115,11 @@ def _notice() -> None:
         print("sysid: compiling for this machine; the result is kept on disk, so this happens once.", file=sys.stderr)
 
 
-def _helper_files(function: Callable) -> set[str]:
-    """The files of the helpers that a function calls, theirs included, its own left out."""
-    own, files, seen, waiting = function.__code__.co_filename, set(), set(), [function]
-    while waiting:
-        current = waiting.pop()
-        for name in current.__code__.co_names:
-            value = current.__globals__.get(name)
-            called = value.py_func if isinstance(value, numba.core.registry.CPUDispatcher) else None
-            if called is not None and called not in seen:
-                seen.add(called)
-                waiting.append(called)
-                files.add(called.__code__.co_filename)
-    return files - {own}
-
-
-def _cached(function: Callable, options: dict) -> Any:
-    """A dispatcher with the disk cache, whose entries hold as long as neither the file nor that of a helper it calls changes."""
-    run = numba.njit(cache=True, **options)(function)
-    files = _helper_files(function)
-    with contextlib.suppress(AttributeError, OSError):  # should Numba's names change, users lose nothing and tests tell us
-        if files:  # Numba's own stamp sees the function's file alone
-            index = run._cache._cache_file
-            index._source_stamp = (index._source_stamp, *((os.stat(f).st_mtime, os.stat(f).st_size) for f in sorted(files)))
-        run._cache.load_overload = functools.partial(_load, run._cache, run._cache._load_overload)
-    return run
-
-
-def _load(cache: Any, load: Callable, signature: Any, context: Any) -> Any:
-    """What a cache holds for a signature, or None.
-
-    Numba would first set up its tables of all that it can compile, which takes as long as importing it. Machine code needs
-    none of them, only what counts references; where there is none yet, the compiler sets up the tables itself.
-    """
-    rtsys.initialize(context)
-    with cache._guard_against_spurious_io_errors():
-        return load(signature, context)
-    return None  # the guard took an error of the file system
-
-
 def _njit(signature: tuple | None, function: Callable, **options: Any) -> Callable:
     """Compile with the disk cache, for one signature or for any; without one where no cache folder can be written."""
     global _warned_uncached
     try:
-        run = _cached(function, options)
+        run = cached(function, options)
     except RuntimeError as error:
         if "cache" not in str(error) and "locator" not in str(error):
             raise
