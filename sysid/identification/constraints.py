@@ -31,11 +31,17 @@ class Tied:
         """Whether every entry is its own parameter."""
         return self.G.shape[0] == self.G.shape[1] and not self.base.any()
 
+    def parameters(self, M: np.ndarray) -> np.ndarray:
+        """alpha (k,) of the matrix nearest to M (r, q) that obeys the ties."""
+        return np.linalg.lstsq(self.G, M.T.ravel() - self.base, rcond=None)[0] if self.names else np.zeros(0)
+
+    def matrix(self, alpha: np.ndarray, rows: int) -> np.ndarray:
+        """M (rows, q) at alpha (k,)."""
+        return (self.base + self.G @ alpha).reshape(-1, rows).T
+
     def nearest(self, M: np.ndarray) -> np.ndarray:
         """The matrix nearest to M (r, q) that obeys the ties."""
-        vector = M.T.ravel()
-        alpha = np.linalg.lstsq(self.G, vector - self.base, rcond=None)[0] if self.names else np.zeros(0)
-        return (self.base + self.G @ alpha).reshape(M.shape[1], M.shape[0]).T
+        return self.matrix(self.parameters(M), len(M))
 
 
 def tie(blocks: Sequence[tuple[str, np.ndarray]], structure: Mapping[str, Any], fixed: Sequence[str]) -> Tied:
@@ -51,7 +57,7 @@ def tie(blocks: Sequence[tuple[str, np.ndarray]], structure: Mapping[str, Any], 
 
     for key, start in blocks:
         spec = False if key in fixed else structure.get(key, True)
-        entries = np.broadcast_to(np.asarray(spec, dtype=object), start.shape) if np.ndim(spec) == 0 else np.asarray(spec, dtype=object)
+        entries = np.broadcast_to(_of_word(spec, key, start), start.shape) if np.ndim(spec) == 0 else np.asarray(spec, dtype=object)
         if entries.shape != start.shape:
             raise ValueError(f"EM: expected the structure of {key} with shape {start.shape}; received {entries.shape}.")
         for j in range(start.shape[1]):
@@ -64,6 +70,18 @@ def tie(blocks: Sequence[tuple[str, np.ndarray]], structure: Mapping[str, Any], 
         for c, weight in terms_.items():
             G[r, c] = weight
     return Tied(np.array(base), G, tuple(names))
+
+
+def _of_word(spec: Any, key: str, start: np.ndarray) -> np.ndarray:
+    """The entries that one value stands for: "full", "fixed", True, False or a number; an expression only for a single entry."""
+    if not isinstance(spec, str):
+        return np.asarray(spec, dtype=object)
+    if spec in ("full", "fixed"):
+        return np.asarray(spec == "full", dtype=object)
+    if start.size != 1:
+        raise ValueError(f'EM: expected the structure of {key} as "full", "fixed", or an array of shape {start.shape} with True, False, '
+                         f"numbers and expressions; received {spec!r}, which would make all its entries equal.")  # fmt: skip
+    return np.asarray(spec, dtype=object)
 
 
 def _entry(entry: Any, name: str, start: float) -> tuple[float, dict[str, float]]:
@@ -95,7 +113,10 @@ def _expression(text: str) -> tuple[float, dict[str, float]]:
 
 @dataclass(frozen=True)
 class NoiseShape:
-    """The structure of a covariance, with an optional inverse-Wishart prior (scale matrix, degrees) for its mode."""
+    """The structure of a covariance, with an optional inverse-Wishart prior (scale matrix, degrees) for its mode.
+
+    A variance of zero at the start stays zero: its scatter is then zero but for rounding, which would not be a covariance.
+    """
 
     spec: Any
     start: np.ndarray
@@ -103,6 +124,14 @@ class NoiseShape:
 
     def estimate(self, total: np.ndarray, count: float) -> np.ndarray:
         """The covariance that maximises the expected log density (plus prior) given its scatter matrix `total`."""
+        found = self._maximum(total, count)
+        tied = isinstance(self.spec, str) and self.spec == "scalar" or isinstance(self.spec, list | tuple)
+        if self.prior is not None or tied:
+            return found
+        noisy = np.diag(self.start) > 0
+        return np.where(np.outer(noisy, noisy), found, 0.0)
+
+    def _maximum(self, total: np.ndarray, count: float) -> np.ndarray:
         n = len(total)
         total = (total + total.T) / 2
         if self.prior is not None:

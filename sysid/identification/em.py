@@ -43,9 +43,9 @@ class EM:
 
     Every element of A, (N,) B, C, D, d, Q, R and the initial mean is estimated unless told; c is held, since d and the
     initial mean already carry every offset of a model without a pole at one. S is zero.
-    structure: constraints by name. Matrices: an array of True (free), False or numbers (held), and expressions such as
-    "a" or "1 + 2*a" (shared, tied). Q, R, P0: "full", "diagonal", "scalar", "fixed", a mask of blocks, or names and
-    numbers for the diagonal.
+    structure: constraints by name. Matrices: "full", "fixed", or an array of True (free), False or numbers (held), and
+    expressions such as "a" or "1 + 2*a" (shared, tied). Q, R, P0: "full", "diagonal", "scalar", "fixed", a mask of blocks,
+    or names and numbers for the diagonal. A variance that is zero in `start` stays zero.
     fixed: names held at the start, among A, N, B, c, C, D, d, Q, R, m0, P0.
     initial: "mean" (the covariance P0 is held), "both", "fixed", or None: "both" for five experiments or more. With one
     experiment P0 is never estimated with the mean, for it would go to zero.
@@ -89,6 +89,10 @@ class EM:
                              "maximum in mean and covariance of a state that is seen once.")  # fmt: skip
         maximise = Maximiser.of(process, self.structure, self.fixed, "fixed" if "m0" in self.fixed else initial, self.prior)
         process = maximise.project(process)
+        still = np.flatnonzero(np.diag(process.Q) <= 0)
+        if len(still):
+            notes.append(f"states {still.tolist()} start without process noise, which EM cannot leave, nor what their rows of A and B say: "
+                         "give them a small variance in start.Q to have these estimated")  # fmt: skip
         expectation = Expectation(grouped(data, process, self.n_jobs if self.noise == "gaussian" else 2), self.degrees if self.noise == "student" else None, self.n_jobs, maximise)
         return _iterate(self, process, maximise, expectation, notes)
 
@@ -147,7 +151,10 @@ def _fell(value: float, new: float, iteration: int) -> Status:
 
 def _squarem(first: Process, second: Process, third: Process, expectation: Callable, bar: float) -> tuple[Process, Any] | None:
     """theta = theta_0 - 2 a r + a^2 v with a = -|r| / |v| [Varadhan & Roland 2008, S3]; None where it does not help."""
-    x0, x1, x2 = (_coordinates(p) for p in (first, second, third))
+    try:
+        x0, x1, x2 = (_coordinates(p) for p in (first, second, third))
+    except np.linalg.LinAlgError:  # a covariance singular along no axis has no such coordinates
+        return None
     r, v = x1 - x0, x2 - 2 * x1 + x0
     length = np.linalg.norm(v)
     if length == 0:

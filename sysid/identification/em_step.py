@@ -65,9 +65,10 @@ class Maximiser:
         """One M-step; a conditional one where ties need the current Q or R, so the likelihood rises all the same."""
         s = self.with_prior(s)
         xx, xz, zz, count = s.xx, s.xz, s.zz, float(s.transitions)
-        theta = _tied_regression(self.state, xz, zz, process.Q)
+        before = stacked(process.model)
+        theta = _tied_regression(self.state, xz, zz, process.Q, before[0])
         Q = self.Q.estimate(_scatter(xx, xz, zz, theta), count)
-        psi = _tied_regression(self.output, s.yh, s.hh, process.R)
+        psi = _tied_regression(self.output, s.yh, s.hh, process.R, before[1])
         R = self.R.estimate(_scatter(s.yy, s.yh, s.hh, psi), float(s.samples))
         m0, P0 = process.initial.mean, process.initial.cov
         if self.initial != "fixed":
@@ -126,20 +127,33 @@ def rebuilt(model: Any, theta: np.ndarray, psi: np.ndarray) -> Any:
     return replace(model, **{key: np.ascontiguousarray(value) for key, value in parts.items()})
 
 
-def _tied_regression(tied: Tied, xz: np.ndarray, zz: np.ndarray, cov: np.ndarray) -> np.ndarray:
-    """The coefficients theta of x on z that maximise the expected log density under their ties."""
+def _tied_regression(tied: Tied, xz: np.ndarray, zz: np.ndarray, cov: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """The coefficients theta of x on z that maximise the expected log density under their ties.
+
+    A row without noise holds exactly under `before` (n, q) and can only stay: what the weights do not determine keeps its value.
+    """
     n, q = xz.shape
     if tied.is_free:
         return solve_psd(zz, xz.T).T
     if tied.G.shape[1] == 0:
         return tied.base.reshape(q, n).T
-    W = np.linalg.pinv(cov, hermitian=True)
+    W = _weights(cov)
+    start = tied.parameters(before)
+    xz = xz - tied.matrix(start, n) @ zz
     # vec(W theta zz) = (zz kron W) vec theta, formed column block by column block of G.
     G = tied.G.reshape(q, n, -1)
     weighted = np.einsum("ab,bik->aik", zz, np.einsum("ij,bjk->bik", W, G, optimize=True), optimize=True).reshape(q * n, -1)
-    right = (W @ xz).T.reshape(-1) - (zz @ (tied.base.reshape(q, n) @ W)).reshape(-1)
-    alpha = solve_psd(tied.G.T @ weighted, (tied.G.T @ right)[:, None])[:, 0]
-    return (tied.base + tied.G @ alpha).reshape(q, n).T
+    step = solve_psd(tied.G.T @ weighted, (tied.G.T @ (W @ xz).T.reshape(-1))[:, None])[:, 0]
+    return tied.matrix(start + step, n)
+
+
+def _weights(cov: np.ndarray) -> np.ndarray:
+    """The inverse of a covariance (n, n) where it is regular, exact zeros in rows without noise."""
+    noisy = np.flatnonzero(np.diag(cov) > 0)
+    out = np.zeros(cov.shape)
+    scale = np.sqrt(np.diag(cov)[noisy])
+    out[np.ix_(noisy, noisy)] = np.linalg.pinv(cov[np.ix_(noisy, noisy)] / np.outer(scale, scale), hermitian=True) / np.outer(scale, scale)
+    return out
 
 
 def _scatter(xx: np.ndarray, xz: np.ndarray, zz: np.ndarray, theta: np.ndarray) -> np.ndarray:
@@ -148,7 +162,11 @@ def _scatter(xx: np.ndarray, xz: np.ndarray, zz: np.ndarray, theta: np.ndarray) 
 
 
 def _psd(cov: np.ndarray) -> np.ndarray:
-    """Symmetric, with eigenvalues that rounding made negative put to zero."""
-    cov = (cov + cov.T) / 2
-    values, vectors = np.linalg.eigh(cov) if len(cov) else (np.zeros(0), cov)
-    return cov if not len(cov) or values[0] >= 0 else (vectors * np.maximum(values, 0.0)) @ vectors.T
+    """Symmetric, with eigenvalues that rounding made negative put to zero; zero rows stay zero."""
+    out, noisy = np.zeros(cov.shape), np.flatnonzero(np.diag(cov) > 0)
+    block = np.ix_(noisy, noisy)
+    out[block] = (cov[block] + cov[block].T) / 2
+    values, vectors = np.linalg.eigh(out[block]) if len(noisy) else (np.zeros(0), out)
+    if len(noisy) and values[0] < 0:
+        out[block] = (vectors * np.maximum(values, 0.0)) @ vectors.T
+    return out

@@ -117,7 +117,7 @@ class Coordinates:
         held = CovarianceCoordinates(process.initial.cov, np.full(process.n_states, -1), (np.zeros(0, int), np.zeros(0, int)))
         P0 = CovarianceCoordinates.of(maximise.P0, process.initial.cov) if maximise.initial == "both" else held
         return cls(maximise, process, CovarianceCoordinates.of(maximise.Q, process.Q), CovarianceCoordinates.of(maximise.R, process.R), P0,
-                   _first_outputs(process.model) @ np.linalg.cholesky(process.initial.cov) if anchored and not P0.size else None)
+                   _first_outputs(process.model.A, process.model.C) @ np.linalg.cholesky(process.initial.cov) if anchored and not P0.size else None)
 
     def parts(self) -> dict[str, slice]:
         """Where each group stands in the vector."""
@@ -130,16 +130,15 @@ class Coordinates:
     def vector(self, process: Process) -> np.ndarray:
         """The coordinates of a process."""
         theta, psi = stacked(process.model)
-        ties = [np.linalg.lstsq(tie.G, M.T.ravel() - tie.base, rcond=None)[0] if tie.names else np.zeros(0)
-                for tie, M in ((self.maximise.state, theta), (self.maximise.output, psi))]  # fmt: skip
+        ties = [self.maximise.state.parameters(theta), self.maximise.output.parameters(psi)]
         mean = np.zeros(0) if self.maximise.initial == "fixed" else process.initial.mean
         return np.concatenate([*ties, self.Q.vector(process.Q), self.R.vector(process.R), mean, self.P0.vector(process.initial.cov)])
 
     def process(self, vector: np.ndarray) -> Process:
         """The process at a vector."""
-        at, model = self.parts(), self._model(vector)
+        at, model = self.parts(), rebuilt(self.template.model, *self._stacked(vector))
         mean = self.template.initial.mean if self.maximise.initial == "fixed" else vector[at["m0"]]
-        P0 = self.P0.covariance(vector[at["P0"]]) if self.anchor is None else _anchored(model, self.anchor)
+        P0 = self.P0.covariance(vector[at["P0"]]) if self.anchor is None else _anchored(model.A, model.C, self.anchor)
         return Process(model, self.Q.covariance(vector[at["Q"]]), self.R.covariance(vector[at["R"]]), None, Gaussian(mean, P0))
 
     def score(self, vector: np.ndarray, process: Process, moments: Moments) -> np.ndarray:
@@ -169,33 +168,39 @@ class Coordinates:
     def _through_anchor(self, vector: np.ndarray, by_P0: np.ndarray) -> np.ndarray:
         """What A and C do to the likelihood by moving an anchored P0 (central differences of algebra alone)."""
         assert self.anchor is not None
-        out, at = np.zeros(len(vector)), self.parts()
-        for i in np.r_[at["state"], at["output"]]:
+        out, at, n, p = np.zeros(len(vector)), self.parts(), self.template.n_states, self.template.n_outputs
+        # Columns are stacked, so those of A and of C come first.
+        moving = [at[key].start + np.flatnonzero(tie.G[: n * rows].any(0))
+                  for key, tie, rows in (("state", self.maximise.state, n), ("output", self.maximise.output, p))]  # fmt: skip
+        for i in np.concatenate(moving):
             step = np.zeros(len(vector))
             step[i] = 1e-6 * max(1.0, abs(vector[i]))
-            above, below = (_anchored(self._model(vector + sign * step), self.anchor) for sign in (1, -1))
+            above, below = (_anchored(*self._matrices(vector + sign * step), self.anchor) for sign in (1, -1))
             out[i] = np.sum(by_P0 * (above - below)) / (2 * step[i])
         return out
 
-    def _model(self, vector: np.ndarray) -> Any:
-        at, n, p = self.parts(), self.template.n_states, self.template.n_outputs
-        state, output = self.maximise.state, self.maximise.output
-        theta = (state.base + state.G @ vector[at["state"]]).reshape(-1, n).T
-        psi = (output.base + output.G @ vector[at["output"]]).reshape(-1, p).T
-        return rebuilt(self.template.model, theta, psi)
+    def _matrices(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A (n, n) and C (p, n)."""
+        theta, psi = self._stacked(vector)
+        return theta[:, : len(theta)], psi[:, : len(theta)]
+
+    def _stacked(self, vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        at, ties = self.parts(), self.maximise
+        return (ties.state.matrix(vector[at["state"]], self.template.n_states),
+                ties.output.matrix(vector[at["output"]], self.template.n_outputs))  # fmt: skip
 
 
-def _first_outputs(model: Any) -> np.ndarray:
+def _first_outputs(A: np.ndarray, C: np.ndarray) -> np.ndarray:
     """C, C A, ... (n p, n): what the state does to the first n outputs."""
-    rows = [model.C]
-    for _ in range(len(model.A) - 1):
-        rows.append(rows[-1] @ model.A)
+    rows = [C]
+    for _ in range(len(A) - 1):
+        rows.append(rows[-1] @ A)
     return np.concatenate(rows)
 
 
-def _anchored(model: Any, anchor: np.ndarray) -> np.ndarray:
+def _anchored(A: np.ndarray, C: np.ndarray, anchor: np.ndarray) -> np.ndarray:
     """P0 (n, n) whose factor gives the first outputs the anchored one."""
-    X = np.linalg.lstsq(_first_outputs(model), anchor, rcond=1e-12)[0]
+    X = np.linalg.lstsq(_first_outputs(A, C), anchor, rcond=1e-12)[0]
     return X @ X.T
 
 

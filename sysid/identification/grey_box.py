@@ -12,6 +12,7 @@ from .. import _check
 from ..core.data import Data
 from ..core.gaussian import Gaussian
 from ..core.status import Status
+from ..inference.simulate import simulate
 from ..kernels import rollout
 from ..kernels._jit import as_float
 from ..models.nonlinear import Nonlinear
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .prediction_error import PredictionError, PredictionErrorFit
 
 _DIVERGED = 1e6  # in standard deviations of the output
+_TURNED = " Did you pass (lows, highs)? Then it is list(zip(lows, highs))."
 
 
 @dataclass(frozen=True)
@@ -139,11 +141,18 @@ def _result(kind: Any, problem: GreyBox, best: Any, status: Status, scale: np.nd
     if at:
         notes.append(f"parameters {at} end on their bounds; their standard errors do not count that")
     n = problem.model.n_states
-    process = Process(fitted, np.zeros((n, n)), cov, None, Gaussian(x0.mean(0), np.cov(x0.T, bias=True).reshape(n, n) if len(x0) > 1 else np.zeros((n, n))))
+    process = Process(fitted, np.zeros((n, n)), cov, None, _prior(fitted, data, x0))
     value = float(-0.5 * (seen * (np.log(2 * np.pi * np.maximum(np.diag(cov), 1e-300)) + 1)).sum())
     return kind(model=fitted, process=process, status=status, initial_states=x0.copy(), innovation_cov=cov, log_likelihood=value,
                 parameter_cov=covariance, standard_errors={"p": np.sqrt(np.diag(covariance))}, notes=tuple(notes),
                 history={"loss": np.array([best.cost])})  # fmt: skip
+
+
+def _prior(model: Nonlinear, data: list[Data], x0: np.ndarray) -> Gaussian:
+    """The spread of the states along the records: what is known of where another record begins."""
+    paths = [simulate(model, d.u, start, n_steps=None if d.n_inputs else d.n_steps).x for d, start in zip(data, x0)]
+    states = np.concatenate(paths)
+    return Gaussian(states.mean(0), np.cov(states.T, bias=True).reshape(model.n_states, model.n_states))
 
 
 def _sandwich(J: np.ndarray, e: np.ndarray) -> np.ndarray:
@@ -174,14 +183,17 @@ def _check_start(model: Nonlinear, data: list[Data], call: str) -> None:
 def _bounds(bounds: Any, k: int, call: str) -> tuple[np.ndarray, np.ndarray]:
     if bounds is None:
         return np.full(k, -np.inf), np.full(k, np.inf)
-    pairs = [(None, None) if b is None else b for b in bounds]
+    want = f"{call}: expected bounds as one pair (low, high) for each of the {k} parameters p"
+    pairs = [(None, None) if b is None else b for b in bounds] if isinstance(bounds, Sequence | np.ndarray) else None
+    if pairs is None or not all(isinstance(b, Sequence | np.ndarray) and len(b) == 2 for b in pairs):
+        raise TypeError(f"{want}; received {bounds!r}.")
     if len(pairs) != k:
-        raise ValueError(f"{call}: expected a pair of bounds for each of the {k} parameters p; received {len(pairs)}.")
+        raise ValueError(f"{want}; received {len(pairs)}.{_TURNED if len(pairs) == 2 else ''}")
     low = np.array([-np.inf if a is None else a for a, _ in pairs], dtype=float)
     high = np.array([np.inf if b is None else b for _, b in pairs], dtype=float)
     if not (low < high).all():
         i = int(np.argmin(low < high))
-        raise ValueError(f"{call}: expected low < high for every parameter; received ({low[i]:g}, {high[i]:g}) for parameter {i}.")
+        raise ValueError(f"{want}, low < high; received ({low[i]:g}, {high[i]:g}) for parameter {i}.{_TURNED if k == 2 else ''}")
     return low, high
 
 

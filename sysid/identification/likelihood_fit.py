@@ -13,7 +13,7 @@ it gives to the first outputs: held entry by entry, it would be moved by whateve
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -48,6 +48,8 @@ def fit_likelihood(method: PredictionError, data: list[Data], start: Any) -> Pre
     if isinstance(start, LTI):
         start = _noisy(start, data)
     process, notes = gaussian_start(data, start, _CALL)
+    if method.free is None or "Q" in method.free:
+        process = _excited(process, data, notes)
     if method.free is None:
         process = _whitened(process, data)
     maximise = _maximiser(method, process, data)
@@ -65,6 +67,18 @@ def _noisy(model: LTI, data: list[Data]) -> Process:
     spread = np.nanvar(np.concatenate([d.y for d in data]), 0)
     share = spread.sum() / max(np.linalg.norm(model.C) ** 2, 1e-300)
     return Process(model, 0.1 * share * np.eye(model.n_states), 0.1 * np.diag(spread), initial=Stationary())
+
+
+def _excited(process: Process, data: list[Data], notes: list[str]) -> Process:
+    """The same process with a small variance, 1e-4 of the state's spread, where it had none: at zero the likelihood has no slope."""
+    still = np.flatnonzero(np.diag(process.Q) <= 0)
+    if not len(still):
+        return process
+    states = np.concatenate([filter(process, d).filtered.mean for d in data])
+    small = np.zeros(process.n_states)
+    small[still] = 1e-4 * np.var(states, axis=0)[still]
+    notes.append(f"states {still.tolist()} started without process noise, where the likelihood has no slope: they were given a small variance")
+    return replace(process, Q=process.Q + np.diag(small))
 
 
 def _whitened(process: Process, data: list[Data]) -> Process:

@@ -227,7 +227,8 @@ def _imputation(R: np.ndarray, pattern: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def solve_psd(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
     """matrix^-1 right for a symmetric PSD matrix, by Cholesky after scaling to unit diagonal; least norm where singular."""
-    scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
+    # A zero on the diagonal is a zero row: scaled by itself, its rounding errors would be divided by nothing.
+    scale = np.sqrt(np.where(np.diag(matrix) > 0, np.diag(matrix), np.inf))
     scaled = matrix / np.outer(scale, scale)
     try:
         factor = sla.cho_factor(scaled)

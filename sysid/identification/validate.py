@@ -14,7 +14,9 @@ from ..core.data import Data, experiments
 from ..core.gaussian import Gaussian
 from ..inference.filter import filter
 from ..inference.predict import predict
+from ..models.bilinear import Bilinear
 from ..models.lti import LTI
+from ..models.nonlinear import Nonlinear
 from ..models.process import Process
 from .fit import Fit
 from .initial_state import initial_state, run
@@ -153,7 +155,7 @@ def _continued(process: Process, d: Data, unscored: int) -> np.ndarray:
 
 def _predicted(process: Process, d: Data, x0: np.ndarray, steps: int) -> np.ndarray:
     """Outputs `steps` ahead, the filter started at the estimated state with the process's own initial spread."""
-    if isinstance(process.model, LTI) and isinstance(process.initial, Gaussian):
+    if isinstance(process.model, LTI | Bilinear | Nonlinear) and isinstance(process.initial, Gaussian):
         process = replace(process, initial=Gaussian(x0, process.initial.cov))
     return predict(process, d, steps)
 

@@ -204,6 +204,44 @@ def test_bilinear_processes_are_found_by_the_same_em():
     assert np.allclose([fit.model.A[0, 0], fit.model.N[0, 0, 0], fit.model.B[0, 0]], [0.7, 0.2, 1.0], atol=0.02)
 
 
+def noise_free_state():
+    """A chain whose second state has no noise of its own, a record with a gap, and a start away from the truth."""
+    rng = np.random.default_rng(3)
+    A, C = np.array([[0.9, 0.2, 0.0], [0.0, 0.7, 0.1], [0.0, 0.0, 0.5]]), np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    truth = sysid.Process(sysid.LTI(A, np.ones((3, 1)), C), [0.1, 0.0, 0.2], [0.05, 0.1], initial=sysid.Gaussian(np.zeros(3), 1.0))
+    u = rng.standard_normal((300, 1))
+    y = sysid.simulate(truth, u, rng=rng).y
+    y[100:110] = np.nan
+    start = sysid.Process(sysid.LTI(0.8 * A, np.ones((3, 1)), C), [1.0, 0.0, 1.0], 1.0, initial=truth.initial)
+    return sysid.Data(y, u), start
+
+
+@pytest.mark.parametrize("structure", [{}, {"C": "fixed"}, {"C": "fixed", "Q": "diagonal"}, {"Q": ["a", 0, "b"]}], ids=str)
+def test_a_state_without_process_noise_stays_so_and_the_likelihood_rises(structure):
+    data, start = noise_free_state()
+    fit = sysid.fit(data, sysid.EM(structure=structure, max_iterations=20), start=start)
+    gains = np.diff(fit.history["log_likelihood"])
+    assert len(gains) == 20 and (gains > -1e-9).all() and gains.sum() > 450
+    assert not fit.process.Q[1].any() and not fit.process.Q[:, 1].any()
+    assert np.array_equal(fit.model.A[1], start.model.A[1]) and np.linalg.eigvalsh(fit.process.Q)[0] >= 0
+    assert "states [1] start without process noise" in fit.notes[0]
+
+
+def test_the_likelihood_leaves_a_start_without_process_noise():
+    data, start = noise_free_state()
+    fit = sysid.fit(data, sysid.PredictionError(focus="likelihood", max_iterations=40), start=start)
+    em = sysid.fit(data, sysid.EM(max_iterations=40), start=start)
+    assert fit.log_likelihood > em.log_likelihood - 0.1 and "small variance" in fit.notes[0]
+
+
+def test_a_word_holds_or_frees_a_whole_matrix():
+    data, start = noise_free_state()
+    held, free = (sysid.fit(data, sysid.EM(structure={"C": word, "B": "fixed"}, max_iterations=2), start=start).model for word in ("fixed", "full"))
+    assert np.array_equal(held.C, start.model.C) and np.array_equal(held.B, start.model.B) and not np.allclose(free.C, start.model.C)
+    with pytest.raises(ValueError, match="would make all its entries equal"):
+        sysid.fit(data, sysid.EM(structure={"C": "held"}), start=start)
+
+
 def test_what_cannot_be_estimated_is_refused():
     data = record(third_order(), 60, np.random.default_rng(0), noise=0.1)
     start = process_of(third_order())

@@ -145,6 +145,27 @@ def test_grey_box_parameters_and_their_errors():
     assert np.allclose(fit.initial_states[0], [0.5, 0.0], atol=0.05)
 
 
+def test_a_grey_box_fit_predicts_another_record_as_well_as_it_simulates_it():
+    rng = np.random.default_rng(9)
+    truth = dataclasses.replace(oscillator(), p=np.array([2.0, 0.8, 0.5]))
+    u = 2 * rng.standard_normal((500, 1))
+    data = sysid.Data(sysid.simulate(truth, u, [0.5, 0.0]).y + 0.02 * rng.standard_normal((500, 1)), u, dt=0.1)
+    fit = sysid.fit(data[:300], sysid.PredictionError(focus="simulation"), start=oscillator())
+    val = sysid.validate(fit, data[300:])
+    assert val.fit_prediction[0] > val.fit_simulation[0] - 1 > 90
+    f = sysid.filter(fit.process, data[300:])  # whose start is not that of the record fitted
+    assert np.sqrt((f.innovations[10:] ** 2).mean()) < 0.025
+
+
+def test_bounds_of_a_grey_box_are_one_pair_a_parameter():
+    data = sysid.Data(np.zeros((30, 1)), np.ones((30, 1)), dt=0.1)
+    for bounds, kind, says in [(([0, 0, 0], [9, 9, 9]), TypeError, "one pair"), ({"p": (0, 1)}, TypeError, "one pair"), ((0, 1), TypeError, "one pair"),
+                               ([(0, 9), (0, 9)], ValueError, "each of the 3 parameters p; received 2"),
+                               ([(0, 9), (2, 1), (0, 9)], ValueError, r"low < high; received \(2, 1\) for parameter 1")]:  # fmt: skip
+        with pytest.raises(kind, match=says):
+            sysid.fit(data, sysid.PredictionError(bounds=bounds), start=oscillator())
+
+
 def test_grey_box_parameters_that_cannot_be_told_apart_have_no_errors():
     def f(x, u, p, t):
         return np.array([0.5 * x[0] + p[0] * p[1] * u[0]])
