@@ -143,7 +143,7 @@ def __getattr__(name: str) -> _Any:
     elif name in _NAMESPACES:
         value = _import_module(f".{name}", __name__)
     else:
-        raise AttributeError(f"module 'sysid' has no attribute {name!r}")
+        raise AttributeError(f"module 'sysid' has no attribute {name!r}", name=name, obj=_import_module(__name__))
     globals()[name] = value
     return value
 

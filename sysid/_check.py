@@ -26,7 +26,7 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
         raise TypeError(f"{call}: expected {name} as an array; received {type(value).__name__}. Did you mean data.u, or data.y?")
     if value is None or isinstance(value, str | bytes | dict | set | frozenset | Iterator):
         way_out = " A file is read by sysid.Data.from_csv(path, outputs=[...])." if isinstance(value, str) and name in "yu" else (
-            " Stack its columns: numpy.column_stack(list(columns.values()))." if isinstance(value, dict) else "")
+            " Columns are taken by name: sysid.Data.from_columns(table, outputs=[...])." if isinstance(value, dict) else "")
         raise TypeError(f"{call}: expected {name} as an array of real numbers; received {received(value)}.{way_out}")
     try:
         raw = np.asarray(value)
@@ -179,7 +179,7 @@ def time_step(dt: Any, call: str) -> float | None:
         return None
     if isinstance(dt, bool) or not np.isscalar(dt) or not np.isreal(dt):
         raise TypeError(f"{call}: expected dt as a positive number or None (continuous time); received {dt!r}.")
-    value = float(np.real(dt))
+    value = float(str(dt)) if isinstance(dt, np.floating) and dt.dtype.itemsize < 8 else float(np.real(dt))  # 0.1 in single precision is 0.1
     if not np.isfinite(value) or value <= 0:
         raise ValueError(f"{call}: expected dt > 0, or None for continuous time; received {value:g}.")
     return value

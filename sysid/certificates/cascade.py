@@ -43,14 +43,20 @@ class Cascade:
     def __post_init__(self) -> None:
         _check.options(self, margin="nonnegative")
 
+    def layer_rate(self, rate: float) -> float:
+        """The rate that every layer must have for a stack to contract at `rate`; 1 where the margin alone passes it."""
+        below = (rate - self.margin) / (1 - self.margin)
+        return below * (1 - 1e-9) if 0 < below < 1 else 1.0
+
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
-        """Certify a DeepESN."""
+        """Certify a DeepESN. Raises TypeError for other models."""
         wanted = wanted or Contraction()
         if not isinstance(model, DeepESN):
             raise TypeError(f"Cascade: expected a DeepESN; received {type(model).__name__}.")
         networks = [as_network(layer) for layer in model.layers]
         joints = {(i, j): np.asarray(V) for i in range(len(networks)) for j, V in model.joints(i)}
-        layers = [self.layer.certify(network, Contraction(seconds=wanted.seconds)) for network in networks]
+        goal = Contraction(rate=self.layer_rate(wanted.rate), seconds=wanted.seconds)
+        layers = [self.layer.certify(network, goal) for network in networks]
         return compose(networks, layers, joints, self.margin)
 
 

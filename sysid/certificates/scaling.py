@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from ..models.deep_esn import DeepESN
+from .cascade import Cascade
 from .contraction import CircleCriterion, NormBound, multiplier_of
 from .network import LeakyNetwork
 from .numerical_range import support_function
@@ -26,6 +28,7 @@ def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -
     method : NormBound() or CircleCriterion(...), the optimal one if None (balanced above n = 200)
 
     The last value tried was proved. The result is 0 when even W = 0 does not reach the rate (1 - leak above it).
+    Raises TypeError for other models and methods, ValueError for a rate outside (0, 1].
     """
     _check.kind(model, is_network(model), "an ESN", "scale_to_certified")
     network = as_network(model)
@@ -61,13 +64,17 @@ def scale_to_certified(esn: Any, rate: float = 0.95, method: Any = None) -> Any:
 
     Parameters
     ----------
-    esn : ESN or LeakyNetwork; rate : in (0, 1]; method : as for `largest_certified_scale`
+    esn : ESN, LeakyNetwork, or DeepESN, whose layers are scaled each; rate : in (0, 1]; method : as for `largest_certified_scale`
 
     A reservoir that is certified already is returned unchanged; `certify(safe, Contraction(rate=rate))` shows the proof. Raises ValueError when no scaling helps, that is when
-    1 - leak is not below the rate.
+    1 - leak is not below the rate (of a stack: below the slightly smaller one that its layers need).
     """
     if not (np.isfinite(rate) and 0 < rate <= 1):
         raise ValueError(f"scale_to_certified: expected rate in (0, 1]; received {rate!r}.")
+    if isinstance(esn, DeepESN):
+        goal = Cascade().layer_rate(rate) * (1 - 1e-5)    # a proof at the very edge of a layer may need a little more
+        layers = [scale_to_certified(layer, goal, method) for layer in esn.layers]
+        return esn if all(new is old for new, old in zip(layers, esn.layers)) else replace(esn, layers=tuple(layers))
     alpha = largest_certified_scale(esn, rate, method)
     if alpha <= 0:
         slowest = float((1 - as_network(esn).leak).max())

@@ -62,24 +62,6 @@ def read_columns(path: str | os.PathLike, names: Sequence[str], time: str | None
     return columns
 
 
-def even_interval(times: np.ndarray, name: str) -> float:
-    """The sampling interval of equally spaced times (T,); ValueError where they are not, naming the first that is off."""
-    if len(times) < 2:
-        raise ValueError(f"Data.from_csv: expected at least two times in column {name}; received {len(times)}.")
-    steps = np.diff(times)
-    dt = float(np.median(steps))
-    if dt <= 0:
-        raise ValueError(f"Data.from_csv: expected growing times in column {name}; received a median step of {dt:g}.")
-    dt = float((times[-1] - times[0]) / (len(times) - 1)) if np.abs(steps / dt - 1).max() < 0.5 else dt
-    off = np.abs(times - times[0] - dt * np.arange(len(times))) > 0.25 * dt
-    if off.any():
-        i = int(np.argmax(off))
-        raise ValueError(f"Data.from_csv: expected equally spaced times in column {name}; the step to data row {i + 1} is "
-                         f"{steps[i - 1]:g}, most are {dt:g}. Put in a row with empty outputs for each missing time, or "
-                         "interpolate to equal steps first.")
-    return dt
-
-
 def _lines(path: str | os.PathLike, encoding: str, where: str) -> list[str]:
     try:
         with open(path, newline="", encoding="utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding) as file:

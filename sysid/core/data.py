@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike
 
 from .. import _check
 from .._show import Shown
-from .csv import Layout, even_interval, read_columns
+from .csv import Layout, read_columns
 from .scaling import Composed, Scaling, WayBack
 from .signals import columns_of, decimated, listed, moments, names_of, signal, without_trend
+from .table import Columns
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -80,32 +81,25 @@ class Data(Shown):
         outputs, inputs: names of columns. dt: sampling interval, 1 unless given. time: a column of equally spaced times
         (numbers, or ISO dates read as seconds) from which dt and t0 are taken instead; uneven times are refused.
         separator: found among comma, semicolon, tab and bar unless given. decimal: "." or ",". encoding: of the file.
-        Empty cells become NaN and are reported in a warning; in an input column they are an error, as are missing
-        columns, duplicate headers, text cells, and rows longer than the header.
+        Empty cells become NaN and are reported in a warning.
+        Raises ValueError for an empty cell in an input column, missing columns, duplicate headers, text cells, uneven
+        times, and rows longer than the header; FileNotFoundError as usual.
         """
-        outputs, inputs = ([s] if isinstance(s, str) else list(s) for s in (outputs, inputs))
-        names = [*outputs, *inputs, *([] if time is None else [time])]
-        if not outputs:
-            raise ValueError("Data.from_csv: expected at least one output column; received none.")
-        if not all(isinstance(name, str) for name in names):
-            raise TypeError(f"Data.from_csv: expected the names of columns as text; received {names}.")
-        if len(set(names)) < len(names):
-            raise ValueError(f"Data.from_csv: expected each column once among outputs, inputs and time; received {names}.")
-        if time is not None and dt is not None:
-            raise ValueError("Data.from_csv: expected dt or time, from which dt follows; received both.")
-        columns = read_columns(path, [*outputs, *inputs], time, Layout(separator, decimal, encoding))
-        y, u = (np.column_stack([columns[s] for s in names]) if names else None for names in (outputs, inputs))
-        if y is None:
-            raise ValueError("Data.from_csv: expected at least one output column; received none. Pass outputs=['name', ...].")
-        if u is not None and np.isnan(u).any():
-            row, channel = np.argwhere(np.isnan(u))[0]
-            raise ValueError(
-                f"Data.from_csv: expected input column {inputs[channel]} without gaps; received one in data "
-                f"row {row + 1}. Only outputs may be missing: fill the input by what was applied."
-            )
-        t0 = 0.0 if time is None else float(columns[time][0])
-        dt = even_interval(columns[time], time) if time is not None else 1.0 if dt is None else dt
-        return cls(y, u, dt, output_names=outputs, input_names=inputs or None, t0=t0)
+        wanted = Columns(outputs, inputs, dt, time, "Data.from_csv")
+        return cls(**wanted.record(read_columns(path, [*wanted.outputs, *wanted.inputs], time, Layout(separator, decimal, encoding))))
+
+    @classmethod
+    def from_columns(cls, table: Any, outputs: Sequence[str], inputs: Sequence[str] = (), dt: float | None = None, *,
+                     time: str | None = None) -> Data:  # fmt: skip
+        """Take columns of a table by name: a pandas or polars DataFrame, a dict of arrays, a record array.
+
+        outputs, inputs: names of columns. dt: sampling interval, 1 unless given. time: a column of equally spaced times
+        (numbers, or dates read as seconds after the first) from which dt and t0 are taken instead. An index of pandas is
+        a column after `reset_index()`. Gaps in outputs are missing, as NaN, NA or None.
+        Raises ValueError or TypeError for absent columns, text, gaps in an input, or uneven times.
+        """
+        wanted = Columns(outputs, inputs, dt, time, "Data.from_columns")
+        return cls(**wanted.record(wanted.of_table(table)))
 
     @property
     def n_steps(self) -> int:

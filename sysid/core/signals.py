@@ -24,7 +24,9 @@ def signal(value: Any, name: str, *, nan: bool) -> np.ndarray:
 
 
 def columns_of(table: Any) -> tuple[str, ...] | None:
-    """The labels of a table (pandas, polars), where it has different ones in words."""
+    """The labels of a table or a series (pandas, polars), where it has different ones in words."""
+    if isinstance(name := getattr(table, "name", None), str) and len(np.shape(table)) == 1:
+        return (name,)
     labels = getattr(table, "columns", None)
     if labels is None or len(np.shape(table)) != 2 or not all(isinstance(label, str) for label in labels):
         return None

@@ -162,7 +162,7 @@ class Uncertainty(Shown):
 
     def summary(self) -> dict[str, Any]:
         values, cov = self.pole_covariances()
-        return {f"pole {i + 1}": f"{v:.4g} +- {np.sqrt(np.trace(c)):.2g}" for i, (v, c) in enumerate(zip(values, cov))}
+        return {f"pole {i + 1}": f"{v if v.imag else v.real:.4g} +- {np.sqrt(np.trace(c)):.2g}" for i, (v, c) in enumerate(zip(values, cov))}
 
     def plot(self, ax: Any = None, omega: Any = None) -> Any:
         """Draw the magnitude response with its band on logarithmic axes; return the axes."""

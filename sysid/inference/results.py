@@ -87,8 +87,9 @@ class Filtered(Banded):
         return f"Filtered by {type(self.method).__name__}"
 
     def summary(self) -> dict[str, Any]:
-        out = {"steps": self.data.n_steps, "states": self.process.n_states, "form": self.form,
-               "log-likelihood": self.log_likelihood}  # fmt: skip
+        out = {"sequences": len(self.data.y)} if self.data.is_batch else {}
+        out |= {"steps": self.data.n_steps, "states": self.process.n_states, "form": self.form,
+                "log-likelihood": self.log_likelihood}  # fmt: skip
         if self.n_diffuse:
             out["diffuse measurements"] = self.n_diffuse
         if self.traces[0].end is not None and self.traces[0].end.shape[1]:
@@ -274,13 +275,14 @@ class Forecast(Banded):
 
     def summary(self) -> dict[str, Any]:
         low, high = self.interval()
+        size: dict[str, Any] = {"sequences": len(self.mean)} if self.mean.ndim == 3 else {}
+        size |= {"horizon": self.mean.shape[-2], "outputs": self.mean.shape[-1]}
         if self.samples is None and not np.any(self.cov):
             shown = self.data.to_original(self.mean)
-            return {"horizon": self.mean.shape[-2], "outputs": self.mean.shape[-1], "first": shown[..., 0, :].ravel(),
+            return {**size, "first": shown[..., 0, :].ravel(),
                     "last": shown[..., -1, :].ravel(), "bands": "none: the model has no noise; forecast a Process for bands",
                     **({} if self.diverged is None else {"diverged at step": self.diverged})}  # fmt: skip
-        return {"horizon": self.mean.shape[-2], "outputs": self.mean.shape[-1],
-                "first, 95 %": [low[..., 0, :].ravel(), high[..., 0, :].ravel()],
+        return {**size, "first, 95 %": [low[..., 0, :].ravel(), high[..., 0, :].ravel()],
                 "last, 95 %": [low[..., -1, :].ravel(), high[..., -1, :].ravel()],
                 "bands from": "Gaussian laws" if self.samples is None else f"{len(self.samples)} sampled paths",
                 **({} if self.diverged is None else {"diverged at step": self.diverged})}  # fmt: skip

@@ -50,7 +50,9 @@ class Simulation(Shown):
         return self.dt * np.arange(self.x.shape[-2])
 
     def summary(self) -> dict[str, Any]:
-        out: dict[str, Any] = {"steps": self.x.shape[-2], "states": self.x.shape[-1]}
+        out: dict[str, Any] = {"sequences": len(self.x)} if self.x.ndim == 3 else {}
+        out |= {"steps": self.x.shape[-2], "states": self.x.shape[-1]}
+        out |= {"outputs": "no readout yet" if self.outputs is None else self.outputs.shape[-1], "dt": self.dt}
         if self.diverged is not None:
             out["diverged at step"] = self.diverged
         return out
@@ -186,6 +188,7 @@ def _starts(model: Any, process: Process | None, x0: Any, S: int, rng: np.random
     n = model.n_states
     if x0 is not None:
         x0 = _check.real_array(x0, "x0", "simulate")
+        x0 = x0.reshape(1) if x0.ndim == 0 and n == 1 else x0
         if x0.shape not in ((n,), (S, n)):
             raise ValueError(f"simulate: expected x0 with shape ({n},) or ({S}, {n}); received {x0.shape}.")
         return np.ascontiguousarray(np.broadcast_to(x0, (S, n)))

@@ -50,6 +50,8 @@ class Nonlinear(Shown):
                 raise TypeError(
                     f"Nonlinear: expected {name} as a function (x, u, p, t); received {getattr(self, name)!r}."
                 )
+        if not isinstance(self.jacobians, Mapping | None):
+            raise TypeError(f'Nonlinear: expected jacobians as a dict such as {{"fx": ..., "gx": ...}}; received {_check.received(self.jacobians)}.')
         jacobians = dict(self.jacobians or {})
         unknown = set(jacobians) - {"fx", "fu", "gx", "gu"}
         if unknown:

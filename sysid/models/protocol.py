@@ -157,13 +157,17 @@ class Plain:
         x.flags.writeable = False  # a function that changes its state in place would change the path behind it
         try:
             value = np.asarray(self.function(x, u, p, t))
+            if value.dtype == object and value.ndim == 0 and value[()] is None:
+                raise TypeError("expected an array; received None. Is there a return?")
             if value.dtype.kind == "c":
                 raise TypeError("expected real numbers; received complex ones")
             value = value.astype(np.float64, copy=False)
         except Exception as error:
-            raise type(error)(f"{self._where(x, u, t)} raised {type(error).__name__}: {error}") from error
+            slip = ". The model has no parameters: give it p=[...]." if isinstance(error, IndexError) and not len(p) else ""
+            raise type(error)(f"{self._where(x, u, t)} raised {type(error).__name__}: {error}{slip}") from error
         if value.shape != self.shape:
-            raise ValueError(f"{self._where(x, u, t)}: expected shape {self.shape}; received {value.shape}.")
+            slip = " Put the number into an array: np.array([value])." if value.ndim == 0 and self.shape == (1,) else ""
+            raise ValueError(f"{self._where(x, u, t)}: expected shape {self.shape}; received {value.shape}.{slip}")
         if not np.isfinite(value).all():
             raise FloatingPointError(f"{self._where(x, u, t)} returned {value}: not finite.")
         return value

@@ -103,6 +103,15 @@ def test_layer_certificates_compose_with_any_skip_connection():
         assert np.linalg.norm(root @ (J @ x)) <= cert.rate * np.linalg.norm(root @ x) * (1 + 1e-6)
 
 
+def test_a_stack_is_scaled_layer_by_layer_to_the_rate_that_is_then_proved():
+    deep = sysid.DeepESN.random([20, 15, 10], 2, leaks=[1.0, 0.5, 0.2], spectral_radius=0.7, rng=np.random.default_rng(0))
+    safe = sysid.scale_to_certified(deep, rate=0.92)
+    cert = sysid.certify(safe, sysid.Contraction(rate=0.92))
+    assert cert.holds and 0.91 < cert.rate <= 0.92
+    assert sysid.scale_to_certified(safe, rate=0.93) is safe
+    assert sysid.largest_certified_scale(deep, 0.99) > 0  # the stack as one network
+
+
 def test_a_stack_with_a_layer_that_does_not_contract_is_refused():
     bad = sysid.DeepESN([sysid.ESN(np.eye(3) * 0.5, leak=0.5), sysid.ESN(np.eye(3) * 2, leak=0.5)], [np.eye(3)])
     cert = sysid.certify(bad)

@@ -270,3 +270,35 @@ def test_resampling_bridges_single_gaps_and_marks_long_ones():
     assert abs(kept.y[25, 0] - np.cos(2 * np.pi * 100 / 150)) < 0.1
     with pytest.raises(ValueError, match="at least 2000 samples for factor 100"):
         sysid.Data(y).resample(100)
+
+
+def test_columns_of_a_table_in_memory_make_a_record():
+    from datetime import datetime, timedelta
+    when = [datetime(2024, 1, 1) + timedelta(hours=i) for i in range(4)]
+    table = {"when": np.array(when, dtype="datetime64[s]"), "level": [1.0, None, 3.0, 4.0], "pump": np.arange(4), "text": list("abcd")}
+    data = sysid.Data.from_columns(table, ["level"], "pump", time="when")
+    assert data.dt == 3600.0 and data.output_names == ("level",) and data.input_names == ("pump",)
+    assert np.array_equal(data.y[:, 0], [1, np.nan, 3, 4], equal_nan=True)
+    assert sysid.Data.from_columns({**table, "when": np.array(when, dtype=object)}, "level", time="when").dt == 3600.0
+    assert sysid.Data.from_columns(np.rec.fromarrays([[1.0, 2.0], [3.0, 4.0]], names="a,b"), "a", "b", dt=0.5).u[1, 0] == 4.0
+
+
+@pytest.mark.parametrize("table, outputs, options, kind, words", [
+    ({"a": [1, 2]}, "b", {}, ValueError, "columns among a; received b"),
+    ({"a": [1, 2], "b": [1]}, ["a", "b"], {}, ValueError, "one length; received a: 2, b: 1"),
+    ({"a": list("xy")}, "a", {}, TypeError, "expected a as real numbers"),
+    ({"a": [[1, 2]]}, "a", {}, ValueError, r"one column \(T,\)"),
+    ({"a": [1, 2, 3], "t": [0, 1, 3]}, "a", {"time": "t"}, ValueError, "from_columns: expected equally spaced"),
+    ({"a": [1, 2], "u": [1, np.nan]}, "a", {"inputs": "u"}, ValueError, "input column u without gaps"),
+    (np.zeros((3, 2)), "a", {}, TypeError, "named columns"),
+])  # fmt: skip
+def test_a_table_that_would_be_misread_is_refused(table, outputs, options, kind, words):
+    with pytest.raises(kind, match=words):
+        sysid.Data.from_columns(table, outputs, **options)
+
+
+def test_a_named_series_names_its_channel_and_single_precision_keeps_the_interval():
+    class Series(Table):
+        name = "flow"
+    assert sysid.Data(Series([1.0, 2.0], None)).output_names == ("flow",)
+    assert sysid.Data([1.0, 2.0], dt=np.float32(0.1)).dt == 0.1

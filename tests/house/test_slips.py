@@ -64,7 +64,11 @@ def read(text, column):
 
 SLIPS = {
     "a file name for its numbers": (lambda: sysid.Data("tanks.csv"), r"Data\.from_csv"),
-    "a dict of columns": (lambda: sysid.Data({"y": [1.0]}), "column_stack"),
+    "a dict of columns": (lambda: sysid.Data({"y": [1.0]}), "from_columns"),
+    "Jacobians in a row": (lambda: sysid.Nonlinear(np.sin, np.sin, 1, 0, 1, jacobians=(np.cos, np.cos)), "jacobians as a dict"),
+    "a function that returns nothing": (lambda: sysid.simulate(sysid.Nonlinear(lambda x, u, p, t: None, lambda x, u, p, t: x, 1, 0, 1), n_steps=3), "Is there a return"),
+    "a number for an array": (lambda: sysid.simulate(sysid.Nonlinear(lambda x, u, p, t: x, lambda x, u, p, t: x[0], 1, 0, 1), n_steps=3), r"np\.array\(\[value\]\)"),
+    "parameters that are not there": (lambda: sysid.simulate(sysid.Nonlinear(lambda x, u, p, t: p[:1] * p[0], lambda x, u, p, t: x, 1, 0, 1), n_steps=3), r"give it p="),
     "no noise at all": (lambda: sysid.Process(MODEL, None, 1.0), "Q as an array of real numbers; received None"),
     "a wrong size of Q": (lambda: sysid.Process(MODEL, np.eye(3), 1.0), r"\(T, 1, 1\) where it changes"),
     "a fit for a model": (lambda: sysid.Process(FIT, 1.0, 1.0), r"pass fit\.model"),
@@ -102,7 +106,7 @@ SLIPS = {
 @pytest.mark.parametrize("slip", SLIPS)
 def test_a_slip_is_met_with_what_was_probably_meant(slip):
     call, word = SLIPS[slip]
-    with pytest.raises((TypeError, ValueError), match=word):
+    with pytest.raises((TypeError, ValueError, IndexError), match=word):
         call()
 
 
