@@ -275,17 +275,17 @@ class Forecast(Banded):
 
     def summary(self) -> dict[str, Any]:
         low, high = self.interval()
-        size: dict[str, Any] = {"sequences": len(self.mean)} if self.mean.ndim == 3 else {}
-        size |= {"horizon": self.mean.shape[-2], "outputs": self.mean.shape[-1]}
+        out: dict[str, Any] = {"sequences": len(self.mean)} if self.mean.ndim == 3 else {}
+        out |= {"horizon": self.mean.shape[-2], "outputs": self.mean.shape[-1]}
         if self.samples is None and not np.any(self.cov):
             shown = self.data.to_original(self.mean)
-            return {**size, "first": shown[..., 0, :].ravel(),
-                    "last": shown[..., -1, :].ravel(), "bands": "none: the model has no noise; forecast a Process for bands",
-                    **({} if self.diverged is None else {"diverged at step": self.diverged})}  # fmt: skip
-        return {**size, "first, 95 %": [low[..., 0, :].ravel(), high[..., 0, :].ravel()],
-                "last, 95 %": [low[..., -1, :].ravel(), high[..., -1, :].ravel()],
-                "bands from": "Gaussian laws" if self.samples is None else f"{len(self.samples)} sampled paths",
-                **({} if self.diverged is None else {"diverged at step": self.diverged})}  # fmt: skip
+            out |= {"first": shown[..., 0, :].ravel(), "last": shown[..., -1, :].ravel(),
+                    "bands": "none: the model has no noise; forecast a Process for bands"}  # fmt: skip
+        else:
+            out |= {"first, 95 %": [low[..., 0, :].ravel(), high[..., 0, :].ravel()],
+                    "last, 95 %": [low[..., -1, :].ravel(), high[..., -1, :].ravel()],
+                    "bands from": "Gaussian laws" if self.samples is None else f"{len(self.samples)} sampled paths"}  # fmt: skip
+        return out if self.diverged is None else {**out, "diverged at step": self.diverged}
 
 
 def gather(blocks: list[np.ndarray], traces: list[Trace], batch: bool) -> np.ndarray:
