@@ -18,7 +18,7 @@ from .kalman import Kalman
 from .laws import States
 from .linear_arrays import broadcast_means
 from .memory import empty
-from .results import Filtered, gather, store_option
+from .results import Filtered, gather
 from .start import estimated_start, has_estimated, starting_law
 from .trace import Stretch, Trace
 
@@ -82,7 +82,7 @@ def run(process: Process, data: Data, method: Any, store: str) -> list[Trace]:
     check_data(process, data, "filter")
     if has_estimated(process.initial):
         process = _with_estimated_start(process, data, method)
-    store_option(store)
+    _check.choice(store, "store", "filter", ("all", "mean", "last"))
     y = data.y if data.is_batch else data.y[None]
     u = data.inputs if data.is_batch else data.inputs[None]
     if u.shape[2] == 0:

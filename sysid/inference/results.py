@@ -295,8 +295,3 @@ def gather(blocks: list[np.ndarray], traces: list[Trace], batch: bool) -> np.nda
     if len(blocks) == 1:
         return np.broadcast_to(blocks[0], (traces[0].n_sequences, *blocks[0].shape))
     return np.stack(blocks)
-
-
-def store_option(value: str) -> str:
-    """Check store=."""
-    return _check.choice(value, "store", "filter", ("all", "mean", "last"))
