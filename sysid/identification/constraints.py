@@ -125,7 +125,7 @@ class NoiseShape:
     def estimate(self, total: np.ndarray, count: float) -> np.ndarray:
         """The covariance that maximises the expected log density (plus prior) given its scatter matrix `total`."""
         found = self._maximum(total, count)
-        tied = isinstance(self.spec, str) and self.spec == "scalar" or isinstance(self.spec, list | tuple)
+        tied = (isinstance(self.spec, str) and self.spec == "scalar") or isinstance(self.spec, list | tuple)
         if self.prior is not None or tied:
             return found
         noisy = np.diag(self.start) > 0

@@ -9,7 +9,6 @@ by Cholesky factors with logarithms on the diagonal: every point is a process.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
