@@ -84,9 +84,7 @@ def run(process: Process, data: Data, method: Any, store: str) -> list[Trace]:
         process = _with_estimated_start(process, data, method)
     _check.choice(store, "store", "filter", ("all", "mean", "last"))
     y = data.y if data.is_batch else data.y[None]
-    u = data.inputs if data.is_batch else data.inputs[None]
-    if u.shape[2] == 0:
-        u = u[:1]
+    u = np.empty((1, data.n_steps, 0)) if data.u is None else data.u if data.is_batch else data.u[None]
     law = starting_law(process, "filter")
     return method.trace(process, Stretch(u, y, broadcast_means(law.mean, len(y)), law.cov, store=store, diffuse=law.diffuse))
 
@@ -117,8 +115,9 @@ def check_data(process: Process, data: Any, call: str) -> None:
         flipped = " Time is the first axis: did you pass the transpose?" if data.n_steps == model.n_outputs else ""
         raise ValueError(f"{call}: expected y with shape (T, {model.n_outputs}) because the model has {model.n_outputs} outputs; "
                          f"received {data.y.shape}.{flipped}")  # fmt: skip
-    u = data.inputs[0] if data.is_batch else data.inputs
-    wide_input(u if data.n_inputs else None, data.n_steps, model.n_inputs, call)
+    if data.n_inputs or model.n_inputs:
+        u = data.inputs[0] if data.is_batch else data.inputs
+        wide_input(u if data.n_inputs else None, data.n_steps, model.n_inputs, call)
 
 
 def wrap(process: Process, data: Data, method: Any, traces: list[Trace]) -> Filtered:

@@ -10,6 +10,7 @@ import numpy as np
 from ..kernels._jit import as_float
 from ..linear.covariances import covariance_inverse
 from ..models.bilinear import Bilinear
+from ..models.lti import LTI
 from ..models.process import Process
 
 
@@ -41,6 +42,9 @@ def linear_arrays(process: Process, u: np.ndarray, start: int = 0) -> LinearArra
     A Bilinear model takes one sequence at a time, u (1, T, m).
     """
     model, T = process.model, u.shape[1]
+    if isinstance(model, LTI) and process.Q.ndim == process.R.ndim == 2:
+        bx, by = _offset(model.B[None], u, model.c[None]), _offset(model.D[None], u, model.d[None])
+        return LinearArrays(as_float(model.A.T)[None], model.C[None], process.Q[None], process.R[None], bx, by)
     if isinstance(model, Bilinear):
         model = model.along(u[0])
         A, C = model.A, _cut(model.C, 3, start, T, "C")

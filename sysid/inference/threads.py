@@ -15,7 +15,8 @@ def in_parts(count: int, run: Callable[[int, int], None], least: int = 1) -> Non
 
     numba.set_num_threads or NUMBA_NUM_THREADS set the number; what a part raises is raised here.
     """
-    workers = max(1, min(numba.get_num_threads(), count // max(least, 1)))
+    parts = count // max(least, 1)
+    workers = min(numba.get_num_threads(), parts) if parts > 1 else 1
     if workers == 1:
         run(0, count)
         return

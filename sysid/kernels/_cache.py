@@ -20,18 +20,19 @@ def cached(function: Callable, options: dict) -> Any:
         if files:  # Numba's own stamp sees the function's file alone
             index = run._cache._cache_file
             index._source_stamp = (index._source_stamp, *((os.stat(f).st_mtime, os.stat(f).st_size) for f in sorted(files)))
-        run._cache.load_overload = functools.partial(_load, run._cache, run._cache._load_overload)
+        cache = run._cache
+        cache.load_overload = functools.partial(_load, cache._load_overload, cache._guard_against_spurious_io_errors)
     return run
 
 
-def _load(cache: Any, load: Callable, signature: Any, context: Any) -> Any:
+def _load(load: Callable, guard: Callable, signature: Any, context: Any) -> Any:
     """What a cache holds for a signature, or None.
 
     Numba would first set up its tables of all that it can compile, which takes as long as importing it. Machine code needs
     none of them, only what counts references; where there is none yet, the compiler sets up the tables itself.
     """
     rtsys.initialize(context)
-    with cache._guard_against_spurious_io_errors():
+    with guard():
         return load(signature, context)
     return None  # the guard took an error of the file system
 

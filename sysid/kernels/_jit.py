@@ -20,7 +20,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.compiler_lock import global_compiler_lock
 from numba.experimental import function_type
-from numba.extending import NativeValue, register_model, typeof_impl, unbox
+from numba.extending import NativeValue, register_model, unbox
 
 from ._cache import cached
 
@@ -142,17 +142,12 @@ class Argument:
     """A compiled function with its type and addresses looked up once, as kernels take it."""
 
     def __init__(self, function: Any, numba_type: FunctionArgument):
-        self.function, self.numba_type = function, numba_type
+        self.function, self._numba_type_ = function, numba_type  # where Numba's dispatch looks before it asks Python
         self.c_addr = function_type._get_wrapper_address(function, numba_type.signature)
         self.jit_addr = function_type._get_jit_address(function, numba_type.signature)
 
     def __call__(self, *args: Any) -> Any:
         return self.function(*args)
-
-
-@typeof_impl.register(Argument)
-def _type_of_argument(value: Argument, _context: Any) -> Any:
-    return value.numba_type
 
 
 @functools.lru_cache(maxsize=256)

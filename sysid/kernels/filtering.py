@@ -17,6 +17,7 @@ out_index = types.Array(types.int64, 2, "C")
 
 EPS = 2.220446049250313e-16
 STRIDE = 4  # steps between the covariances compared
+BLOCK = 64  # entries looked at together
 DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
 
 
@@ -36,24 +37,28 @@ def unchanged(P, before):
 def stay(seen, t, slot, index):
     """Leave the steps from t on in one slot up to the next missing entry, whose step is returned."""
     T, p = seen.shape
-    entry = t * p
-    flat = seen.reshape(T * p)
-    while entry < T * p and flat[entry]:
-        entry += 1
-    stop = entry // p
-    for k in range(t, stop):
-        index[k] = slot
-    return stop
+    entries, count = seen.reshape(T * p)[t * p :], 0
+    for block in range(len(entries) // BLOCK):  # whole blocks first: a loop without an exit is one of vectors
+        whole = True
+        for k in range(BLOCK):
+            whole &= entries[block * BLOCK + k]
+        if not whole:
+            break
+        count += BLOCK
+    while count < len(entries) and entries[count]:
+        count += 1
+    steps = index[t : t + count // p]
+    for k in range(len(steps)):
+        steps[k] = slot
+    return t + len(steps)
 
 
 @helper(_nrt=False)  # counting the references of its views would cost as much as a step of two states
 def recursion(condition, propagate, AT, C, Q, R, seen, s, may_stop, Pp, Pf, K, W, const, rank, index, P, M, S, V, root, info, work, before):
     """`covariances` of sequence s from P[s] = P0, its workspace given: slots from s T on."""
     T, p = seen.shape[1], C.shape[1]
-    slot, streak, done, share = s * T - 1, 0, 0, 1.0
-    for t in range(T):
-        if t < done:
-            continue
+    slot, streak, t, share = s * T - 1, 0, 0, 1.0
+    while t < T:
         complete = True
         for j in range(p):
             complete &= seen[s, t, j]
@@ -71,12 +76,12 @@ def recursion(condition, propagate, AT, C, Q, R, seen, s, may_stop, Pp, Pf, K, W
         if 0.0 < share < DOUBTFUL and (indefinite(Pf[kept], work) or indefinite(following, work)):
             share = -1.0
         streak = streak + 1 if complete and may_stop else 0
+        t += 1
         if streak % STRIDE == 1:
             if streak > 1 and unchanged(following, before):
-                done = stay(seen[s], t + 1, slot, index[s])
+                t = stay(seen[s], t, slot, index[s])
             copy(following, before)
-        if t == T - 1 or done > t:
-            copy(following, P[s])
+    copy(following, P[s])
     return slot + 1 - s * T, share
 
 

@@ -102,9 +102,35 @@ def settled(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e, p):
 
 
 @helper(inner=True, _nrt=False)
+def settled_pair(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v):
+    """`settled` for two states and one output, written out: what stays in registers waits for nothing but the recursion."""
+    keep, g, white = len(Xp) > 1, G[0], W[0, 0]
+    k0, a00, a01 = g[0, 0], g[1, 0], g[2, 0]  # x(t+1|t) from the measurement and x(t|t-1)
+    k1, a10, a11 = g[0, 1], g[1, 1], g[2, 1]
+    c0, c1 = g[1, 2], g[2, 2]  # C x(t|t-1)
+    l0, m00, m01 = g[0, 3], g[1, 3], g[2, 3]  # x(t|t), where it is kept
+    l1, m10, m11 = g[0, 4], g[1, 4], g[2, 4]
+    x0, x1 = v[1], v[2]
+    for t in range(start, stop):
+        b, d = t if len(bx) > 1 else 0, t if len(by) > 1 else 0
+        y = Y[t, 0] - by[d, 0] if Y[t, 0] == Y[t, 0] else 0.0
+        y_hat = c0 * x0 + c1 * x1
+        part = white * (y - y_hat)
+        L[t] = const - 0.5 * (part * part)
+        if keep:
+            Yp[t, 0] = y_hat + by[d, 0]
+            Xp[t, 0], Xp[t, 1] = x0, x1
+            Xf[t, 0], Xf[t, 1] = l0 * y + m00 * x0 + m01 * x1, l1 * y + m10 * x0 + m11 * x1
+        x0, x1 = k0 * y + a00 * x0 + a01 * x1 + bx[b, 0], k1 * y + a10 * x0 + a11 * x1 + bx[b, 1]
+    v[1], v[2] = x0, x1
+
+
+@helper(inner=True, _nrt=False)
 def stretch(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e):
     """`settled` with one or two outputs, or any number."""
-    if len(e) == 1:
+    if len(e) == 1 and len(v) == 3:
+        settled_pair(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v)
+    elif len(e) == 1:
         settled(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e, 1)
     elif len(e) == 2:
         settled(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e, 2)
@@ -163,8 +189,8 @@ def advance(AT, bx, diagonal, xf, x):
 @helper(inner=True, _nrt=False)
 def run_length(index, t, rank, p):
     """The end of the steps from t on that share its slot, t itself where its innovation covariance is singular."""
-    stop = t
-    while stop < len(index) and index[stop] == index[t] and rank[index[t]] == p:
+    slot, stop = index[t], t
+    while rank[slot] == p and stop < len(index) and index[stop] == slot:
         stop += 1
     return stop
 
@@ -202,10 +228,8 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, 
             x[i] = M0[s, i]
         shift, offset, slots = bx[s if len(bx) > 1 else 0], by[s if len(by) > 1 else 0], index[s if len(index) > 1 else 0]
         y, xp, xf, yp, density = Y[s], Xp[s], Xf[s], Yp[s], L[s]  # here, since counting their references costs as much as a step
-        done, same = 0, 0
-        for t in range(T):
-            if t < done:
-                continue
+        t, same = 0, 0
+        while t < T:
             slot = slots[t]
             if constant and t >= same:
                 same = run_length(slots, t, rank, p)
@@ -215,8 +239,9 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, 
                         stack(AT[0], C[0], K[slot], G)
                         stacked = slot
                     stretch(G, W[slot], const[slot], shift, offset, y, xp, xf, yp, density, t, stop, v, zs, e)
-                    done = stop
+                    t = stop
                     continue
             step(AT, C, shift, offset, K, W, const, rank, slot, y, xp, xf, yp, density, diagonal, t, x, e)
+            t += 1
         for i in range(n):
             final[s, i] = x[i]
