@@ -35,6 +35,7 @@ class Cascade:
 
     The rate is (1 - margin) max_i kappa_i + margin. The overshoot grows with the gains of the joints and the number of
     layers: it is reported beside the rate and should be read with it.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     layer: Any = field(default_factory=Ladder)

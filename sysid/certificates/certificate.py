@@ -25,6 +25,7 @@ class Contraction:
     seconds : time budget of the default ladder, None for as long as it needs; at least the first rung is tried
     exact : prove the inequality in rational arithmetic too; small models only (n <= 25)
     input_bound : |u_i| <= bound, a number or (m,); needed by bilinear models and others whose dynamics scale with u
+    Raises TypeError or ValueError for a rate outside (0, 1], negative seconds, or a negative input_bound.
     """
 
     rate: float = 1.0
@@ -65,6 +66,7 @@ class Gain(Contraction):
     output : gain to the output of the readout instead of the state
 
     Others as for `Contraction`. The figure is `certificate.details["gain"]`, Euclidean norms. [ESN-SSM, Eq. 45]
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     bound: float | None = None

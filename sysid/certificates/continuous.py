@@ -30,6 +30,7 @@ class ContinuousContraction:
     step : Euler step as a share of the shortest time constant; smaller is tighter
 
     The certificate's rate is exp(-c), the factor per unit of time; `details["decay"]` is c.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     discrete: Any = field(default_factory=Ladder)
@@ -64,6 +65,7 @@ def largest_euler_step(model: ContinuousESN, rate: float = 1.0, method: Any = No
     rate : in (0, 1]; method : CircleCriterion("optimal") if None, "balanced" above n = 200
 
     Every smaller step keeps contraction in the same norm. Returns 0 where none is certified. In units of tau.
+    Raises TypeError for other models, ValueError for a rate outside (0, 1].
     """
     if not isinstance(model, ContinuousESN):
         raise TypeError(f"largest_euler_step: expected a ContinuousESN; received {type(model).__name__}.")

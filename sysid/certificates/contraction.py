@@ -35,6 +35,7 @@ class NormBound:
 
     Valid for any slope range; with leaks that differ the largest 1 - leak and the rows leak_i L_i W_i are taken.
     Above n = 3000 a sparse W is bounded by sqrt(rho(|W|'|W|)), proved on its entries in O(edges). Cost O(n^3).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     centred: bool = False
@@ -127,6 +128,7 @@ class CircleCriterion:
         lower the overshoot from hundreds to tens
 
     Cost: identity and balanced O(n^3) with a factor near 300; optimal the same times the Newton steps (30 to 100).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     multiplier: str = "optimal"

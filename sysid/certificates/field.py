@@ -33,6 +33,7 @@ class FrequencyCircle:
 
     Cost O(grid k^3), so a million units are within reach. Leaks and slopes must be the same in every cell; otherwise
     the general methods on the written-out network apply (n <= 3000).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     cells: int = 4096

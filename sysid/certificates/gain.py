@@ -43,6 +43,7 @@ def disturbance_radius(certificate: Certificate, disturbance: float, steps: int 
     disturbance : bound on |w_t|, Euclidean, in units of the state
     steps : t; None for the supremum over all later times, when the transient has died
     initial_distance : |x_0 - z_0|, Euclidean
+    Raises TypeError or ValueError for negative numbers, or a certificate that does not hold.
     """
     kappa, C = _holding(certificate, "disturbance_radius").rate, certificate.overshoot
     bound = _check.positive(disturbance, "disturbance", "disturbance_radius", zero=True)
@@ -63,6 +64,7 @@ def input_to_state_gain(certificate: Certificate, model: Any, output: bool = Fal
     certificate : of contraction, holding, of this model
     model : ESN (B = diag(leak * L) W_in in any slopes, bounded through |P^(1/2)| row by row) or LTI
     output : multiply by the readout C, |C P^(-1/2)| instead of |P^(-1/2)|
+    Raises TypeError for other models, ValueError for a certificate without P, or output=True without a readout.
     """
     kappa = _holding(certificate, "input_to_state_gain").rate
     P = np.eye(model.n_states) if certificate.P is None else certificate.P
@@ -95,6 +97,7 @@ def law_contraction(certificate: Certificate, steps: int) -> float:
     $$ W_2(\\mathcal L(x_t), \\mathcal L(z_t)) \\le C \\kappa^t\\, W_2(\\mathcal L(x_0), \\mathcal L(z_0)) $$
     Both copies are driven by the same noise (synchronous coupling). It needs no density, and says nothing of mixing:
     contraction in Wasserstein distance does not imply beta-mixing. Takes certificate and steps >= 0.
+    Raises TypeError or ValueError for steps that is not a whole number from 0.
     """
     kappa = _holding(certificate, "law_contraction").rate
     return certificate.overshoot * kappa ** _check.count(steps, "steps", "law_contraction", least=0)
@@ -112,6 +115,7 @@ def autocorrelation_bound(certificate: Certificate, lag: int, cov: Any = None, d
     certificate : of contraction, holding, with independent noise entering the model
     lag : s >= 0
     cov : (n, n) stationary covariance Sigma, and direction : (n,) c; both for the second bound, neither for the first
+    Raises TypeError or ValueError for a certificate without P, cov without direction, or shapes that do not fit.
     """
     kappa = _holding(certificate, "autocorrelation_bound").rate
     s = _check.count(lag, "lag", "autocorrelation_bound", least=0)
@@ -138,6 +142,8 @@ def effective_sample_size(certificate: Certificate, n_steps: int) -> float:
     ----------
     certificate : of contraction, holding, with independent noise entering the model
     n_steps : T, length of the average
+    Raises TypeError or ValueError for n_steps that is not a whole number from 1, or a certificate that does not
+    hold.
     """
     kappa = _holding(certificate, "effective_sample_size").rate
     return _check.count(n_steps, "n_steps", "effective_sample_size") * (1 - kappa) / (1 + kappa)
@@ -149,6 +155,7 @@ def linearization_tube(certificate: Certificate, curvature: float, radius: float
     $$ |e| \\le \\frac{C (\\tfrac12 c\\, r^2 + \\bar w)}{1 - \\kappa} $$
     The remainder of a map whose Jacobian has Lipschitz constant `curvature` is at most c r^2 / 2. [ESN-SSM, Eqs. 21-22]
     Takes certificate, curvature >= 0, radius >= 0 and disturbance >= 0; returns a Euclidean distance.
+    Raises TypeError or ValueError for numbers that are negative.
     """
     kappa = _holding(certificate, "linearization_tube").rate
     c = _check.positive(curvature, "curvature", "linearization_tube", zero=True)

@@ -36,6 +36,7 @@ class GateVertices:
     ----------
     multiplier : as for CircleCriterion
     iterations : the multiplier is tuned at the worst vertex, in turn
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     multiplier: str = "optimal"
@@ -150,6 +151,7 @@ class GatedLMI:
     solver : "CLARABEL" or "SCS"; tolerance : width at which the bisection of the rate stops
 
     Tighter than adding norms [ESN-SSM, Eq. 87]; independent gates, whatever the number of inputs.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     solver: str = "CLARABEL"
@@ -160,7 +162,10 @@ class GatedLMI:
         _check.choice(self.solver, "solver", "GatedLMI", ("CLARABEL", "SCS"))
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
-        """Certify a GatedESN with input_bound."""
+        """Certify a GatedESN with input_bound.
+
+        Raises ValueError without a bound on the input, or above the size that the program can take.
+        """
         from .lmi import LIMIT, Program
 
         wanted = wanted or Contraction()

@@ -44,6 +44,7 @@ class LMI:
     tolerance : width at which the bisection of the rate stops
 
     CircleCriterion("optimal") reaches the diagonal rate without a solver, hundreds of times faster.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     solver: str = "CLARABEL"
@@ -113,6 +114,7 @@ class VertexLMI:
     Parameters
     ----------
     solver : "CLARABEL" or "SCS"; tolerance : width at which the bisection stops
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     solver: str = "CLARABEL"
@@ -123,7 +125,7 @@ class VertexLMI:
         _check.choice(self.solver, "solver", "VertexLMI", ("CLARABEL", "SCS"))
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
-        """Certify a leaky network."""
+        """Certify a leaky network. Raises ValueError above the size whose vertices can be listed."""
         wanted, network = wanted or Contraction(), as_network(model)
         n = network.n_states
         if n > VERTEX_LIMIT:

@@ -53,7 +53,10 @@ class InvariantBox:
     local: ClassVar[bool] = True
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
-        """Certify an ESN on its invariant box."""
+        """Certify an ESN on its invariant box.
+
+        Raises ValueError for other activations, output feedback, or no bound on the input.
+        """
         wanted = wanted or Contraction()
         _esn(model, "InvariantBox")
         if wanted.input_bound is None or model.act.name != "tanh" or model.n_feedback:
@@ -90,6 +93,7 @@ class Tube:
     u : (m,) or (T, m) inputs along it, zero if None
     method : for the network with the slopes of the tube
     rate : the tube is the largest whose rate stays below this
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     x: Any = None
@@ -102,7 +106,7 @@ class Tube:
         _check.options(self, rate="positive")
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
-        """Certify an ESN in a tube; details hold the radius and the centre."""
+        """Certify an ESN in a tube; details hold the radius and the centre. Raises ValueError for output feedback."""
         wanted = wanted or Contraction()
         _esn(model, "Tube")
         if model.n_feedback:

@@ -32,6 +32,7 @@ class LureSystem:
     ----------
     A : (n, n), B : (n, N), G : (N, n)
     lower, upper : scalar or (N,), slope bounds of the nonlinearities; cosine features have -L to L
+    Raises ValueError for shapes that do not fit or slopes out of order.
     """
 
     A: Any
@@ -93,6 +94,7 @@ class LureCircle:
     sweeps : of the search
 
     Cost O((n + N)^3) a trial, about 40 trials a multiplier.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     multiplier: str = "balanced"
@@ -103,7 +105,7 @@ class LureCircle:
         _check.choice(self.multiplier, "multiplier", "LureCircle", ("identity", "balanced", "optimal"))
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
-        """Certify a LureSystem."""
+        """Certify a LureSystem. Raises TypeError for another model."""
         wanted = wanted or Contraction()
         if not isinstance(model, LureSystem):
             raise TypeError(f"LureCircle: expected a LureSystem; received {type(model).__name__}.")

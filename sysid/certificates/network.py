@@ -31,6 +31,8 @@ class LeakyNetwork:
     W : (n, n) ndarray, sparse array or linear operator, coupling
     leak : scalar or (n,), in (0, 1]
     lower, upper : scalar or (n,), bounds of the activation's slope; lower <= upper, both finite
+    Raises ValueError for shapes that do not fit, numbers that are not finite, leaks outside (0, 1], or slopes out
+    of order.
     """
 
     W: Any

@@ -69,6 +69,7 @@ class CommonLyapunov:
     margin : share of the way from the rate found to 1 that is given up for a better conditioned metric
 
     Cost O(iterations k n^3).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     iterations: int = 60

@@ -42,6 +42,7 @@ class CertifiedSet:
         """Prepare the set for the W of an ESN with one leak; the multiplier is tuned at its present leak and scale.
 
         Slopes may lie anywhere in [0, L]; a positive lower bound is not used. Cost n_angles eigenvalues, once.
+        Raises ValueError for a rate outside (0, 1], unequal leaks, or slopes that may be negative.
         """
         network = as_network(model)
         if not (np.isfinite(rate) and 0 < rate <= 1):
@@ -85,6 +86,7 @@ class CertifiedSet:
 
         Golden section on theta2 with theta1 in closed form; a pair inside the set is returned unchanged.
         Cost O(60 J), about a millisecond.
+        Raises ValueError for a weight that is not positive definite or numbers that are not finite.
         """
         G = np.eye(2) if weight is None else np.asarray(weight, dtype=np.float64)
         if G.shape != (2, 2) or not np.isfinite(G).all() or G[0, 0] <= 0 or np.linalg.det((G + G.T) / 2) <= 0:
@@ -139,6 +141,7 @@ def project_to_certified(esn: Any, rate: float = 0.95, multiplier: str = "optima
     esn : ESN or LeakyNetwork with one leak; rate : in (0, 1]; multiplier : as for CircleCriterion
 
     A reservoir inside the set is returned unchanged.
+    Raises ValueError for a rate that cannot be reached or proved.
     """
     for margin in (0.0, 1e-6, 1e-5, 1e-4, 1e-3):          # the set is computed, the rate is proved: leave room for rounding
         goal = rate * (1 - margin)

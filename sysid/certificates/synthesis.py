@@ -30,6 +30,8 @@ def nearest_certified(esn: Any, rate: float = 0.98, multiplier: str = "balanced"
     angles, sweeps : of Dykstra's projections; what they leave undone is made up by scaling
 
     Keeps far more of W than scaling does. A reservoir certified already is returned unchanged. Cost O(angles n^3) a sweep.
+    Raises TypeError for other models, ValueError for unequal leaks, slopes that may be negative, or a rate out of
+    reach.
     """
     _check.kind(esn, is_network(esn), "an ESN", "nearest_certified")
     network = as_network(esn)
@@ -100,6 +102,8 @@ def synthesize(esn: Any, rate: float = 0.95, solver: str = "CLARABEL") -> Any:
     rate : in (0, 1]; solver : "CLARABEL" or "SCS"
 
     Convex: the circle inequality is linear in (P, T, Y). The result is certified again; ValueError if that fails.
+    Raises TypeError for other models, ValueError for too many units, or a rate that the solver does not reach or
+    whose proof fails.
     """
     import cvxpy as cp
 

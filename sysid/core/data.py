@@ -167,7 +167,10 @@ class Data(Shown):
         return replace(self, y=self.y[..., start:stop:step, :], u=u, dt=self.dt * step, t0=self.t0 + self.dt * start)
 
     def split(self, at: float | int = 0.5) -> tuple[Data, Data]:
-        """Cut in two: at a share of the samples (float in (0, 1)) or before sample number `at` (int)."""
+        """Cut in two: at a share of the samples (float in (0, 1)) or before sample number `at` (int).
+
+        Raises TypeError or ValueError for what is neither a share in (0, 1) nor a sample within the record.
+        """
         if isinstance(at, bool) or not isinstance(at, int | float | np.integer | np.floating):
             raise TypeError(f"Data.split: expected a share such as 0.5 or a sample number; received {at!r}.")
         k = at if isinstance(at, int | np.integer) else round(at * self.n_steps) if 0 < at < 1 else 0
@@ -189,6 +192,8 @@ class Data(Shown):
         y and u pass the same linear-phase low-pass, centred on each kept sample, so a linear relation between them
         stands and nothing is delayed. Entries with fewer than half of the filter's weight on measured samples become
         missing. `data[::factor]` is the same without the filter, which folds fast motions onto slow ones.
+        Raises TypeError or ValueError for a factor that is not a whole number, or a record shorter than the
+        filter.
         """
         factor = _check.count(factor, "factor", "Data.resample")
         if factor == 1:
@@ -200,6 +205,7 @@ class Data(Shown):
         """Subtract a polynomial in time from every channel: its mean (degree 0), its straight line (1), ...
 
         Missing entries are ignored and stay missing. A channel with fewer samples than coefficients is refused.
+        Raises ValueError for a negative degree, mapped data, or too few measured samples in a channel.
         """
         degree = _check.count(degree, "degree", "Data.detrend", least=0)
         if self.inverse is not None:

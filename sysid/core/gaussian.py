@@ -58,13 +58,16 @@ class Gaussian(Shown):
         return np.sqrt(np.diag(self.cov))
 
     def sample(self, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
-        """Draw vectors: (n,), or (size, n)."""
+        """Draw vectors: (n,), or (size, n). Raises TypeError without an rng."""
         rng = _check.generator(rng, "Gaussian.sample")
         draws = rng.standard_normal((1 if size is None else size, self.n)) @ psd_factor(self.cov).T + self.mean
         return draws[0] if size is None else draws
 
     def log_density(self, x: np.ndarray) -> float | np.ndarray:
-        """Log density at x (n,) or (k, n), all 2 pi terms included; the covariance must be regular."""
+        """Log density at x (n,) or (k, n), all 2 pi terms included; the covariance must be regular.
+
+        Raises ValueError or TypeError for x that is not finite numbers, or a singular covariance.
+        """
         x = _check.real_array(x, "x", "Gaussian.log_density")
         try:
             chol = np.linalg.cholesky(self.cov)

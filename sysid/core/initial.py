@@ -27,6 +27,8 @@ class Blocks(Shown):
 
     blocks: pairs (state numbers, law), law a Gaussian of the block's dimension, Stationary(), Diffuse() or Estimated().
     A stationary block must not be driven by states outside it. States that no block names are refused by the filter.
+    Raises TypeError or ValueError for what is not a pair (state numbers, law), a Gaussian of another size, or a
+    state in two blocks.
     """
 
     blocks: tuple[tuple[np.ndarray, Any], ...]

@@ -25,6 +25,8 @@ def mackey_glass(n_steps: int, tau: float = 17.0, dt: float = 1.0, *, beta: floa
     transient : samples dropped at the start. substeps : RK4 steps a sample; the delay must be a whole number of them.
     Returns Data with y (T, 1). Fourth order in dt/substeps; O(T substeps).
     power : the exponent p
+    Raises TypeError or ValueError for n_steps that is not a whole number, or tau that is no multiple of the inner
+    step.
     """
     T = _check.count(n_steps, "n_steps", "mackey_glass")
     skip, substeps = _counts("mackey_glass", transient, substeps)
@@ -66,6 +68,7 @@ def lorenz96(n_steps: int, n_states: int = 40, dt: float = 0.05, *, forcing: flo
 
     x0 : (n,), by default F everywhere and F + 0.01 in the first place.
     forcing : F. transient : samples dropped at the start. substeps : RK4 steps a sample
+    Raises TypeError or ValueError for n_states below 4.
     """
     n = _check.count(n_states, "n_states", "lorenz96", least=4)
     if x0 is None:
@@ -78,6 +81,7 @@ def henon(n_steps: int, *, a: float = 1.4, b: float = 0.3, transient: int = 100)
     r"""Iterate the Henon map: x1+ = 1 - a x1^2 + x2, x2+ = b x1 [Henon 1976]. Data with y (T, 2).
 
     transient : steps dropped at the start
+    Raises TypeError or ValueError for counts that are not whole numbers.
     """
     T = _check.count(n_steps, "n_steps", "henon")
     out = np.empty((T, 2))
@@ -93,6 +97,7 @@ def kuramoto_sivashinsky(n_steps: int, n_points: int = 64, length: float = 22.0,
 
     x0 : (n_points,) start, by default a smooth one without symmetry. Returns Data with y (T, n_points).
     length : L. transient : samples dropped at the start. substeps : steps a sample
+    Raises TypeError or ValueError for counts that are not whole numbers, or x0 of another length.
     """
     T, N = _check.count(n_steps, "n_steps", "kuramoto_sivashinsky"), _check.count(
         n_points, "n_points", "kuramoto_sivashinsky", least=8)

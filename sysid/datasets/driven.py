@@ -20,6 +20,8 @@ def narma(order: int, n_steps: int, rng: np.random.Generator) -> Data:
     Above order 10 the saturated form y_{t+1} = tanh(... + 0.01) + 0.2 is used [Rodan & Tino 2011]. y[t] depends on
     u[t-1] and older. A draw that runs away (rare at order 10) is drawn again from the same generator.
     Returns Data with y (T, 1), u (T, 1).
+    Raises TypeError or ValueError for counts that are not whole numbers, a missing rng, or a recursion that runs
+    away in every draw.
     """
     k, T = _check.count(order, "order", "narma"), _check.count(n_steps, "n_steps", "narma")
     rng = _check.generator(rng, "narma")
@@ -41,6 +43,7 @@ def duffing(u: Any, dt: float = 0.05, *, damping: float = 0.3, stiffness: float 
     u : (T,) force. Returns Data with y (T, 2) = (q, q'), u (T, 1).
     damping, stiffness, cubic : delta, alpha and beta of the equation. x0 : (2,) first position and speed.
     substeps : RK4 steps a sample
+    Raises ValueError for u of another shape.
     """
     force = _check.signal(u, "u", "duffing", 1)
     return _flow("duffing", kernels.DUFFING, (damping, stiffness, cubic), x0, 2, len(force), dt, 0, substeps, force)
@@ -51,6 +54,7 @@ def van_der_pol(u: Any, dt: float = 0.05, *, mu: float = 1.0, x0: Any = (0.1, 0.
 
     u : (T,) force. Returns Data with y (T, 2) = (q, q'), u (T, 1).
     x0 : (2,) first state. substeps : RK4 steps a sample
+    Raises ValueError for u of another shape.
     """
     force = _check.signal(u, "u", "van_der_pol", 1)
     return _flow("van_der_pol", kernels.VAN_DER_POL, (mu,), x0, 2, len(force), dt, 0, substeps, force)
@@ -65,6 +69,7 @@ def slow_manifold(n_steps: int, dt: float = 0.1, *, mu: float = -0.05, decay: fl
 
     The generator of (x1, x2, x1^2) has the eigenvalues mu, lambda, 2 mu. Returns Data with y (T, 2).
     decay : lambda. x0 : (2,) first state
+    Raises TypeError or ValueError for x0 of another length, or decay = 2 mu, where the modes coincide.
     """
     T = _check.count(n_steps, "n_steps", "slow_manifold")
     a, b0 = _check.vector(x0, "x0", "slow_manifold", 2)
@@ -82,6 +87,7 @@ def forced_slow_manifold(u: Any, *, a: float = 0.9, b: float = 0.5, c: float = 0
     u : (T,). Returns Data with y (T, 2), u (T, 1). A lift without the bilinear and u^2 terms cannot be exact
     (corrections #32).
     x0 : (2,) first state
+    Raises ValueError for u or x0 of another shape.
     """
     from scipy.signal import lfilter
     drive = _check.signal(u, "u", "forced_slow_manifold", 1)
@@ -100,6 +106,7 @@ def marginally_stable(n_steps: int, n_states: int, rng: np.random.Generator, *, 
     n_states : n modes with Gaussian residues of variance 1/n^2. The poles p are uniform on [-1, 1] with the largest
     moved to +1 (a symmetric system); with oscillating they are conjugate pairs uniform on the unit circle.
     noise : standard deviation of the added white noise. Returns Data with y (T, 1), u (T, 1). Cost O(n T).
+    Raises TypeError or ValueError for an odd n_states where poles come in pairs, or a missing rng.
     """
     from scipy.signal import lfilter
     call = "marginally_stable"

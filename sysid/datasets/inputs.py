@@ -18,6 +18,7 @@ def prbs(n_steps: int, hold: int = 1, bits: int | None = None, amplitude: float 
     n_steps: length. hold: samples a level lasts, so that the power reaches up to about 0.44 / hold of the sampling rate.
     bits: of the shift register, period hold (2^bits - 1); None for one period or more over n_steps.
     Returns (n_steps,) with values +-amplitude.
+    Raises TypeError or ValueError for counts that are not whole numbers, or bits outside 2 to 20.
     """
     n_steps, hold = _check.count(n_steps, "n_steps", "prbs"), _check.count(hold, "hold", "prbs")
     if bits is None:
@@ -37,6 +38,7 @@ def random_binary(n_steps: int, rng: np.random.Generator, switch: float = 0.1, a
     """Generate a generalised binary noise: at each of n_steps samples the level changes sign with probability `switch`.
 
     rng: the random generator. A small `switch` puts the power at low frequencies. Returns (n_steps,), +-amplitude.
+    Raises TypeError or ValueError for switch outside (0, 1], or a missing rng.
     """
     rng = _check.generator(rng, "random_binary")
     if not 0 < switch <= 1:
@@ -51,6 +53,7 @@ def multisine(n_steps: int, rng: np.random.Generator, lines: np.ndarray | None =
     n_steps: the period. rng: the random generator. lines: harmonics excited, whole numbers in 1..n_steps/2 - 1, all of
     them if None. tries: phase draws, the one with the smallest peak is kept. Returns (n_steps,) of root mean square rms.
     Repeated periods excite the lines alone, so leakage and noise can be told from response.
+    Raises TypeError or ValueError for lines beyond the Nyquist frequency, or a missing rng.
     """
     n_steps = _check.count(n_steps, "n_steps", "multisine", least=4)
     rng = _check.generator(rng, "multisine")
@@ -75,6 +78,7 @@ def chirp(n_steps: int, low: float, high: float, dt: float = 1.0, amplitude: flo
     n_steps: samples. low, high: frequencies, scalars with 0 < low, high < pi / dt. dt: sampling interval.
     logarithmic: equal time an octave. Returns (n_steps,).
     amplitude : of the sine
+    Raises TypeError or ValueError for frequencies outside 0 to pi/dt.
     """
     n_steps = _check.count(n_steps, "n_steps", "chirp", least=2)
     if not (0 < low < np.pi / dt and 0 < high < np.pi / dt):

@@ -55,7 +55,7 @@ class ARX:
             _check.count(getattr(self, name), name, "ARX", least=least)
 
     def fit(self, data: list[Data], start: Any = None) -> PolynomialFit:
-        """Solve the regression; `start` must be None."""
+        """Solve the regression; `start` must be None. Raises ValueError for a start, or records too short for the orders."""
         if start is not None:
             raise ValueError("fit(ARX): expected no start, because the regression has a closed form; received one.")
         scales = common_scales(data, "fit(ARX)")

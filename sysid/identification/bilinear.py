@@ -64,7 +64,10 @@ class BilinearSubspace:
         _check.count(self.future, "future", "BilinearSubspace")
 
     def fit(self, data: list[Data], start: Any = None) -> BilinearSubspaceFit:
-        """Estimate from single sequences; `start` must be None."""
+        """Estimate from single sequences; `start` must be None.
+
+        Raises ValueError for a start, data without inputs, or n_states beyond what the horizons tell apart.
+        """
         call = "fit(BilinearSubspace)"
         if start is not None:
             raise ValueError(f"{call}: expected no start, because the method does not iterate; received one. Refine with sysid.EM.")

@@ -40,6 +40,7 @@ class EDMD:
     steps : k of the choice among dictionaries.
     Pairs never cross the ends of sequences. Rows with a missing state are left out. `fit.process` holds Q from the
     residuals. O(T N^2 + N^3).
+    Raises TypeError or ValueError for what is not a dictionary, and options out of range.
     """
 
     dictionary: Any

@@ -81,7 +81,11 @@ class EM:
             _check.choice(self.initial, "initial", "EM", ("mean", "both", "fixed"))
 
     def fit(self, data: list[Data], start: Any = None) -> EMFit:
-        """Refine `start`: a Process around an LTI or Bilinear model, or None for a subspace estimate."""
+        """Refine `start`: a Process around an LTI or Bilinear model, or None for a subspace estimate.
+
+        Raises TypeError or ValueError for a start that is no linear Process, names it does not know, or
+        initial="both" with one experiment.
+        """
         process, notes = gaussian_start(data, start, "fit(EM)")
         initial = self.initial or ("both" if len(data) >= 5 else "mean")
         if initial == "both" and len(data) == 1:

@@ -47,6 +47,7 @@ class ERA:
     horizon: block rows and columns of the Hankel matrix. lags: of the observer that is fitted to the data first (an ARX
     model, whose impulse response is that of the system); None for twice the horizon, or fewer where the data are short.
     Suits lightly damped systems with little noise; otherwise Subspace. Cost O(T (lags (m + p))^2 + (horizon p)^3).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     n_states: int | None = None
@@ -58,7 +59,10 @@ class ERA:
         _check.count(self.horizon, "horizon", "ERA", least=2)
 
     def fit(self, data: list[Data], start: Any = None) -> ERAFit:
-        """Realise the impulse response of an observer; `start` must be None."""
+        """Realise the impulse response of an observer; `start` must be None.
+
+        Raises ValueError for a start, data without inputs, or records too short for the horizon.
+        """
         if start is not None:
             raise ValueError("fit(ERA): expected no start, because the method does not iterate; received one.")
         p, m = data[0].n_outputs, data[0].n_inputs

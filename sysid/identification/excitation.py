@@ -57,6 +57,7 @@ def excitation(data: Data | Iterable[Data], max_order: int = 40) -> Excitation:
     data: experiments with inputs u (T, m). max_order: largest L to try.
     The rank counts singular values above 1e-6 of the largest. A sum of k sinusoids has order 2 k, white noise and
     long pseudo-random sequences any. Cost O(T (m L)^2).
+    Raises ValueError for data without inputs.
     """
     records = experiments(data, "excitation")
     if records[0].n_inputs == 0:

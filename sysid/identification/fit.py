@@ -55,7 +55,10 @@ class Fit(Shown):
         return out
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw what the iterations reached (what was maximised, the log likelihood or the loss), or the loss of each ridge; return the axes."""
+        """Draw what the iterations reached (what was maximised, the log likelihood or the loss), or the loss of each ridge; return the axes.
+
+        Raises ValueError where the method has no history.
+        """
         from .. import plot
         name = next((k for k in ("objective", "log_likelihood", "loss") if k in self.history), None)
         if name is None:

@@ -66,6 +66,7 @@ def spectral_response(data: Data | Iterable[Data], segment: int | None = None) -
 
     data: experiments with y (T, p), u (T, m), no gaps. segment: samples of each half-overlapping, Hann-windowed segment;
     by default such that there are about 15 segments. Several inputs are told apart, if they are not collinear.
+    Raises ValueError for data without inputs or with gaps, or too few segments.
     """
     records = _complete(data, "spectral_response")
     m = records[0].n_inputs
@@ -121,6 +122,7 @@ def impulse_response_estimate(data: Data | Iterable[Data], n_steps: int = 50, le
     s, a and the noise are found from the marginal likelihood, output by output: mean and band average over their law
     around its top, without which the band of a decayed response is far too narrow. data: y (T, p), u (T, m). n_steps: length of
     the response. level: of the band. Returns a Band over time with mean (n_steps, p, m). Cost O(T (m n_steps)^2) and some small solves.
+    Raises TypeError or ValueError for data without inputs, or experiments no longer than n_steps.
     """
     records = experiments(data, "impulse_response_estimate")
     p, m = records[0].n_outputs, records[0].n_inputs

@@ -63,6 +63,7 @@ class PredictionError:
     estimate_initial_states: else they stay zero (linear) or as the start has them.
     Missing outputs give no correction and no error; the gain after a gap is exact under "likelihood" only. Standard errors come from the information matrix, and under
     simulation focus, where errors are coloured, from sums of scores over blocks of samples.
+    Raises TypeError or ValueError for options of another kind or out of range, and blocks that do not exist.
     """
 
     focus: str = "prediction"
@@ -96,7 +97,10 @@ class PredictionError:
                              f"received {', '.join(sorted(unknown))}.")  # fmt: skip
 
     def fit(self, data: list[Data], start: Any = None) -> PredictionErrorFit:
-        """Refine `start`: an LTI, a Process around one, a Nonlinear model, or None for a subspace estimate."""
+        """Refine `start`: an LTI, a Process around one, a Nonlinear model, or None for a subspace estimate.
+
+        Raises TypeError or ValueError for another start, data that do not fit it, or bounds on a linear model.
+        """
         model = start.model if isinstance(start, Process) else start
         if isinstance(model, Nonlinear):
             from .grey_box import fit_nonlinear

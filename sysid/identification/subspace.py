@@ -118,7 +118,11 @@ class Subspace:
                 _check.count(h, "horizon", "Subspace")
 
     def fit(self, data: list[Data], start: Any = None) -> SubspaceFit:
-        """Estimate from single sequences; `start` must be None."""
+        """Estimate from single sequences; `start` must be None.
+
+        Raises ValueError for a start, inputs that do not move independently, or records too short for the
+        order.
+        """
         if start is not None:
             raise ValueError("fit(Subspace): expected no start, because the method does not iterate; received one. "
                              "Refine its result: sysid.fit(data, sysid.PredictionError(), start=fit).")  # fmt: skip

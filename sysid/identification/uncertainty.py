@@ -107,6 +107,7 @@ class Uncertainty(Shown):
         """Magnitude of H (k, p, m) at omega (k,) in rad per unit of time, with its interval, exp-normal in the magnitude.
 
         omega: None for three and a half decades up to pi / dt.
+        Raises ValueError for omega that is no vector.
         """
         omega = np.geomspace(1e-3, np.pi, 200) / self._dt if omega is None else _check.vector(omega, "omega", "Uncertainty.frequency_response")
         z = np.exp(1j * omega * self.model.dt)
@@ -137,7 +138,10 @@ class Uncertainty(Shown):
         return self.model.dt or 1.0  # fitted to samples: never continuous
 
     def step_response(self, n_steps: int, level: float = 0.95) -> Band:
-        """Step response (n_steps, p, m) with its pointwise interval."""
+        """Step response (n_steps, p, m) with its pointwise interval.
+
+        Raises TypeError or ValueError for n_steps that is not a whole number from 1.
+        """
         n_steps = _check.count(n_steps, "n_steps", "Uncertainty.step_response")
         A, B, C, D = self.model.A, self.model.B, self.model.C, self.model.D
         n, m, p = len(A), B.shape[1], len(C)

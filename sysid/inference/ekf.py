@@ -30,6 +30,7 @@ class ExtendedKalman:
     form: "covariance"; "sqrt" carries factors P = L L', which cannot lose their sign; "auto" turns to factors where
     cancellation has left less than 1e-6 of a variance.
     Cost O(T n^3) and one call each of f, g and their Jacobians a step.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     form: str = "auto"
@@ -53,6 +54,7 @@ class IteratedKalman:
 
     max_iterations: linearisations of g in one update at most; it stops when a step moves by 1e-10 standard deviations.
     form: as for ExtendedKalman. The log-likelihood uses the last linearisation. [Bell & Cathey 1993]
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     max_iterations: int = 10

@@ -30,6 +30,7 @@ class FixedLag:
     lag: L >= 0, 0 being the filter. filtering: the filter to run first; None for the model's default. Any start, any form.
     The lagged covariances of the result, Cov(x[t+1], x[t]), are given the data up to t + L.
     Cost O(L T n^2) for means and O(L T n^3) for covariances.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     lag: int

@@ -32,6 +32,7 @@ class IteratedSmoother:
     max_iterations: linearisations at most. tolerance: stop when no state moves by more than this many of its smoothed
     standard deviations. filtering: gives the first path; ExtendedKalman() if None.
     The smoothed means are the mode of the path; covariances are those of the last linearisation. Cost O(T n^3) each.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     max_iterations: int = 20

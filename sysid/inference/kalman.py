@@ -44,6 +44,7 @@ class Kalman:
     form used.
     The covariance recursion of a time-invariant process stops once it has converged to rounding and starts again,
     exactly, at a missing entry. Cost O(T (n^2 p + n^3)) before convergence, O(T n (n + p)) after.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     form: str = "auto"

@@ -55,6 +55,7 @@ def local_structure(model: Any, x: Any, u: Any = None, *, horizon: int | None = 
     Returns a LocalStructure for the T - h + 1 windows. Cost O((T - h + 1) (h n^3 + h n^2 (m + p))).
     [Hermann & Krener 1977; Nijmeijer 1982]
     feedback : (r,) constant outputs fed back, the model's own if None
+    Raises TypeError or ValueError for shapes that do not fit, or a horizon beyond the trajectory.
     """
     x = _check.signal(x, "x", "local_structure", model.n_states, "the model has as many states")
     h = min(model.n_states, len(x)) if horizon is None else _check.count(horizon, "horizon", "local_structure")
@@ -92,6 +93,7 @@ def empirical_gramians(model: Any, n_steps: int, *, x0: Any = None, u0: Any = No
     from starts x0 +- e_i. model: discrete-time, with outputs. x0: (n,) operating point, an equilibrium for u0 (m,); zero if None.
     scale_x, scale_u: sizes e and c, scalars or (n,) and (m,): the size of motion that matters. Returns (Wc, Wo), (n, n) each.
     For a linear model of any scale: its Gramians over n_steps. Cost 2 (n + m) simulations. [Lall, Marsden & Glavaski 2002]
+    Raises TypeError or ValueError for shapes that do not fit, or scales not above 0.
     """
     call = "empirical_gramians"
     n_steps = _check.count(n_steps, "n_steps", call)

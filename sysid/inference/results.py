@@ -87,7 +87,7 @@ class Filtered(Banded):
         return f"Filtered by {type(self.method).__name__}"
 
     def summary(self) -> dict[str, Any]:
-        out = {"sequences": len(self.data.y)} if self.data.is_batch else {}
+        out: dict[str, Any] = {"sequences": len(self.data.y)} if self.data.is_batch else {}
         out |= {"steps": self.data.n_steps, "states": self.process.n_states, "form": self.form,
                 "log-likelihood": self.log_likelihood}  # fmt: skip
         if self.n_diffuse:
@@ -260,7 +260,7 @@ class Forecast(Banded):
         return self.data.t0 + self.data.dt * (self.data.n_steps + np.arange(self.mean.shape[-2]))
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Central interval of every output, (h, p) low and high, in original units; from the samples where there are any."""
+        """Central interval of every output, (h, p) low and high, in original units, from the samples if any. Raises ValueError for a level outside (0, 1)."""
         if self.samples is None:
             return super().interval(level)
         _check.level(level, "interval")
@@ -268,7 +268,10 @@ class Forecast(Banded):
         return np.minimum(*ends), np.maximum(*ends)
 
     def plot(self, ax: Any = None, level: float = 0.95, history: int | None = None) -> Any:
-        """Draw the forecast with its band behind the last `history` measurements, five horizons of them unless told; return the axes."""
+        """Draw the forecast with its band behind the last `history` measurements, five horizons of them unless told; return the axes.
+
+        Raises TypeError or ValueError for a history that is not a whole number from 0.
+        """
         horizon, n_steps = self.mean.shape[-2], self.data.n_steps
         shown = max(5 * horizon, 50) if history is None else _check.count(history, "history", "Forecast.plot", least=0)
         return self._drawn(ax, level, since=max(n_steps - shown, 0))

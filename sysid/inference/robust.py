@@ -45,6 +45,7 @@ class StudentT:
 
     degrees: nu > 0; small ones mean more and larger outliers, infinity none. The covariance of v is R nu / (nu - 2).
     The posterior is the variational one; log-likelihoods are its lower bounds, exact as nu grows. [Piche et al. 2012]
+    Raises TypeError or ValueError for degrees not above 0.
     """
 
     degrees: float = 4.0
@@ -82,6 +83,7 @@ class Huber:
 
     threshold: k > 0 in standard deviations; 1.345 keeps 95 % of the efficiency under Gaussian noise, infinity all of it.
     The state is the mode of each update; log-likelihoods are Laplace's approximation, exact as k grows. [Huber 1981]
+    Raises TypeError or ValueError for a threshold not above 0.
     """
 
     threshold: float = 1.345
@@ -133,6 +135,7 @@ class RobustKalman:
     The result has `weights` (T, p), 1 for a measurement taken at its word; `innovations` and `y_cov` are those of R. Smoothing it
     keeps the filter's weights; `RobustSmoother` finds those of all data. Needs a regular R, a proper start, S = None.
     Cost O(T n^3) a turn, mostly 1 to 10 turns. [Piche, Sarkka & Hartikainen 2012]
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     tails: StudentT | Huber = StudentT()
@@ -187,6 +190,7 @@ class RobustSmoother:
     any start. The result's `weights` (T, p) are those of the last turn; its `filter` and log-likelihood are of the Gaussian run that
     it began with. Cost O(T n^3) a turn.
     [Piche, Sarkka & Hartikainen 2012; Aravkin, Burke & Pillonetto 2013]
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     tails: StudentT | Huber = StudentT()

@@ -66,7 +66,7 @@ class RTS:
     filtering: Any = None
 
     def backward(self, trace: Trace) -> Backward:
-        """Smooth all sequences of a trace."""
+        """Smooth all sequences of a trace. Raises ValueError where the filter kept no covariances."""
         if trace.Pf is None:
             raise ValueError('smooth: expected the filter run with store="all".')
         if "prefix" in trace.extra:

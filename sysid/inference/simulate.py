@@ -38,7 +38,7 @@ class Simulation(Shown):
 
     @property
     def y(self) -> np.ndarray:
-        """Outputs (T, p); refused for a reservoir without a readout."""
+        """Outputs (T, p); refused for a reservoir without a readout. Raises ValueError for a reservoir without a readout."""
         if self.outputs is None:
             raise ValueError("simulate: this ESN has states x and no readout, so no outputs y. "
                              "Train one: sysid.fit(data, sysid.Readout(), start=esn).model")  # fmt: skip

@@ -49,6 +49,7 @@ class UnscentedKalman:
     sign of w_0. 2n + 1 calls of f and of g a step, no Jacobians; cost O(T n^3). [Wan & Van der Merwe 2000]
     form: as for ExtendedKalman. A missing output that the model feeds back is a latent number: points are drawn over the state
     and its noise together, and the form is then "sqrt".
+    Raises TypeError or ValueError for options of another kind or out of range, such as beta below alpha^2.
     """
 
     alpha: float = 1.0
@@ -66,7 +67,7 @@ class UnscentedKalman:
                              f"received beta = {self.beta}, alpha = {self.alpha}.")  # fmt: skip
 
     def points(self, n: int) -> Points:
-        """The 2n + 1 points for n states."""
+        """The 2n + 1 points for n states. Raises ValueError for kappa not above -n."""
         if not n + self.kappa > 0:
             raise ValueError(f"UnscentedKalman: expected kappa > -n = {-n}; received {self.kappa}.")
         scale = self.alpha**2 * (n + self.kappa)
@@ -84,6 +85,7 @@ class CubatureKalman:
     """The cubature Kalman filter: 2n points +-sqrt(n) e_i of equal weight, exact for cubic f. [Arasaratnam & Haykin 2009]
 
     form: as for UnscentedKalman. 2n calls of f and of g a step; cost O(T n^3).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     form: str = "auto"
@@ -105,6 +107,7 @@ class GaussHermiteKalman:
     """The Gauss-Hermite Kalman filter: a product grid of `order` points a state, exact to degree 2 order - 1 in each.
 
     form: as for UnscentedKalman. order^n calls of f and of g a step, refused above 100,000. [Ito & Xiong 2000]
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     order: int = 3
@@ -115,7 +118,7 @@ class GaussHermiteKalman:
         _check.choice(self.form, "form", "GaussHermiteKalman", FORMS)
 
     def points(self, n: int) -> Points:
-        """The order^n points for n states."""
+        """The order^n points for n states. Raises ValueError for more than 100,000 points."""
         if self.order**n > 100_000:
             raise ValueError(f"GaussHermiteKalman: expected order^n <= 100000 points; received {self.order}^{n}. "
                              "CubatureKalman() needs 2n.")  # fmt: skip

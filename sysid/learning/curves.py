@@ -72,6 +72,7 @@ def latent_size_curves(t: Any, sigma: float, eta: float, sizes: Any, *, start: s
     start: "unit" balanced with gain s0 a copy, so S(0) = N s0: the rate stays and time falls by tau log(N) / (2 eta);
     "total" balanced with S(0) = s0 whatever N: no change at all; "independent" weights N(0, variance) drawn with rng: rate about
     2 N variance sigma / tau; "scaled" the same with variance / N: rate independent of N.
+    Raises TypeError or ValueError for another start, sizes that are not whole numbers, or a missing rng.
     """
     call = "latent_size_curves"
     _check.choice(start, "start", call, ("unit", "total", "independent", "scaled"))

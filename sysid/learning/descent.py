@@ -162,6 +162,8 @@ def gradient_flow(objective: Objective, start: Sequence[Any], times: Any, *, tra
 
     objective: PopulationLoss or SampleLoss. times (R,): where to report, increasing from >= 0. train, diagonal: as in
     `gradient_descent`. tolerance: relative, of the integrator.
+    Raises TypeError or ValueError for what is not a loss, times not increasing from 0, or an integration that
+    fails.
     """
     from scipy.integrate import solve_ivp
     call = "gradient_flow"

@@ -37,6 +37,7 @@ class PopulationLoss:
 
     teacher: a stable LTI. shaping: a stable LTI that colours unit white noise into the input; None for white input of
     unit variance. Infinite, and refused, for an unstable student. Cost O(N^3), N the states of student, teacher, shaping.
+    Raises ValueError where shaping has other outputs than the teacher inputs.
     """
 
     teacher: LTI
@@ -91,6 +92,7 @@ class SampleLoss:
 
     data: one or several records, without missing outputs. domain: "time" starts at rest; "frequency" uses the discrete
     Fourier transform and so assumes the periodic initial state. Cost O(T n^2), in the frequency domain O(T n^3).
+    Raises ValueError for another domain, or missing outputs.
     """
 
     data: Data | list[Data]
@@ -152,6 +154,7 @@ def frequency_loss(model: LTI, teacher: LTI, input_spectrum: np.ndarray) -> floa
 
     model, teacher: LTI with one input. input_spectrum (F,): S at w_k = 2 pi k / F, the variance density with mean one for
     unit variance. Converges exponentially in F to `PopulationLoss.value`.
+    Raises ValueError for a negative spectrum, or more than one input.
     """
     call = "frequency_loss"
     spectrum = _check.vector(input_spectrum, "input_spectrum", call)

@@ -134,6 +134,7 @@ def mode_time(gain: float, sigma: float, eta: float, b0: Any, c0: Any, tau: floa
 
     For a balanced start S0 -> Sf it is tau / (2 eta) log(Sf (S* - S0) / (S0 (S* - Sf))), S* = eta / sigma.
     Other arguments as in `mode_gain`.
+    Raises ValueError for a gain that the path does not reach.
     """
     call = "mode_time"
     s = _start(sigma, eta, b0, c0, tau, call)
@@ -178,6 +179,7 @@ def tied_gain(t: Any, sigma: float, eta: float, b0: float, c0: float, n_copies: 
 
     The shared gradients are sums over the copies: balanced, tau dS/dt = 2 N S (eta - sigma S).
     n_copies is N, b0 and c0 the shared start; other arguments as in `mode_gain`.
+    Raises TypeError or ValueError for n_copies that is not a whole number from 1.
     """
     n = _check.count(n_copies, "n_copies", "tied_gain")
     root = np.sqrt(n)
@@ -185,7 +187,7 @@ def tied_gain(t: Any, sigma: float, eta: float, b0: float, c0: float, n_copies: 
 
 
 def conserved_quantity(b: Any, c: Any) -> np.ndarray:
-    """Return b b' - c c' (N, N), constant along the flow; b, c (N,)."""
+    """Return b b' - c c' (N, N), constant along the flow; b, c (N,). Raises ValueError for b and c of different lengths."""
     b = _check.vector(b, "b", "conserved_quantity")
     c = _check.vector(c, "c", "conserved_quantity", len(b), "b has that many copies")
     return np.outer(b, b) - np.outer(c, c)

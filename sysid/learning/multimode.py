@@ -31,6 +31,7 @@ def aligned_modes(cross_covariance: Any) -> AlignedModes:
     """Decompose E y v' into the directions that are learnt independently; the largest eta is learnt first.
 
     cross_covariance: E y v' (p, m). Returns outputs (p, r), eta (r,), inputs (r, m).
+    Raises ValueError for what is not a matrix.
     """
     U, s, Vt = np.linalg.svd(_check.matrix(cross_covariance, "cross_covariance", "aligned_modes"), full_matrices=False)
     return AlignedModes(U, s, Vt)
@@ -53,6 +54,7 @@ def pole_flow(t: Any, G: Any, h: Any, b0: Any, c0: Any, tau: float = 1.0) -> tup
 
     t (n,) increasing, >= 0; G (k, k), h (k,) from `population_statistics`; b0, c0 (k,).
     tau : time constant of the flow, in the unit of t
+    Raises ValueError for b0 or c0 of another length.
     """
     from scipy.integrate import solve_ivp
     call = "pole_flow"
@@ -76,6 +78,7 @@ def lotka_volterra(t: Any, G: Any, h: Any, s0: Any, tau: float = 1.0) -> np.ndar
     t (n,) increasing, >= 0; G (k, k), h (k,) from `population_statistics`; s0 (k,) > 0; tau > 0.
 
     The logarithms of the gains are integrated, so that gains stay positive however small.
+    Raises ValueError for starts not above 0.
     """
     from scipy.integrate import solve_ivp
     call = "lotka_volterra"

@@ -28,6 +28,7 @@ def series_gain(t: Any, sigma: float, eta: float, weights0: Any, tau: float = 1.
 
     t (n,) increasing, >= 0; sigma, eta: statistics of the data at the poles in series; weights0 (N,), one a layer.
     tau : time constant of the flow, in the unit of t
+    Raises ValueError for weights0 that is no vector.
     """
     from scipy.integrate import solve_ivp
     call = "series_gain"
@@ -43,7 +44,9 @@ def series_gain(t: Any, sigma: float, eta: float, weights0: Any, tau: float = 1.
 def series_time(gain: float, sigma: float, eta: float, s0: float, n_layers: int, tau: float = 1.0) -> float:
     """Return the time from s0 to `gain` for N balanced layers: tau int ds / (N s^(2-2/N) (eta - sigma s)).
 
-    n_layers: N. 0 < s0 <= gain < eta / sigma."""
+    n_layers: N. 0 < s0 <= gain < eta / sigma.
+    Raises TypeError or ValueError for n_layers that is not a whole number, or a gain that is not reached.
+    """
     from scipy.integrate import quad
     call = "series_time"
     sigma, eta, tau = _statistics(sigma, eta, tau, call)

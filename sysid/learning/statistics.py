@@ -24,6 +24,7 @@ def population_statistics(poles: Any, teacher: LTI, shaping: LTI | None = None) 
     """Compute G (n, n) and h (n,) in the stationary law; poles (n,) real in (-1, 1), teacher and shaping with one channel.
 
     For a single pole `sigma, eta = G[0, 0], h[0]`. Cost O(N^3), N the number of all states.
+    Raises ValueError for poles outside (-1, 1), or models with more than one input or output.
     """
     call = "population_statistics"
     a = _check.vector(poles, "poles", call)
@@ -52,6 +53,7 @@ def sample_statistics(poles: Any, data: Data, *, periodic: bool = False) -> tupl
     poles (n,) real. data: one record with one input and one output.
     periodic: use the periodic initial state, as the discrete Fourier transform does; else start at rest. The two v differ by
     exactly a^(t+1) v_per[T-1].
+    Raises ValueError for other than one record with one input, one output and no gaps.
     """
     call = "sample_statistics"
     a = _check.vector(poles, "poles", call)

@@ -20,6 +20,7 @@ class Activation:
     slope: (low, high); a certificate holds for every slope in it, so it must be true on all reals.
     curvature: a bound on the absolute second derivative, None where there is none. name: shown in print; kernels and
     certificates know the built-in activations by theirs, so those names are taken.
+    Raises TypeError for what is not a function, ValueError for slopes not in order or the name of a built-in one.
     """
 
     function: Callable

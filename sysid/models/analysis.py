@@ -95,6 +95,7 @@ def controllability_matrix(model: LTI | LTV, n_steps: int | None = None) -> np.n
 
     n_steps: h, the order n unless given. Of an LTV model over its last h steps (all, unless given), latest input first:
     [B_(T-1), A_(T-1) B_(T-2), ...]. Do not decide rank on it: `controllability_rank` does. [ESN-SSM, Eq. 12, 53]
+    Raises TypeError or ValueError for n_steps that is not a whole number from 1, and for other models.
     """
     if isinstance(model, LTV):
         return _along(model, n_steps, "controllability_matrix", dual=False)
@@ -108,6 +109,7 @@ def observability_matrix(model: LTI | LTV, n_steps: int | None = None) -> np.nda
 
     n_steps: h, the order n unless given. Of an LTV model over its first h steps (all, unless given):
     [C_0; C_1 A_0; C_2 A_1 A_0; ...]. Do not decide rank on it: `observability_rank` does. [ESN-SSM, Eq. 14, 54]
+    Raises TypeError or ValueError for n_steps that is not a whole number from 1, and for other models.
     """
     if isinstance(model, LTV):
         return _along(model, n_steps, "observability_matrix", dual=True)
@@ -155,6 +157,7 @@ def input_energy(model: LTI, x: Any, horizon: float | None = None) -> float:
         E = x' W^-1 x,   W the controllability Gramian over the horizon (all time unless given)
 
     model: a stable LTI, or any with a horizon (steps, or time). x: (n,). Returns inf where x is not reachable. Cost O(n^3). [Kailath 1980, Sec. 9.2]
+    Raises ValueError for x of another size, TypeError for other models.
     """
     model = require_lti(model, "input_energy")
     x = _check.vector(x, "x", "input_energy", model.n_states, "the model has as many states")
@@ -265,6 +268,7 @@ def output_spectrum(model: LTI, omega: Any, input_spectrum: Any = None) -> np.nd
 
     model: LTI. omega: (F,) in rad per unit of time. input_spectrum: (F, m, m) Hermitian, or (m, m), or None for unit white noise.
     Returns (F, p, p), complex Hermitian. [ESN-SSM, Eq. 61; Kailath, Sayed & Hassibi 2000, Sec. 6.4]
+    Raises ValueError for input_spectrum of another shape, TypeError for other models.
     """
     model = require_lti(model, "output_spectrum")
     H = model.frequency_response(omega)

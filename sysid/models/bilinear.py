@@ -24,6 +24,7 @@ class Bilinear(MatrixModel, Shown):
 
     A: (n, n). B: (n, m). N: (m, n, n). C: (p, n). D: (p, m), zero if None. c: (n,), d: (p,) offsets, zero if None.
     dt: sampling interval, None for continuous time (dx/dt on the left).
+    Raises ValueError or TypeError for shapes that do not fit.
     """
 
     A: np.ndarray

@@ -83,6 +83,7 @@ def gramian_rate(model: Bilinear) -> float:
     model: Bilinear with a stable A. The spectral radius of W -> L^-1(sum N_i W N_i'), L the Lyapunov operator of the stable A, by the power method from
     the identity: the map keeps positive semidefinite matrices, so its leading eigenvalue is positive and is found.
     Cost O(n^3) an iteration. [Damm 2008, Thm 3.1]
+    Raises TypeError for other models.
     """
     _check.kind(model, isinstance(model, Bilinear), "a Bilinear model", "gramian_rate")
     if model.n_states == 0 or not model.N.any():
@@ -110,6 +111,7 @@ def volterra_kernel(model: Bilinear, order: int, n_steps: int) -> np.ndarray:
     order: 1, 2 or 3. n_steps: L, lags 0..L-1 of each axis. Returns (L, p, m), (L, L, p, m, m) or (L, L, L, p, m, m, m):
     the input axes stand in the order of the lags, the most recent input first. Memory O((L m)^order p).
     [Rugh 1981, Sec. 6.3]
+    Raises TypeError for other models, ValueError for an order beyond 3 or continuous time.
     """
     _check.kind(model, isinstance(model, Bilinear), "a Bilinear model", "volterra_kernel")
     order = _check.count(order, "order", "volterra_kernel")

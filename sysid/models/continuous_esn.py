@@ -31,6 +31,8 @@ class ContinuousESN(UnitNetwork, Shown):
     C : (p, n), d : (p,). activation : a built-in name. dt is None.
     `discretize(dt)` gives an ESN; `sysid.linearize` the linear model A_c = (-I + J W)/tau, B_c = J W_in/tau
     [ESN-SSM, Eq. 39], whose exact discretisation is `sysid.discretize(lti, dt)` [ESN-SSM, Eq. 40].
+    Raises ValueError or TypeError for shapes that do not fit, tau not above 0, or an activation that is not built
+    in.
     """
 
     W: Any
@@ -81,6 +83,7 @@ class ContinuousESN(UnitNetwork, Shown):
         euler : dt/tau, refused above tau, where it oscillates or diverges        [ESN-SSM, Eq. 38]
         tustin : dt/(tau + dt/2), the lag by the trapezoid with the activation held, first order like the others; it
             lies between the exact leak and Euler's                               [ESN-SSM, Eq. 42]
+        Raises ValueError for dt not above 0, another rule, or dt beyond tau under Euler's rule.
         """
         step = _check.time_step(dt, "ContinuousESN.leaks")
         if step is None:
@@ -112,6 +115,7 @@ class ContinuousESN(UnitNetwork, Shown):
         intensity : Sigma Sigma' (n, n), (n,) or a number, per unit of time. R : measurement noise covariance.
         Exact for the lag with the activation held; to first order in dt this is dt Sigma Sigma' [ESN-SSM, Eq. 40].
         The linearised network's own integral is that of `sysid.discretize` on a linear process.
+        Raises ValueError for an intensity that is not a covariance of the states.
         """
         call = "ContinuousESN.process"
         cov = _check.covariance(intensity, "intensity", call, self.n_states)

@@ -78,6 +78,7 @@ class DeepESN(Flat, Shown):
         """Draw a stack; `leaks` is one number or one a layer, further options are those of `ESN.random`.
 
         V has Gaussian entries of standard deviation layer_scale/sqrt(n of the layer below).
+        Raises TypeError or ValueError for sizes that are not whole numbers, or a missing rng.
         """
         sizes = [_check.count(n, "sizes", "DeepESN.random") for n in sizes]
         rates = np.broadcast_to(np.asarray(leaks, dtype=float), (len(sizes),))
@@ -136,6 +137,7 @@ class DeepESN(Flat, Shown):
         """Poles of every layer's small-signal block (1 - leak) I + leak J W at a point, by default the origin at u = 0.
 
         Together they are the poles of the linearised stack [ESN-SSM, Eq. 84].
+        Raises ValueError for x or u of another size.
         """
         x = np.zeros(self.n_states) if x is None else _check.vector(x, "x", "DeepESN.layer_poles", self.n_states)
         u = np.zeros(self.n_inputs) if u is None else _check.vector(u, "u", "DeepESN.layer_poles", self.n_inputs)

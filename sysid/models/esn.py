@@ -88,6 +88,8 @@ class ESN(LeakyUnits, Shown):
         Input, feedback and bias weights are uniform on [-scale, scale]; density < 1 keeps that share of W's edges, stored
         sparse. topology: gaussian, uniform, sparse, orthogonal, permutation, cycle or circulant, as `sysid.reservoirs`
         makes them; a W with placed poles goes to ESN(W, ...) itself.
+        Raises TypeError or ValueError for counts that are not whole numbers, options out of range, or a missing
+        rng.
         """
         rng = _check.generator(rng, "ESN.random")
         n = _check.count(n_states, "n_states", "ESN.random")
@@ -106,7 +108,7 @@ class ESN(LeakyUnits, Shown):
         return self.W.toarray() if hasattr(self.W, "toarray") else np.ascontiguousarray(self.W @ np.eye(self.n_states))
 
     def require_readout(self, call: str) -> None:
-        """Raise ValueError where outputs are asked of a reservoir without a readout."""
+        """Raise ValueError where outputs are asked of a reservoir without a readout. Raises ValueError where there is none."""
         if self.C is None:
             raise ValueError(f"{call}: expected an ESN with a readout; received one without. "
                              "Train it first: sysid.fit(data, sysid.Readout(), start=esn).model")  # fmt: skip
@@ -115,6 +117,7 @@ class ESN(LeakyUnits, Shown):
         """The autonomous map with the model's own outputs fed back: W + W_fb C, bias + W_fb d, no feedback left.
 
         This is the map whose certificate speaks of free-running forecasts. Needs a readout of the state itself.
+        Raises ValueError without output feedback, or with a readout of features.
         """
         self.require_readout("ESN.closed_loop")
         if self.W_fb is None:
@@ -132,6 +135,7 @@ class ESN(LeakyUnits, Shown):
         """The state (n,) that stays under constant input u (m,), by Newton from x0 (zero if None).
 
         feedback: (r,) constant outputs fed back; None closes the loop on the model's own, which needs a readout.
+        Raises ValueError for shapes that do not fit, or where Newton's method finds none.
         """
         u = _check.vector(np.zeros(self.n_inputs) if u is None else u, "u", "ESN.equilibrium", self.n_inputs)
         x0 = _check.vector(np.zeros(self.n_states) if x0 is None else x0, "x0", "ESN.equilibrium", self.n_states)

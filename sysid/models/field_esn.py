@@ -29,6 +29,7 @@ class ConvolutionalESN(Flat, Shown):
     model only where all slopes are equal. Slopes that vary in space couple the frequencies, and the test
     max_w rho < 1 then says nothing (corrections #31): max_w |W(w)| = `W.norm()` is what a certificate may use.
     activation : a built-in name or an Activation. features : what the readout sees, as in `ESN`
+    Raises ValueError for kernels, bias or leak of shapes that do not fit.
     """
 
     grid: tuple[int, int]
@@ -64,7 +65,7 @@ class ConvolutionalESN(Flat, Shown):
     def random(cls, grid: tuple[int, int], n_channels: int = 1, n_inputs: int = 1, *, size: int = 3,
                spectral_radius: float = 0.9, leak: Any = 0.3, input_scale: float = 1.0, bias_scale: float = 0.0,
                rng: np.random.Generator, **options: Any) -> ConvolutionalESN:  # fmt: skip
-        """Draw Gaussian kernels size x size; the whole operator has the given spectral radius."""
+        """Draw Gaussian kernels size x size; the whole operator has the given spectral radius. Raises TypeError without an rng."""
         rng = _check.generator(rng, "ConvolutionalESN.random")
         kernel = rng.standard_normal((size, size, n_channels, n_channels))
         kernel *= spectral_radius / np.abs(GridConvolution(kernel, grid).eigenvalues()).max()
@@ -180,7 +181,10 @@ class GraphESN(Flat, Shown):
         return ESN(self.W, self.W_in, self.bias, self.leak, self.C, self.d, self.activation, None, self.features, self.dt)
 
     def poles(self, slope: float = 1.0) -> np.ndarray:
-        """Poles (N, k) of the small-signal model with one slope and one leak everywhere, by graph frequency. O(N^3)."""
+        """Poles (N, k) of the small-signal model with one slope and one leak everywhere, by graph frequency. O(N^3).
+
+        Raises ValueError for unequal leaks.
+        """
         if np.ndim(self.leak):
             raise ValueError("GraphESN.poles: expected one leak for all units; received several, which couple the "
                              "frequencies. Use sysid.linearize(model).poles().")

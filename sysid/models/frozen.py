@@ -55,6 +55,7 @@ def frozen_time(model: LTV, omega: Any = None) -> FrozenTime:
     model: LTV, such as a linearisation along a trajectory. omega: (F,) rad per unit of time, or None for no responses.
     Returns a FrozenTime, which carries the warning of corrections #16: A[0] = [[.5, 2], [0, .5]], A[1] = A[0]' have radius .5
     each and a product of radius 4.49. Cost O(T n^3). [ESN-SSM, Eq. 63]
+    Raises TypeError for other models, ValueError for omega that is no vector.
     """
     if not isinstance(model, LTV):
         raise TypeError(f"frozen_time: expected an LTV model; received {type(model).__name__}. "

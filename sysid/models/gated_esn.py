@@ -75,7 +75,10 @@ class GatedESN(LeakyUnits, Shown):
     def random(cls, n_states: int, n_inputs: int = 1, *, rank: int | None = None, spectral_radius: float = 0.9,
                gate_radius: float = 0.3, leak: Any = 0.3, input_scale: float = 1.0, gate_scale: float = 1.0,
                rng: np.random.Generator, dt: float = 1.0) -> GatedESN:  # fmt: skip
-        """Draw a gated reservoir; rank None gives a diagonal gate, else P and W_gate of that rank with norm gate_radius."""
+        """Draw a gated reservoir; rank None gives a diagonal gate, else P and W_gate of that rank with norm gate_radius.
+
+        Raises TypeError or ValueError for counts that are not whole numbers, or a missing rng.
+        """
         n, m = _check.count(n_states, "n_states", "GatedESN.random"), _check.count(n_inputs, "n_inputs", "GatedESN.random")
         W = gaussian(n, spectral_radius=spectral_radius, rng=rng)
         P = None
@@ -94,7 +97,10 @@ class GatedESN(LeakyUnits, Shown):
         return None
 
     def effective_W(self, u: Any) -> np.ndarray:
-        """The recurrent matrix W + P diag(G u) W_gate (n, n) under a constant input u (m,)."""
+        """The recurrent matrix W + P diag(G u) W_gate (n, n) under a constant input u (m,).
+
+        Raises ValueError for u of another size.
+        """
         u = _check.vector(u, "u", "GatedESN.effective_W", self.n_inputs)
         return self.W + (self.P * (self.G @ u)) @ self.W_gate
 

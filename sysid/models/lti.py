@@ -122,7 +122,10 @@ class LTI(MatrixModel, Shown):
         return responses.equilibrium(self, u)
 
     def markov_parameters(self, n_steps: int) -> np.ndarray:
-        """Markov parameters h_0 = D, h_k = C A^(k-1) B: (n_steps, p, m). [ESN-SSM, Eq. 60], with the delay made explicit."""
+        """Markov parameters h_0 = D, h_k = C A^(k-1) B: (n_steps, p, m). [ESN-SSM, Eq. 60], with the delay made explicit.
+
+        Raises TypeError or ValueError for n_steps that is not a whole number from 1.
+        """
         n_steps = _check.count(n_steps, "n_steps", "LTI.markov_parameters")
         return response.markov_parameters(self.A, self.B, self.C, self.D, n_steps)
 
@@ -152,7 +155,10 @@ class LTI(MatrixModel, Shown):
         return responses.transfer_function(self)
 
     def transform(self, T: Any) -> LTI:
-        """Change coordinates, x = T z with T (n, n) regular: (T^-1 A T, T^-1 B, C T, D)."""
+        """Change coordinates, x = T z with T (n, n) regular: (T^-1 A T, T^-1 B, C T, D).
+
+        Raises ValueError for T of another size or singular.
+        """
         T = _check.matrix(T, "T", "LTI.transform", (self.n_states, self.n_states), "the model has as many states")
         if self.n_states and np.linalg.cond(T) > 1e14:
             raise ValueError("LTI.transform: expected a regular T; received one with condition above 1e14.")

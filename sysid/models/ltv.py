@@ -23,6 +23,7 @@ class LTV(MatrixModel, Shown):
     A: (T, n, n). B: (T, n, m), None for no input. C: (T, p, n). D: (T, p, m). c: (T, n). d: (T, p).
     Any of them may be given without the time axis and is then constant; D, c, d are zero if None.
     Frozen-time poles say nothing of stability: x+ = A[t] x may diverge with every spectral radius below 1.
+    Raises ValueError or TypeError for shapes that do not fit, or dt not above 0.
     """
 
     A: np.ndarray

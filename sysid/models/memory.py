@@ -145,7 +145,10 @@ def _e_folding(rate: Any, dt: float, call: str) -> Any:
 
 
 def rate_for_half_life(time: float, dt: float = 1.0) -> float:
-    """Return the modulus 2^(-dt/time) of a mode with that half-life. [ESN-SSM, Eq. 76; corrections #9]"""
+    """Return the modulus 2^(-dt/time) of a mode with that half-life. [ESN-SSM, Eq. 76; corrections #9].
+
+    Raises TypeError or ValueError for numbers not above 0.
+    """
     time, dt = (_check.positive(value, name, "rate_for_half_life") for name, value in (("time", time), ("dt", dt)))
     return float(2.0 ** (-dt / time))
 

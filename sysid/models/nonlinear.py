@@ -120,7 +120,10 @@ class Nonlinear(Shown):
         return np.ascontiguousarray(np.hstack([u, np.vstack([u[1:], u[-1:]])]))
 
     def equilibrium(self, u: Any = None, x0: Any = None) -> np.ndarray:
-        """The state (n,) that stays under a constant input u (m,), by Newton from x0 (zero if None)."""
+        """The state (n,) that stays under a constant input u (m,), by Newton from x0 (zero if None).
+
+        Raises ValueError for shapes that do not fit, or where Newton's method finds none.
+        """
         u = _check.vector(np.zeros(self.n_inputs) if u is None else u, "u", "Nonlinear.equilibrium", self.n_inputs)
         x0 = _check.vector(np.zeros(self.n_states) if x0 is None else x0, "x0", "Nonlinear.equilibrium", self.n_states)
         wide = np.ascontiguousarray(np.tile(u, 2 if self.hold == "foh" else 1))

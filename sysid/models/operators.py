@@ -24,6 +24,7 @@ class GridConvolution:
     kernel : (height, width, k_out, k_in), centred at (height // 2, width // 2). grid : (H, W).
     A field (H, W, k) is held row by row with channels last: n = H W k entries. A product costs
     O(H W (log(H W) (k_in + k_out) + k_in k_out)) by the FFT.
+    Raises TypeError or ValueError for shapes that do not fit, or a kernel larger than the grid.
     """
 
     kernel: np.ndarray
@@ -171,6 +172,7 @@ class ChebyshevGraph:
         """Fit the polynomial whose value at graph frequency l in [0, l_max] is `response(l)`, a number or a (k, k) matrix.
 
         The interpolant at Chebyshev nodes; exact for polynomial responses up to the degree.
+        Raises TypeError or ValueError for a degree that is not a whole number from 0.
         """
         probe = cls(laplacian, np.ones(1))
         K = _check.count(degree, "degree", "ChebyshevGraph.from_response", least=0)

@@ -21,6 +21,7 @@ def transform_process(process: Process, T: Any) -> Process:
 
     process: Process of an LTI with a Gaussian, Stationary or Diffuse initial law. T: (n, n) regular. The log-likelihood of
     any data stays what it was. Cost O(n^3). [Anderson & Moore 1979, Sec. 4.2]
+    Raises ValueError for T of another size or singular, or an initial law in blocks.
     """
     model = _linear(process, "transform_process")
     T = _check.matrix(T, "T", "transform_process", (model.n_states, model.n_states), "the model has as many states")

@@ -82,6 +82,7 @@ def cycle(n_states: int, *, spectral_radius: float = 1.0, jump: int = 0, jump_we
     State i feeds state i + 1; with jumps the states 0, l, 2l, ... are also joined both ways with the weight
     `jump_weight` relative to the cycle's, and W is scaled afterwards [Rodan & Tino 2012]. No randomness.
     spectral_radius : wanted of the result
+    Raises TypeError or ValueError for counts that are not whole numbers, or a jump beyond n_states.
     """
     n = _check.count(n_states, "n_states", "cycle")
     r = _radius(spectral_radius, "cycle")
@@ -106,6 +107,7 @@ class Circulant:
     .. math:: W = F^* \operatorname{diag}(\hat c) F, \qquad W v = c \circledast v
 
     column : (n,) first column c. The eigenvalues are the DFT of c, and W is normal: ||W|| = rho(W).
+    Raises ValueError for a column that is no vector.
     """
 
     column: np.ndarray
@@ -197,6 +199,7 @@ def normal(*, poles: Any, rng: np.random.Generator | None = None) -> Any:
         is the block-diagonal `csr_array`, whose product costs O(n).
     Returns (n, n). W W' = W' W, so ||W|| = max |poles|. "Orthogonal times diagonal radii" is not normal and
     does not have these eigenvalues (corrections #11).
+    Raises TypeError or ValueError for no pole, poles that are not in conjugate pairs, or a missing rng.
     """
     blocks = conjugate_blocks(poles, "normal")
     if not blocks:

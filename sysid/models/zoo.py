@@ -15,6 +15,7 @@ def hippo_legs(n_states: int) -> LTI:
 
     n_states: n. A: (n, n) lower triangular with poles -1, ..., -n; B: (n, 1); C: (n, n) identity, so that states are seen.
     A + (1/2) B B' + (1/2) I is skew-symmetric: normal plus rank one. [Gu, Dao, Ermon, Rudra & Re 2020]
+    Raises TypeError or ValueError for n_states that is not a whole number from 1.
     """
     n = _check.count(n_states, "n_states", "hippo_legs")
     root = np.sqrt(2.0 * np.arange(n) + 1.0)
@@ -29,6 +30,7 @@ def s4d(n_states: int, kind: str = "lin") -> LTI:
 
     n_states: n, even; k = 0 .. n/2 - 1. kind: "lin" or "inv". B drives every real part by 1; C is the identity (n, n).
     Blocks [[a, -b], [b, a]] are normal, so ||exp(A t)|| = exp(-t/2). [Gu, Gupta, Goel & Re 2022]
+    Raises TypeError or ValueError for an odd n_states or another kind.
     """
     n = _check.count(n_states, "n_states", "s4d", least=2)
     if n % 2:

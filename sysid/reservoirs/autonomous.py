@@ -29,6 +29,7 @@ def autonomous_start(data: Data | Iterable[Data], rng: np.random.Generator, *, n
     training data is still met by a proportional response; bias_scale spreads the units' curvature.
     ridge: of the first readout. noise: variance of w. R starts at the readout's residual variance.
     Returns a Process that starts at rest: a vague x[0] would be a hundred parameters more, remembered for long. O(T n^2 + n^3).
+    Raises TypeError or ValueError for a series with inputs, or a missing rng.
     """
     records = experiments(data, "autonomous_start")
     rng = _check.generator(rng, "autonomous_start")

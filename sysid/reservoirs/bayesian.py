@@ -79,6 +79,7 @@ class BayesianReadout:
     washout : samples dropped at the start of every sequence. max_iterations, tolerance : of the fixed point, on log ridge.
     One decomposition serves all iterations and outputs. Each output has its own precisions. `fit.predict(data)` gives
     bands; `fit.log_likelihood` is the log evidence. O(T k^2 + k^3).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     washout: int = 100

@@ -34,7 +34,10 @@ class SequenceClassifier:
     mistakes: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0, int))
 
     def fit(self, sequences: list[np.ndarray], labels: Any) -> SequenceClassifier:
-        """Train on sequences (T_i, m) and their labels (S,). Returns itself."""
+        """Train on sequences (T_i, m) and their labels (S,). Returns itself.
+
+        Raises ValueError for other than one label a sequence, or one class only.
+        """
         y = np.asarray(labels)
         if y.ndim != 1 or len(y) != len(sequences):
             raise ValueError(f"SequenceClassifier.fit: expected one label a sequence; received {len(sequences)} sequences "
@@ -52,7 +55,10 @@ class SequenceClassifier:
         return self
 
     def pooled(self, sequences: list[np.ndarray]) -> np.ndarray:
-        """The vectors (S, segments (n + m)) that the readout sees."""
+        """The vectors (S, segments (n + m)) that the readout sees.
+
+        Raises TypeError or ValueError for sequences shorter than the segments or with other inputs.
+        """
         _check.count(self.segments, "segments", "SequenceClassifier")
         out, phi = [], readout_features(self.reservoir)
         for i, u in enumerate(sequences):
@@ -67,7 +73,7 @@ class SequenceClassifier:
         return np.array(out)
 
     def decision(self, sequences: list[np.ndarray]) -> np.ndarray:
-        """Evidence for every class (S, classes)."""
+        """Evidence for every class (S, classes). Raises ValueError before `fit`."""
         if not len(self.classes):
             raise ValueError("SequenceClassifier: expected a trained classifier; call fit(sequences, labels) first.")
         return self.pooled(sequences) @ self.C.T + self.d

@@ -35,7 +35,7 @@ class ESNRegressor:
         self.washout, self.carry_state, self.random_state = washout, carry_state, random_state
 
     def fit(self, X: Any, y: Any) -> ESNRegressor:
-        """Train on one sequence. Returns itself."""
+        """Train on one sequence. Returns itself. Raises ValueError for records no longer than the washout."""
         y = np.asarray(y, dtype=float)
         self._flat = y.ndim == 1
         data = Data(y, X)
@@ -55,7 +55,7 @@ class ESNRegressor:
         return self
 
     def predict(self, X: Any) -> np.ndarray:
-        """Predict y (T,) or (T, p) along X (T, m)."""
+        """Predict y (T,) or (T, p) along X (T, m). Raises ValueError before `fit`."""
         if not hasattr(self, "esn_"):
             raise ValueError("ESNRegressor.predict: expected a trained regressor; call fit(X, y) first.")
         run = simulate(self.esn_, X, self.final_state_ if self.carry_state else None)
@@ -75,7 +75,7 @@ class ESNRegressor:
         return {name: getattr(self, name) for name in inspect.signature(type(self)).parameters}
 
     def set_params(self, **params: Any) -> ESNRegressor:
-        """Set constructor arguments by name. Returns itself."""
+        """Set constructor arguments by name. Returns itself. Raises ValueError for a name that is not one of them."""
         known = self.get_params()
         for name, value in params.items():
             if name not in known:

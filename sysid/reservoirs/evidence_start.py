@@ -69,6 +69,7 @@ def evidence_start(data: Data | Iterable[Data], rng: np.random.Generator, *, n_s
     noise: variance of w. None: as much as makes 1 % of R at the output, and x[0] drawn from the states along the record; a
     guess that |C|^2 carries above R is where climbs of the likelihood get stuck. A number: that, and x[0] at rest.
     O(k (T n^2 + n^3)) for k candidates: a second for 100 of n = 60, T = 1000.
+    Raises TypeError or ValueError for options of another kind, or grids with values out of range.
     """
     call = "evidence_start"
     records = experiments(data, call)

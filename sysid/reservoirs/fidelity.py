@@ -64,6 +64,7 @@ def fidelity(esn: Any, data: Data, *, amplitudes: Any = (0.1, 0.3, 1.0, 3.0), wa
     amplitudes : of the pulses on the first input, in standard deviations of that input.
     The linearisation is taken at the equilibrium of the mean input. O(n^3 + T n^2).
     washout : steps left out at the start
+    Raises TypeError or ValueError for other than one sequence longer than the washout, or amplitudes not above 0.
     """
     if not isinstance(data, Data) or data.is_batch or data.n_steps <= washout + 10:
         raise ValueError(f"fidelity: expected one sequence with more than washout + 10 = {washout + 10} samples.")

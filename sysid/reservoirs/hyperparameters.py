@@ -65,6 +65,7 @@ class ReservoirEM:
     Valid for tanh, relu, sigmoid and identity reservoirs, and stacks of them (`DeepESN`: one leak a layer, one scale for all its
     matrices), with a readout of the state. One iteration costs
     O(T n^3) time, O(T (n^2 + n r^2)) at covariance_rank r; memory is O(T n) + 800 MB at most, O(T (n + r^2)).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     estimate: tuple[str, ...] = ("leak", "scale", "Q", "R")

@@ -25,6 +25,7 @@ def chunked_states(esn: Any, u: Any, n_chunks: int = 16, *, tolerance: float = 1
     product a step for all. The overlap comes from a certificate of contraction (rate kappa, overshoot G), computed if none is
     given; a reservoir without one is refused unless `overlap` is said, and then nothing is promised.
     Returns x (T, n). The work grows by the overlap's share of a chunk. [ESN-SSM, Eq. 81]
+    Raises TypeError or ValueError for output feedback, or inputs of another shape.
     """
     call = "chunked_states"
     if getattr(esn, "n_feedback", 0):
@@ -63,6 +64,7 @@ def kernel_outputs(lti: LTI, u: Any, *, tolerance: float = 1e-12) -> np.ndarray:
 
     lti : a linearisation or a lift. u : (T, m) in original units; offsets are kept. tolerance : of the response cut off, relative to
     its largest entry. O(T log T p m + K n^2) for K lags kept, against O(T n^2) step by step.
+    Raises ValueError for an unstable model or inputs of another shape.
     """
     from scipy.signal import oaconvolve
 
@@ -120,6 +122,7 @@ def ensemble_forecast(models: Any, data: Data, horizon: int, u: Any = None) -> E
 
     models : trained reservoirs. data : one sequence of history. horizon : h. u : (h, m) future inputs.
     Members that diverge drop out from the step where they do.
+    Raises ValueError for fewer than two models.
     """
     members = list(models)
     if len(members) < 2:

@@ -45,6 +45,7 @@ def sampled_memory(model: Any, n_delays: int = 100, *, n_steps: int = 20_000, wa
     where the usual sum is biased upwards by n_delays n/T. `sysid.memory_capacity` is exact for a linear model; sampling
     falls far below it where the Gramian is ill-conditioned.
     washout : steps left out at the start
+    Raises TypeError or ValueError as `information_processing`.
     """
     _check.count(n_delays, "n_delays", "sampled_memory")
     return information_processing(model, degrees={1: n_delays}, n_steps=n_steps, washout=washout, amplitude=amplitude, rng=rng)
@@ -60,6 +61,8 @@ def information_processing(model: Any, degrees: dict[int, int] | None = None, *,
     chance : probability that a capacity above the threshold is chance, threshold = chi2_r(1 - chance)/T with r the rank.
     O(T n^2 + T n targets).
     washout : steps left out at the start. amplitude : the input is uniform on [-amplitude, amplitude]
+    Raises TypeError or ValueError for other than one input, output feedback, a washout shorter than the delays, or
+    states that diverge.
     """
     call = "information_processing"
     if not isinstance(model, Model) or model.n_inputs != 1 or model.n_feedback:
@@ -123,6 +126,7 @@ def effective_dimension(model: Any, u: Any, *, washout: int = 100) -> float:
 
     model : a reservoir. A state that moves along k directions with equal variance has dimension k.
     washout : steps left out at the start
+    Raises ValueError for states no longer than the washout.
     """
     x = simulate(model, u).x[washout:]
     if len(x) < 2:
@@ -137,6 +141,7 @@ def separation(model: Any, u: Any, v: Any, *, washout: int = 0) -> float:
     """Return the mean distance of the states of `model` under inputs u and v (T, m), relative to the mean distance of the inputs.
 
     washout : steps left out at the start
+    Raises ValueError for equal inputs.
     """
     a, b = (simulate(model, w).x[washout:] for w in (u, v))
     gap = np.linalg.norm(np.asarray(u, float).reshape(len(a) + washout, -1) - np.asarray(v, float).reshape(len(b) + washout, -1),
@@ -156,6 +161,7 @@ def conditional_lyapunov(model: Any, u: Any = None, *, feedback: Any = None, n_s
     proof is `sysid.certify`. feedback : measured outputs fed back; without them, and with n_steps, the closed loop's own
     exponents, positive for a chaotic one. Returns (n_exponents,). O(T n^2 n_exponents) [Benettin et al. 1980].
     washout : steps before the average begins. x0 : (n,) first state, zero if None
+    Raises TypeError or ValueError for a run that diverges or is no longer than the washout.
     """
     count = _check.count(n_exponents, "n_exponents", "conditional_lyapunov")
     run = simulate(model, u, x0, n_steps=n_steps, feedback=feedback)
@@ -181,6 +187,7 @@ def restart_spread(model: Any, u: Any, *, n_starts: int = 20, scale: float = 1.0
     model : a reservoir. scale : standard deviation of the starts. Falling to 0 is evidence of the echo-state property for
     this input; a spread that stays refutes it.
     n_starts : random first states
+    Raises TypeError or ValueError for n_starts that is not a whole number, or a missing rng.
     """
     rng = _check.generator(rng, "restart_spread")
     starts = scale * rng.standard_normal((_check.count(n_starts, "n_starts", "restart_spread", least=2), model.n_states))

@@ -56,6 +56,7 @@ class OnlineReadout:
     scheduling); pace: weight of the newest innovation in the running mean. prior: variance of the weights at the start about
     the start's readout (about zero where it has none).
     With forgetting 1 and no walk on known states this is recursive ridge regression. O(T (p n)^2 + T n^3).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     forgetting: float = 1.0
@@ -71,7 +72,11 @@ class OnlineReadout:
         _check.positive(self.prior, "prior", "OnlineReadout")
 
     def fit(self, data: list[Data], start: Any) -> OnlineFit:
-        """Learn along single sequences, one after the other; `start` is a Process around an ESN, whose R must be diagonal."""
+        """Learn along single sequences, one after the other; `start` is a Process around an ESN, whose R must be diagonal.
+
+        Raises TypeError or ValueError for a start that is no Process around an ESN with diagonal Q and R, or
+        data that do not fit it.
+        """
         call = "OnlineReadout"
         p = Parameters.of(start, call)
         k, n = p.C.shape
@@ -127,6 +132,7 @@ def switch_reservoirs(data: Data, processes: Mapping[str, Process], *, stay: flo
 
     data: one sequence. processes: name -> Process, two or more; each filters the whole stream on its own.
     stay: probability of not switching at a step. Returns a Switched. O(K) filters.
+    Raises TypeError or ValueError for what is not one sequence, no process, or stay outside (0, 1).
     """
     if not isinstance(data, Data) or data.is_batch:
         raise TypeError("switch_reservoirs: expected one sequence as sysid.Data.")

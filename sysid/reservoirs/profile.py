@@ -71,6 +71,7 @@ def profile_likelihood(data: Data | Iterable[Data], method: ReservoirEM, start: 
 
     data, method, start: as for `fit`; start may be a ReservoirFit, from which every value is reached by continuation.
     Values of a scale multiply the start's matrix. Each costs a fit, warm-started from its neighbour.
+    Raises TypeError for a start that is no Process, ValueError for another name or values outside its range.
     """
     records = experiments(data, "profile_likelihood")
     base, _ = written_out(start.process if isinstance(start, ReservoirFit) else start)

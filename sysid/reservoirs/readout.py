@@ -34,6 +34,7 @@ class Readout:
     never paired across their ends; outputs fed back are the measured ones; missing targets are left out.
     `fit.model` is the reservoir with C and d; `fit.process` adds R from the residuals (rows less effective parameters)
     and the mean and covariance of the states as the law of x[0]. O(T k^2 + k^3) for k features.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     ridge: Any = 1e-6

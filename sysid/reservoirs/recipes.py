@@ -27,6 +27,7 @@ def pole_radius(*, half_life: float | None = None, e_folding: float | None = Non
     half_life : H with r^H = 1/2. e_folding : H with r^H = 1/e (ln 2 of it is the half-life; the two are not the same,
     corrections #9). horizon : H such that all inputs older than H together contribute below `tolerance` of the
     largest response, r^H/(1 - r) = tolerance (corrections #7).
+    Raises ValueError for other than one of the three, or numbers out of range.
     """
     given = {"half_life": half_life, "e_folding": e_folding, "horizon": horizon}
     named = [(k, v) for k, v in given.items() if v is not None]
@@ -71,6 +72,7 @@ def spectrum_tile(n_states: int, slowest: float, fastest: float = 0.1, *, real_s
 
     slowest, fastest : largest and smallest radius, in (0, 1). The e-folding times -1/log r are spaced evenly in their
     logarithm, low discrepancy pairing radii with angles. real_share : of all poles, placed on the positive real axis.
+    Raises TypeError or ValueError for radii out of order, or real_share outside [0, 1].
     """
     n = _check.count(n_states, "n_states", "spectrum_tile")
     if not 0 < fastest <= slowest < 1:
@@ -105,6 +107,7 @@ def modal_esn(poles: Any, residues: Any, *, leak: float = 1.0, amplitude: float 
     it. rng : draws Q; without it units stay grouped by mode (W sparse). [ESN-SSM, Sec. 5.3 (E1)]
     Returns an ESN with readout C (1, n): its linearisation at 0 has this kernel to rounding, the tanh network follows it
     to second order in the amplitude.
+    Raises TypeError or ValueError for other than one residue a pole, or a missing rng.
     """
     values, rho = _check.complex_vector(poles, "poles", "modal_esn"), _check.complex_vector(residues, "residues", "modal_esn")
     if values.shape != rho.shape:
@@ -139,6 +142,7 @@ def whitened_input(data: Data | list[Data], n_states: int, level: float = 1.0, *
     .. math:: U = \text{level}\; G\, \Sigma^{-1/2}, \quad |G_{i:}| = 1, \qquad \text{offset} = -U \bar u
 
     data : inputs u, from which the mean and covariance Sigma are taken. Inputs that never move get weight 0.
+    Raises TypeError or ValueError for data without inputs, or a missing rng.
     """
     parts = [data] if isinstance(data, Data) else list(data)
     u = np.vstack([d.inputs.reshape(-1, d.n_inputs) for d in parts])

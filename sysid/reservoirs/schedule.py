@@ -29,6 +29,7 @@ class NoiseSchedule(Shown):
 
     q (T,): on Q, for the step from t to t + 1. r (T,): on R, for the measurement at t. Positive; 1 leaves a covariance as it is.
     `apply(process)` gives the process to filter with; `ReservoirEM(schedule=...)` estimates the Q and R that they multiply.
+    Raises ValueError for factors that are not positive, or of different lengths.
     """
 
     q: np.ndarray
@@ -45,7 +46,10 @@ class NoiseSchedule(Shown):
 
     @classmethod
     def forgetting(cls, n_steps: int, factor: float) -> NoiseSchedule:
-        """Let sample t of T count by factor^(T-1-t), down to 1e-8; factor in (0, 1], 1 / (1 - factor) samples count."""
+        """Let sample t of T count by factor^(T-1-t), down to 1e-8; factor in (0, 1], 1 / (1 - factor) samples count.
+
+        Raises TypeError or ValueError for n_steps that is not a whole number, or a factor outside (0, 1].
+        """
         _check.count(n_steps, "n_steps", "NoiseSchedule.forgetting")
         if not _check.positive(factor, "factor", "NoiseSchedule.forgetting") <= 1:
             raise ValueError(f"NoiseSchedule.forgetting: expected factor in (0, 1]; received {factor!r}.")
@@ -62,6 +66,8 @@ class NoiseSchedule(Shown):
         with nu-bar the running mean of weight `pace`: the factor on C P C' that would explain the innovations of the unscheduled
         filter. It uses nothing after t, so one-step predictions with it remain predictions. process: any with constant Q and R.
         data: one sequence; missing outputs leave the mean as it is. One filter pass.
+        Raises TypeError or ValueError for what is not a Process with constant Q and R and one sequence, or a
+        pace outside (0, 1].
         """
         call = "NoiseSchedule.matching"
         if not isinstance(process, Process) or process.Q.ndim != 2 or process.R.ndim != 2:
@@ -93,7 +99,10 @@ class NoiseSchedule(Shown):
         return np.column_stack([self.r, self.q])
 
     def apply(self, process: Process) -> Process:
-        """The process with Q (T, n, n) and R (T, p, p), for `filter`, `smooth` and what builds on them."""
+        """The process with Q (T, n, n) and R (T, p, p), for `filter`, `smooth` and what builds on them.
+
+        Raises TypeError or ValueError for what is not a Process with constant, uncorrelated noises.
+        """
         if not isinstance(process, Process) or process.Q.ndim != 2 or process.R.ndim != 2:
             raise TypeError(f"NoiseSchedule.apply: expected a sysid.Process with constant Q and R; received {type(process).__name__}.")
         if process.S is not None and np.any(process.S):

@@ -30,7 +30,7 @@ class Selection(Shown):
 
     @property
     def best(self) -> ReservoirFit:
-        """The fit with the highest evidence."""
+        """The fit with the highest evidence. Raises ValueError where none could be fitted."""
         if self.fits[0] is None:
             raise ValueError(f"Selection.best: no candidate could be fitted; the first failed with: {self.reasons[0]}")
         return self.fits[0]
@@ -58,6 +58,7 @@ def select_reservoir(data: Data | Iterable[Data], method: ReservoirEM, candidate
     data: as for `fit`. candidates: label -> Process, such as reservoirs of other sizes, topologies or seeds.
     n_jobs: processes of joblib, which takes its backend from the caller: under
     `joblib.parallel_config(backend="dask")` the candidates go to a Dask cluster.
+    Raises TypeError for candidates that are no dict of processes, ValueError for none.
     """
     from joblib import Parallel, delayed
 

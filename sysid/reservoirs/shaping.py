@@ -61,6 +61,7 @@ class SubspaceShaping:
     fastest first, and every layer gets a leak of its time scale (multi-rate).
     Frobenius distance between an n x n reservoir and a k x k model has no meaning for n > k, so poles are compared.
     Poles outside the certified disc are pulled to its edge. O(n^3) a candidate.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     n_states: int | None = None
@@ -77,7 +78,11 @@ class SubspaceShaping:
         _check.choice(self.design, "design", "SubspaceShaping", ("scale", "normal"))
 
     def fit(self, data: Sequence[Data], start: Any) -> ShapedFit:
-        """Identify the target from inputs (and outputs fed back) to outputs, shape the ESN `start`, teach its readout."""
+        """Identify the target from inputs (and outputs fed back) to outputs, shape the ESN `start`, teach its readout.
+
+        Raises TypeError or ValueError for a start that is no ESN or DeepESN, or a design that a DeepESN does
+        not have.
+        """
         esn = getattr(start, "model", start)
         if not isinstance(esn, ESN | DeepESN):
             raise TypeError(f"SubspaceShaping: expected start=an ESN or a DeepESN; received {type(esn).__name__}.")

@@ -86,6 +86,7 @@ class StreamingReadout:
     of every sequence. chunk : samples driven at once. For data that arrive over time: `stream = method.begin(esn, p)`,
     `stream.extend(data)` as often as wanted, `stream.solve()` at any time.
     O(T k^2) time, O(k^2 + chunk n) memory.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     ridge: Any = 1e-6
@@ -102,7 +103,7 @@ class StreamingReadout:
         return ReadoutStream(reservoir_of(esn, "StreamingReadout.begin"), n_outputs, self.washout, self.chunk)
 
     def fit(self, data: list[Data], start: Any) -> Fit:
-        """Train on single sequences; `start` is the reservoir."""
+        """Train on single sequences; `start` is the reservoir. Raises ValueError for sequences no longer than the washout."""
         stream = self.begin(start, data[0].n_outputs)
         for sequence in data:
             if sequence.n_steps <= self.washout:

@@ -24,6 +24,7 @@ class ARSTU(SpectralPredictor):
     """Hold the weights of an autoregressive spectral transform unit.
 
     bank, taps (k_u, p, m), plus, minus, form, dt: as in STU. autoregression (k_y, p, p): M^y_i on y[t-i].
+    Raises ValueError where autoregression is not (k_y, p, p).
     """
 
     bank: FilterBank
@@ -48,7 +49,10 @@ class ARSTU(SpectralPredictor):
 
     @classmethod
     def from_stu(cls, stu: STU, alpha: float = 1.0, k_y: int = 2, k_u: int = 3) -> ARSTU:
-        """Start from an STU: its weights, alpha on its own feedback, zeros elsewhere. alpha = 1 predicts as the STU does."""
+        """Start from an STU: its weights, alpha on its own feedback, zeros elsewhere. alpha = 1 predicts as the STU does.
+
+        Raises TypeError or ValueError for k_y or k_u below what the STU itself takes.
+        """
         call = "ARSTU.from_stu"
         alpha = _alpha(alpha, call)
         k_y, k_u = _check.count(k_y, "k_y", call, least=stu.shift), _check.count(k_u, "k_u", call, least=len(stu.taps))

@@ -60,6 +60,7 @@ def finite_autoregression(model: LTI) -> Autoregression:
     model: n states, p outputs, m inputs. Returns an Autoregression of order n. Cost O(n^3 + n^2 p m).
     Valid for any A, symmetric or not. The coefficients grow as binomials of n; beyond n of about 20 with clustered poles
     double precision loses the roots.
+    Raises TypeError for other models, ValueError for one in continuous time.
     """
     call = "finite_autoregression"
     if not isinstance(model, LTI):

@@ -47,6 +47,7 @@ def error_bound(model: LTI, n_filters: int, n_steps: int, input_bound: float, fo
     """Bound |y[t] - yhat[t]| of `STU.from_lti(model, n_filters, n_steps, form)` for |u[t]| <= input_bound.
 
     Returns (n_steps,), the bound at t = 0..L-1 in units of y, valid in exact arithmetic for every such input.
+    Raises ValueError for a negative input_bound, or a system that is not symmetric.
     """
     call = "error_bound"
     limit = float(_check.vector(input_bound, "input_bound", call, 1)[0])

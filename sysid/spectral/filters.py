@@ -29,6 +29,7 @@ class FilterBank(Shown):
     """Hold the K leading eigenpairs of a spectral-filtering Hankel matrix.
 
     eigenvalues (K,), positive and descending; filters (K, L), orthonormal rows; kind "standard" or "alternating".
+    Raises ValueError for shapes that do not fit, eigenvalues not positive, or another kind.
     """
 
     eigenvalues: np.ndarray
@@ -60,7 +61,7 @@ class FilterBank(Shown):
         return self.eigenvalues**0.25
 
     def truncate(self, n_filters: int) -> FilterBank:
-        """Keep the first n_filters filters."""
+        """Keep the first n_filters filters. Raises ValueError for more filters than there are."""
         k = _check.count(n_filters, "n_filters", "FilterBank.truncate")
         if k > self.n_filters:
             raise ValueError(f"FilterBank.truncate: expected n_filters <= {self.n_filters}; received {k}.")

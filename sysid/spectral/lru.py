@@ -24,6 +24,7 @@ class LRU(Shown):
 
     eigenvalues (n,) complex; gamma (n,) real, the normalisation of the input; B (n, m) and C (p, n) complex; D (p, m) real.
     As a model it has 2 n real states, x[t] = (Re h[t-1], Im h[t-1]).
+    Raises ValueError or TypeError for shapes that do not fit or dt not above 0.
     """
 
     eigenvalues: np.ndarray
@@ -50,6 +51,8 @@ class LRU(Shown):
         """Draw a unit by ring initialisation: |lambda|^2 uniform on [r_min^2, r_max^2], phases uniform on [0, max_phase].
 
         With `normalize`, gamma = sqrt(1 - |lambda|^2), so that white input gives E|h_i|^2 = |B_i|^2 per unit variance; else 1.
+        Raises TypeError or ValueError for counts that are not whole numbers, radii out of order, or a missing
+        rng.
         """
         call = "LRU.random"
         rng = _check.generator(rng, call)

@@ -59,6 +59,7 @@ class LRUTraining:
     parametrization: of the eigenvalues. normalize: learn gamma from sqrt(1 - |lambda|^2); otherwise it stays at 1.
     snapshot_every: keep the model each so many steps, 0 for never.
     The loss is not convex: the result depends on rng, and convergence is claimed for a plateau of the loss alone.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     rng: np.random.Generator
@@ -89,7 +90,10 @@ class LRUTraining:
             raise ValueError(f"{call}: expected r_min < r_max <= 1; received {self.r_min!r} and {self.r_max!r}.")
 
     def fit(self, data: list[Data], start: LRU | None = None) -> TrainingFit:
-        """Train from `start`, or from a ring drawn with rng; history["loss"] is each step's loss on its record."""
+        """Train from `start`, or from a ring drawn with rng; history["loss"] is each step's loss on its record.
+
+        Raises TypeError for a start that is no LRU, ValueError for data without inputs or of other sizes.
+        """
         first = data[0]
         if first.n_inputs == 0:
             raise ValueError("LRUTraining: expected data with inputs u; received none.")

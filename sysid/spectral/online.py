@@ -56,6 +56,7 @@ class OnlineSpectralFiltering:
     n_steps: window L of the filters, which an online learner fixes beforehand. n_filters, form: as in SpectralFiltering.
     update: "newton" (recursive least squares from `ridge`) or "gradient" (step learning_rate / (M sqrt(t)), M the largest
     squared norm of the features so far, so that learning_rate has the stability limit 2 whatever the units).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     n_steps: int
@@ -77,7 +78,10 @@ class OnlineSpectralFiltering:
                              f"received {self.learning_rate!r}, which would diverge.")
 
     def fit(self, data: list[Data], start: Any = None) -> OnlineFit:
-        """Run over one record; `start`, an STU with the same filters, gives the first weights (zero if None)."""
+        """Run over one record; `start`, an STU with the same filters, gives the first weights (zero if None).
+
+        Raises ValueError for more than one record, missing outputs, or data without inputs.
+        """
         if len(data) != 1 or np.isnan(data[0].y).any():
             raise ValueError(f"OnlineSpectralFiltering: expected one record without missing outputs; received {len(data)} "
                              f"record(s){' with NaN in y' if any(np.isnan(d.y).any() for d in data) else ''}.")

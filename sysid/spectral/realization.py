@@ -37,6 +37,7 @@ def realize(predictor: SpectralPredictor, n_states: int | None = None, tolerance
 
     predictor: an STU or ARSTU. n_states: order; None keeps singular values above tolerance times the largest.
     rows: block rows of the Hankel matrix, at most half the window. Cost O(rows^3 p m min(p, m)).
+    Raises TypeError for other models, ValueError for one without inputs, or n_states beyond the window.
     """
     call = "realize"
     _check.kind(predictor, isinstance(predictor, SpectralPredictor), "an STU or ARSTU", call)

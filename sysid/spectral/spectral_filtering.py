@@ -51,6 +51,7 @@ class SpectralFiltering:
     autoregression: k_y; 0 keeps the fixed feedback, more fits an ARSTU (one_step only). n_taps: k_u.
     initial: "zero" for records that start at rest, "free" for records that do not.
     validation: share of the data held out for the choice of K (whole records if there are four or more).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     n_filters: int | None = 24
@@ -125,6 +126,7 @@ class SpectralStatistics:
         for record in records: statistics.update(record)
         model = statistics.fit().model
     n_filters : K
+    Raises ValueError for data without inputs.
     """
 
     def __init__(self, method: SpectralFiltering, n_inputs: int, n_outputs: int, n_steps: int, dt: float = 1.0,
@@ -141,7 +143,10 @@ class SpectralStatistics:
         self.missing = 0
 
     def update(self, data: Data) -> None:
-        """Add one record (or every sequence of a batch)."""
+        """Add one record (or every sequence of a batch).
+
+        Raises ValueError for records of other channels, or no longer than the lag.
+        """
         for record in data.sequences():
             lag = max(self.layout.shift, self.layout.n_past)
             if record.n_steps <= lag:

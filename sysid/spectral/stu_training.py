@@ -32,6 +32,7 @@ class STUTraining:
     record if None), form, loss: as in SpectralFiltering.
     scale: "quarter" weights features by s^(1/4) as in the paper, "unit" leaves the filters at unit norm, which conditions
     the problem better; the model is the same. snapshot_every: keep the model each so many steps, 0 for never.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     rng: np.random.Generator

@@ -41,7 +41,10 @@ class Carleman:
         _check.choice(self.inputs, "inputs", "Carleman", ("linear", "bilinear"))
 
     def lift(self, model: Any, x: np.ndarray | None, u: np.ndarray | None) -> CarlemanModel:
-        """Expand a reservoir around a state x (n,) and a constant input u (m,)."""
+        """Expand a reservoir around a state x (n,) and a constant input u (m,).
+
+        Raises ValueError for output feedback, an operating point of another shape, or too many observables.
+        """
         network = getattr(model, "flat", model)
         n, m = network.n_states, network.n_inputs
         if network.n_feedback:

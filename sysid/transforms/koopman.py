@@ -39,7 +39,10 @@ def monomials(x: np.ndarray, powers: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Polynomial:
-    """Observe all monomials of the state of degree 1..degree around `center` (zero if None); N = C(n + degree, n) - 1."""
+    """Observe all monomials of the state of degree 1..degree around `center` (zero if None); N = C(n + degree, n) - 1.
+
+    Raises TypeError or ValueError for options of another kind or out of range.
+    """
 
     degree: int = 2
     center: Any = None
@@ -49,7 +52,7 @@ class Polynomial:
     memory = 0
 
     def prepare(self, x: np.ndarray) -> Polynomial:
-        """Nothing depends on the data."""
+        """Nothing depends on the data. Raises TypeError or ValueError for a degree that is not a whole number from 1."""
         _check.count(self.degree, "degree", "Polynomial")
         return self
 
@@ -72,7 +75,7 @@ class Preactivation:
     memory = 0
 
     def prepare(self, x: np.ndarray) -> Preactivation:
-        """Nothing depends on the data."""
+        """Nothing depends on the data. Raises TypeError or ValueError for a degree that is not a whole number from 1."""
         _check.count(self.degree, "degree", "Preactivation")
         return self
 
@@ -89,6 +92,7 @@ class RadialBasis:
 
     n_centers : bumps. width : in units of the state, by default the median distance between centres.
     centers : (k, n) points of the state space, drawn from the data if None
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     n_centers: int = 50
@@ -101,7 +105,10 @@ class RadialBasis:
     memory = 0
 
     def prepare(self, x: np.ndarray) -> RadialBasis:
-        """Draw the centres from states x (T, n) without replacement."""
+        """Draw the centres from states x (T, n) without replacement.
+
+        Raises TypeError or ValueError for more centres than states, or a missing rng.
+        """
         count = _check.count(self.n_centers, "n_centers", "RadialBasis")
         if self.centers is not None:
             return self
@@ -126,6 +133,7 @@ class Fourier:
     """Observe the state and the sines and cosines of its first harmonics, coordinate by coordinate.
 
     harmonics : H. period : one number or (n,), in units of the state. N = n (1 + 2 H).
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     harmonics: int = 3
@@ -136,7 +144,7 @@ class Fourier:
     memory = 0
 
     def prepare(self, x: np.ndarray) -> Fourier:
-        """Nothing depends on the data."""
+        """Nothing depends on the data. Raises TypeError or ValueError for harmonics that is not a whole number from 1."""
         _check.count(self.harmonics, "harmonics", "Fourier")
         return self
 
@@ -153,6 +161,7 @@ class RandomFourier:
 
     n_features : N. width : of the kernel, in units of the state, by default the median distance between states.
     weights : (k, n) and phases : (k,), drawn from the kernel's density if None
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     n_features: int = 100
@@ -166,7 +175,10 @@ class RandomFourier:
     memory = 0
 
     def prepare(self, x: np.ndarray) -> RandomFourier:
-        """Draw frequencies and phases for states x (T, n)."""
+        """Draw frequencies and phases for states x (T, n).
+
+        Raises TypeError or ValueError for n_features that is not a whole number, or a missing rng.
+        """
         count = _check.count(self.n_features, "n_features", "RandomFourier")
         if self.weights is not None:
             return self
@@ -186,7 +198,10 @@ class RandomFourier:
 
 @dataclass(frozen=True)
 class DelayEmbedding:
-    """Observe the state and its n_delays past values; N = n (n_delays + 1). `inner` maps the whole window further."""
+    """Observe the state and its n_delays past values; N = n (n_delays + 1). `inner` maps the whole window further.
+
+    Raises TypeError or ValueError for options of another kind or out of range.
+    """
 
     n_delays: int = 5
     inner: Any = None
@@ -200,7 +215,10 @@ class DelayEmbedding:
         return self.n_delays
 
     def prepare(self, x: np.ndarray) -> DelayEmbedding:
-        """Prepare the inner dictionary on the windows."""
+        """Prepare the inner dictionary on the windows.
+
+        Raises TypeError or ValueError for n_delays that is not a whole number from 1.
+        """
         _check.count(self.n_delays, "n_delays", "DelayEmbedding")
         if self.inner is None:
             return self
@@ -220,7 +238,10 @@ class DelayEmbedding:
 
 @dataclass(frozen=True)
 class Observables:
-    """Observe what the user's function of states (T, n) returns, (T, N); the state is put first unless include_state=False."""
+    """Observe what the user's function of states (T, n) returns, (T, N); the state is put first unless include_state=False.
+
+    Raises TypeError for what is not a function.
+    """
 
     function: Callable
     include_state: bool = True
@@ -230,7 +251,10 @@ class Observables:
         _check.kind(self.function, callable(self.function), "a function of states (T, n)", "Observables")
 
     def prepare(self, x: np.ndarray) -> Observables:
-        """Refuse a function of the wrong shape, and constants."""
+        """Refuse a function of the wrong shape, and constants.
+
+        Raises ValueError where the function returns another shape or a constant.
+        """
         values = np.asarray(self.function(x), dtype=float)
         if values.ndim != 2 or len(values) != len(x):
             raise ValueError(f"Observables: expected function(x) with shape ({len(x)}, N); received {values.shape}.")
@@ -257,7 +281,7 @@ class Union:
     memory = 0
 
     def prepare(self, x: np.ndarray) -> Union:
-        """Prepare every part."""
+        """Prepare every part. Raises ValueError for a dictionary with delays among them."""
         if not self.parts or any(part.memory for part in self.parts):
             raise ValueError("Union: expected dictionaries without delays; wrap the union in DelayEmbedding(inner=...).")
         return Union(tuple(part.prepare(x) for part in self.parts))

@@ -64,6 +64,7 @@ def surrogate_error(surrogate: Any, x: Any, u: Any = None, steps: Any = (1, 10))
     surrogate : LTI, Bilinear, or LiftedModel. x : (T, n) true states. u : (T, m) their inputs. steps : horizons k.
     The bound beside the measurement is exact for linear cores [ESN-SSM, Eq. 25]; bilinear ones multiply the norms of
     their own A[t] and are looser. O(T N^2 max(steps)).
+    Raises TypeError for other models, ValueError for shapes that do not fit, or more steps than samples.
     """
     x = _check.signal(x, "x", "surrogate_error", np.shape(x)[-1])
     core = getattr(surrogate, "core", surrogate)
@@ -152,6 +153,8 @@ def validity_radius(model: Any, tolerance: float) -> float:
     """Return the radius r of the tube |W dx + U du| <= r on which one step of the linearisation errs below tolerance.
 
     model : a reservoir. r = sqrt(2 tolerance/(max leak L_2)) [ESN-SSM, Eq. 22]; infinite for the identity.
+    Raises TypeError for other models, ValueError for a tolerance not above 0 or an activation without a second
+    derivative.
     """
     _check.kind(model, hasattr(model, "act"), "a reservoir such as sysid.ESN", "validity_radius")
     curvature = model.act.curvature

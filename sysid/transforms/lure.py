@@ -26,6 +26,7 @@ class RandomFeatures:
     squares on a grid, relative to the mean square of the features.
     weights : "least_squares", or "monte_carlo": the average of N sampled terms of the activation's Fourier series, whose
     error falls like 1/sqrt(N); least squares on the same features is far better.
+    Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     n_features: int = 50
@@ -38,7 +39,10 @@ class RandomFeatures:
         _check.options(self, n_features="count", rng="generator", interval="positive", ridge="nonnegative")
 
     def lift(self, model: Any, x: Any = None, u: Any = None) -> LureModel:
-        """Put a reservoir in Lur'e form; x and u play no part, since the form is global on the interval."""
+        """Put a reservoir in Lur'e form; x and u play no part, since the form is global on the interval.
+
+        Raises TypeError or ValueError for output feedback, options out of range, or a missing rng.
+        """
         N = _check.count(self.n_features, "n_features", "RandomFeatures")
         rng = _check.generator(self.rng, "RandomFeatures")
         _check.choice(self.weights, "weights", "RandomFeatures", ("least_squares", "monte_carlo"))

@@ -84,6 +84,7 @@ def diagonal_plus_low_rank(A: Any, rank: int) -> LowRankForm:
     .. math:: A = s I + \tfrac12 (A - A^\top) + \sum_{i \le r} \mu_i w_i w_i^\top + \dots
 
     Exact for HiPPO matrices at rank 1 (LegS). rank : r. The error is what further ranks would hold. O(n^3).
+    Raises ValueError for A that is not square, or a rank below 0.
     """
     A = _check.square(A, "A", "diagonal_plus_low_rank")
     r = _check.count(rank, "rank", "diagonal_plus_low_rank", least=0)
