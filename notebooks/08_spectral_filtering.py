@@ -74,8 +74,8 @@ def error(model, data):
 
 
 train, test = sequences(200), sequences(5)
-stu = sysid.fit(train, sysid.STUTraining(np.random.default_rng(1), learning_rate=0.1, n_steps=600, snapshot_every=25))
-lru = sysid.fit(train, sysid.LRUTraining(np.random.default_rng(1), learning_rate=1e-3, n_steps=2000, snapshot_every=100))
+stu = sysid.fit(train, sysid.STUTraining(np.random.default_rng(1), learning_rate=0.1, n_iterations=600, snapshot_every=25))
+lru = sysid.fit(train, sysid.LRUTraining(np.random.default_rng(1), learning_rate=1e-3, n_iterations=2000, snapshot_every=100))
 convex = sysid.fit(train[:4], sysid.SpectralFiltering(n_filters=24))
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
 for label, fit in (("STU by Adam", stu), ("LRU by Adam", lru)):

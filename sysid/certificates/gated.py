@@ -35,15 +35,15 @@ class GateVertices:
     Parameters
     ----------
     multiplier : as for CircleCriterion
-    iterations : the multiplier is tuned at the worst vertex, in turn
+    n_iterations : the multiplier is tuned at the worst vertex, in turn
     Raises TypeError or ValueError for options of another kind or out of range.
     """
 
     multiplier: str = "optimal"
-    iterations: int = 6
+    n_iterations: int = 6
 
     def __post_init__(self) -> None:
-        _check.options(self, iterations="count")
+        _check.options(self, n_iterations="count")
         _check.choice(self.multiplier, "multiplier", "GateVertices", ("identity", "balanced", "optimal"))
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
@@ -53,7 +53,7 @@ class GateVertices:
         floor = max(contraction_floor(net, 1) for net in networks)
         best: tuple[float, np.ndarray, np.ndarray] | None = None
         centre = _mean(networks)
-        for _ in range(self.iterations):
+        for _ in range(self.n_iterations):
             found = self._try(networks, centre)
             if found is not None and (best is None or found[0] < best[0]):
                 best = found[:3]

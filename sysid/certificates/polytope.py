@@ -65,25 +65,25 @@ class CommonLyapunov:
 
     Parameters
     ----------
-    iterations : of the weights
+    n_iterations : of the weights
     margin : share of the way from the rate found to 1 that is given up for a better conditioned metric
 
-    Cost O(iterations k n^3).
+    Cost O(n_iterations k n^3).
     Raises TypeError or ValueError for options of another kind or out of range.
     """
 
-    iterations: int = 60
+    n_iterations: int = 60
     margin: float = 0.02
 
     def __post_init__(self) -> None:
-        _check.options(self, iterations="count", margin="nonnegative")
+        _check.options(self, n_iterations="count", margin="nonnegative")
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify an LTI, LTV or Bilinear model."""
         wanted = wanted or Contraction()
         A, words = matrices_of(model, wanted)
         floor = product_floor(A)
-        P, rate = (_single(A[0], floor, self.margin) if len(A) == 1 else _several(A, self.iterations))
+        P, rate = (_single(A[0], floor, self.margin) if len(A) == 1 else _several(A, self.n_iterations))
         return common_certificate(A, P, rate, "common Lyapunov metric", words, wanted, floor)
 
 

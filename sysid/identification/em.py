@@ -52,7 +52,7 @@ class EM:
     noise: "gaussian", or "student" with `degrees` of freedom for the outputs, which downweights outliers.
     prior: {"Q": (scale matrix, degrees), "R": ..., "A": (mean, precision)} for the posterior mode; inverse-Wishart and
     matrix-normal.
-    acceleration: SQUAREM extrapolation [Varadhan & Roland 2008], kept only where it raises the likelihood.
+    accelerate: by SQUAREM extrapolation [Varadhan & Roland 2008], kept only where it raises the likelihood.
     tolerance: stop when a step gains less in log likelihood, or after max_iterations. n_jobs: of joblib for the E-step over experiments; a
     joblib.parallel_config with another backend carries it to a cluster.
     standard_errors: of every estimated element and of the poles, from the observed information at the end, which costs
@@ -69,12 +69,12 @@ class EM:
     noise: str = "gaussian"
     degrees: float = 4.0
     prior: Mapping[str, Any] = field(default_factory=dict)
-    acceleration: bool = True
+    accelerate: bool = True
     n_jobs: int | None = None
     standard_errors: bool = False
 
     def __post_init__(self) -> None:
-        _check.options(self, tolerance="nonnegative", degrees="positive", acceleration="flag", standard_errors="flag")
+        _check.options(self, tolerance="nonnegative", degrees="positive", accelerate="flag", standard_errors="flag")
         _check.count(self.max_iterations, "max_iterations", "EM")
         _check.choice(self.noise, "noise", "EM", ("gaussian", "student"))
         if self.initial is not None:
@@ -107,7 +107,7 @@ def _iterate(method: EM, process: Process, maximise: Maximiser, expectation: Exp
         raise ValueError("fit(EM): expected a start under which the data have a finite likelihood; received one with a singular "
                          "innovation covariance or a diverging filter.")  # fmt: skip
     expectation.accept(parts)
-    history, status, accelerate = [value], None, method.acceleration and method.noise == "gaussian"
+    history, status, accelerate = [value], None, method.accelerate and method.noise == "gaussian"
     trail: list[tuple[Process, float]] = []
     with Progress("fit(EM)", method.max_iterations) as progress:
         for iteration in progress:

@@ -52,7 +52,7 @@ def loss_and_gradient(model: LRU, u: np.ndarray, y: np.ndarray) -> tuple[float, 
 class LRUTraining:
     """Fit an LRU by stochastic gradient, one record a step.
 
-    rng: draws the start and the order of the records. n_states: n complex states. learning_rate, n_steps: of Adam.
+    rng: draws the start and the order of the records. n_states: n complex states. learning_rate, n_iterations: of Adam.
     schedule: "constant", "cosine" (10 % warm-up) or "plateau": the rate is halved when the median loss over `patience` steps
     has not fallen by 5 %, and training has converged after six halvings. weight_decay: decoupled, on B, C, D.
     r_min, r_max, max_phase: of the ring.
@@ -65,7 +65,7 @@ class LRUTraining:
     rng: np.random.Generator
     n_states: int = 32
     learning_rate: float = 3e-3
-    n_steps: int = 2000
+    n_iterations: int = 2000
     schedule: str = "constant"
     patience: int = 2000
     weight_decay: float = 0.0
@@ -82,7 +82,7 @@ class LRUTraining:
         call = "LRUTraining"
         _check.generator(self.rng, call)
         _check.count(self.n_states, "n_states", call)
-        _check.count(self.n_steps, "n_steps", call)
+        _check.count(self.n_iterations, "n_iterations", call)
         _check.count(self.patience, "patience", call)
         _check.choice(self.schedule, "schedule", call, ("constant", "cosine", "plateau"))
         _check.choice(self.parametrization, "parametrization", call, PARAMETRIZATIONS)
@@ -103,10 +103,10 @@ class LRUTraining:
             raise TypeError(f"LRUTraining: expected start as an LRU; received {type(model).__name__}.")
         parameters = _Parameters(model, self.parametrization, self.normalize)
         vector = parameters.pack(model)
-        adam, losses, status = Adam(len(vector), self.learning_rate), np.full(self.n_steps, np.nan), None
+        adam, losses, status = Adam(len(vector), self.learning_rate), np.full(self.n_iterations, np.nan), None
         snapshots: dict[int, LRU] = {}
-        rate_of = schedule(self.schedule, self.n_steps, self.patience)
-        with Progress("LRU", self.n_steps) as progress:
+        rate_of = schedule(self.schedule, self.n_iterations, self.patience)
+        with Progress("LRU", self.n_iterations) as progress:
             for step in progress:
                 record = data[self.rng.integers(len(data))]
                 with np.errstate(over="ignore", invalid="ignore"):
@@ -133,7 +133,7 @@ class LRUTraining:
                     status = Status(True, "the loss has stopped falling, at the rate given and at six halves of it", step)
                     break
         losses = losses[~np.isnan(losses)]
-        ran = Status(False, f"ran all {self.n_steps} steps", self.n_steps)
+        ran = Status(False, f"ran all {self.n_iterations} iterations", self.n_iterations)
         status = next(s for s in (progress.interrupted, status, ran) if s is not None)  # a Status that failed is falsy
         return TrainingFit(model=model, status=status, history={"loss": losses}, snapshots=snapshots)
 

@@ -28,7 +28,7 @@ from .stu import STU
 class STUTraining:
     """Fit an STU by gradient steps from zero weights.
 
-    rng: draws the order of the records. learning_rate, n_steps; optimizer "sgd" or "adam". n_filters, window (the longest
+    rng: draws the order of the records. learning_rate, n_iterations; optimizer "sgd" or "adam". n_filters, n_steps (the longest
     record if None), form, loss: as in SpectralFiltering.
     scale: "quarter" weights features by s^(1/4) as in the paper, "unit" leaves the filters at unit norm, which conditions
     the problem better; the model is the same. snapshot_every: keep the model each so many steps, 0 for never.
@@ -38,28 +38,28 @@ class STUTraining:
     rng: np.random.Generator
     n_filters: int = 24
     learning_rate: float = 1e-2
-    n_steps: int = 1000
+    n_iterations: int = 1000
     optimizer: str = "adam"
     loss: str = "one_step"
     form: str = "standard"
     scale: str = "quarter"
-    window: int | None = None
+    n_steps: int | None = None
     snapshot_every: int = 0
 
     def __post_init__(self) -> None:
-        _check.options(self, n_filters="count", learning_rate="positive", window="count", snapshot_every="whole")
+        _check.options(self, n_filters="count", learning_rate="positive", n_steps="count", snapshot_every="whole")
         call = "STUTraining"
         _check.generator(self.rng, call)
         _check.choice(self.optimizer, "optimizer", call, ("sgd", "adam"))
         _check.choice(self.loss, "loss", call, LOSSES)
         _check.choice(self.scale, "scale", call, ("quarter", "unit"))
-        _check.count(self.n_steps, "n_steps", call)
+        _check.count(self.n_iterations, "n_iterations", call)
         _check.choice(self.form, "form", call, FORMS)
 
     def fit(self, data: list[Data], start: Any = None) -> TrainingFit:
         """Train; history["loss"] is each step's mean squared error on its record."""
         first = data[0]
-        bank = spectral_filters(self.window or max(d.n_steps for d in data), self.n_filters,
+        bank = spectral_filters(self.n_steps or max(d.n_steps for d in data), self.n_filters,
                                 "alternating" if self.form == "alternating" else "standard")
         layout = Layout(bank, self.form, first.n_inputs, first.n_outputs, 2 if self.form == "positive" else 3)
         factor = self._column_scale(layout)
@@ -69,14 +69,14 @@ class STUTraining:
             self._check_rate(regressions)
         theta = np.zeros((layout.n_columns, first.n_outputs))
         adam = Adam(theta.size, self.learning_rate)
-        losses, status = np.full(self.n_steps, np.nan), None
+        losses, status = np.full(self.n_iterations, np.nan), None
         snapshots: dict[int, STU] = {}
 
         def model() -> STU:
             taps, plus, minus, _ = layout.weights(theta / factor[:, None])
             return STU(bank, taps, plus, minus, self.form, first.dt)
 
-        with Progress("STU", self.n_steps) as progress:
+        with Progress("STU", self.n_iterations) as progress:
             for step in progress:
                 X, Y = regressions[self.rng.integers(len(data))]
                 error = X @ theta - Y
@@ -90,7 +90,7 @@ class STUTraining:
                 if self.snapshot_every and step % self.snapshot_every == 0:
                     snapshots[step] = model()
                 progress.show(loss=losses[step - 1])
-        ran = Status(False, f"ran all {self.n_steps} steps", self.n_steps)
+        ran = Status(False, f"ran all {self.n_iterations} iterations", self.n_iterations)
         status = next(s for s in (progress.interrupted, status, ran) if s is not None)  # a Status that failed is falsy
         return TrainingFit(model=model(), status=status, history={"loss": losses[~np.isnan(losses)]}, snapshots=snapshots)
 

@@ -54,7 +54,7 @@ class Reduction(Shown):
 
 
 def reduce(model: LTI | Bilinear, n_states: int | None = None, *, method: str = "truncation",
-           max_error: float | None = None, input_scale: float = 1.0) -> Reduction:
+           max_error: float | None = None, input_rms: float = 1.0) -> Reduction:
     """Reduce the number of states by balancing what inputs reach against what outputs see.
 
         ||H - H_r||_inf <= 2 (sigma_(r+1) + ... + sigma_n)
@@ -63,7 +63,7 @@ def reduce(model: LTI | Bilinear, n_states: int | None = None, *, method: str = 
     n_states: states to keep, unstable ones included. max_error: instead of n_states, the fewest states whose bound
     does not exceed it. method: "truncation" (exact where frequency goes to infinity, or at no frequency in discrete
     time) or "residualization" (exact at frequency 0). Offsets are kept through the equilibrium that they define.
-    input_scale: of a Bilinear, the root mean square of the inputs it will see: how much its bilinear term weighs depends on
+    input_rms: of a Bilinear, the root mean square of the inputs it will see: how much its bilinear term weighs depends on
     it, and the generalised Gramian at that scale is the state covariance under white inputs. A linear model needs none.
     Returns a Reduction with .model, .error_bound, .hankel_singular_values. Raises ValueError for more states than the model
     has, fewer than its unstable ones, or a split into states that rounding cannot tell from none. Cost O(n^3).
@@ -79,10 +79,10 @@ def reduce(model: LTI | Bilinear, n_states: int | None = None, *, method: str = 
     if n_states is not None and _check.count(n_states, "n_states", "reduce", least=0) > model.n_states:
         raise ValueError(f"reduce: expected n_states <= {model.n_states}, the order of the model; received {n_states}.")
     if isinstance(model, Bilinear):
-        return _reduce_bilinear(model, n_states, method, _check.positive(input_scale, "input_scale", "reduce"))
-    if input_scale != 1.0:
-        raise ValueError("reduce: expected no input_scale for an LTI model, whose reduction does not depend on it; "
-                         f"received {input_scale}.")  # fmt: skip
+        return _reduce_bilinear(model, n_states, method, _check.positive(input_rms, "input_rms", "reduce"))
+    if input_rms != 1.0:
+        raise ValueError("reduce: expected no input_rms for an LTI model, whose reduction does not depend on it; "
+                         f"received {input_rms}.")  # fmt: skip
     return _reduce_linear(model, n_states, max_error, method)
 
 

@@ -87,7 +87,7 @@ def em_rows(rng):
     data = sysid.Data(y)
 
     def run(iterations):
-        return sysid.fit(data, sysid.EM(max_iterations=iterations, tolerance=0.0, acceleration=False, fixed=("c", "d")), start=process)
+        return sysid.fit(data, sysid.EM(max_iterations=iterations, tolerance=0.0, accelerate=False, fixed=("c", "d")), start=process)
 
     run(1)
     short, long = seconds(lambda: run(2)), seconds(lambda: run(12))

@@ -49,8 +49,8 @@ def samples_needed(errors, level):
 def make(kind, rate, seed, n_steps, every, **options):
     rng = np.random.default_rng(seed)
     if kind == "stu":
-        return sysid.STUTraining(rng, n_filters=24, learning_rate=rate, n_steps=n_steps, snapshot_every=every, **options)
-    return sysid.LRUTraining(rng, learning_rate=rate, n_steps=n_steps, snapshot_every=every, **options)
+        return sysid.STUTraining(rng, n_filters=24, learning_rate=rate, n_iterations=n_steps, snapshot_every=every, **options)
+    return sysid.LRUTraining(rng, learning_rate=rate, n_iterations=n_steps, snapshot_every=every, **options)
 
 
 def sweep(kind, rates, train, validation, n_steps, **options):

@@ -76,3 +76,22 @@ def test_examples_in_docstrings_run():
         if result.failed:
             failed[module.__name__] = result.failed
     assert not failed
+
+
+# One word for one thing: what the literature and other packages also call it, and what it is called here.
+ELSEWHERE = {
+    "iterations": "n_iterations where all are run, max_iterations where fewer may do", "n_iter": "n_iterations", "max_iter": "max_iterations",
+    "maxiter": "max_iterations", "tol": "tolerance", "seed": "rng", "random_state": "rng", "acceleration": "accelerate", "order_max": "max_order",
+    "nx": "n_states", "ny": "n_outputs", "nu": "n_inputs", "n_samples_": "n_steps", "window": "n_steps", "Ts": "dt", "sample_time": "dt",
+    "alpha_level": "level", "confidence": "level", "regularization": "ridge", "regularisation": "ridge", "warmup": "washout",
+}  # fmt: skip
+SCIKIT_LEARN = {"ESNRegressor.random_state"}
+
+
+@pytest.mark.parametrize("dotted", PUBLIC + NAMESPACED)
+def test_an_argument_goes_by_the_word_of_this_package(dotted):
+    thing = lookup(dotted)
+    if not callable(thing) or dotted == "Status":
+        return
+    found = [f"{dotted}.{n}: say {ELSEWHERE[n]}" for n in parameters(thing) if n in ELSEWHERE and f"{dotted}.{n}" not in SCIKIT_LEARN]
+    assert not found

@@ -93,7 +93,7 @@ TIED = {"A": [["a", "b", 0.1], ["-b", "a", -0.2], [0, 0, "0.3 + c"]], "D": False
 
 
 @pytest.mark.parametrize("options", [
-    {}, {"acceleration": False}, {"structure": {"Q": "diagonal", "R": "scalar"}}, {"structure": TIED},
+    {}, {"accelerate": False}, {"structure": {"Q": "diagonal", "R": "scalar"}}, {"structure": TIED},
     {"noise": "student"}, {"prior": {"Q": (0.5, 4.0), "A": (0.0, 5.0)}}, {"fixed": ("c", "Q", "C")},
     {"structure": {"Q": [[1, 1, 0], [1, 1, 0], [0, 0, 1]]}},
 ])  # fmt: skip
@@ -143,7 +143,7 @@ def test_em_and_direct_maximisation_agree_at_the_optimum():
 def test_squarem_reaches_a_higher_likelihood_in_the_same_number_of_steps():
     data = record(third_order(), 300, np.random.default_rng(3), noise=0.5, process_noise=0.3)
     start = process_of(third_order(), 1.0, 1.0)
-    plain, fast = (sysid.fit(data, sysid.EM(max_iterations=40, acceleration=a), start=start).log_likelihood for a in (False, True))
+    plain, fast = (sysid.fit(data, sysid.EM(max_iterations=40, accelerate=a), start=start).log_likelihood for a in (False, True))
     assert fast > plain
 
 

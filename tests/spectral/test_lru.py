@@ -76,25 +76,25 @@ def stable_records():
 
 def test_training_learns_a_stable_system():
     data = stable_records()
-    fit = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), n_states=8, learning_rate=1e-2, n_steps=1500))
+    fit = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), n_states=8, learning_rate=1e-2, n_iterations=1500))
     losses = fit.history["loss"]
     assert len(losses) == 1500 and losses[-100:].mean() < 1e-2 * losses[:20].mean()
     assert (np.abs(fit.model.eigenvalues) < 1).all() and not fit.converged
-    again = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), n_states=8, learning_rate=1e-2, n_steps=50))
+    again = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), n_states=8, learning_rate=1e-2, n_iterations=50))
     assert np.array_equal(again.history["loss"], losses[:50])
 
 
 def test_training_continues_from_a_start_and_takes_a_schedule():
     data = stable_records()
-    first = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), n_states=6, learning_rate=1e-2, n_steps=300))
-    method = sysid.LRUTraining(np.random.default_rng(1), learning_rate=3e-3, n_steps=300, schedule="cosine", weight_decay=1e-4)
+    first = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), n_states=6, learning_rate=1e-2, n_iterations=300))
+    method = sysid.LRUTraining(np.random.default_rng(1), learning_rate=3e-3, n_iterations=300, schedule="cosine", weight_decay=1e-4)
     second = sysid.fit(data, method, start=first)
     assert second.history["loss"][-50:].mean() < first.history["loss"][:50].mean()
 
 
 def test_training_ends_converged_on_a_plateau_of_the_loss():
     data = stable_records()
-    options = {"n_states": 6, "learning_rate": 1e-2, "n_steps": 4000}
+    options = {"n_states": 6, "learning_rate": 1e-2, "n_iterations": 4000}
     constant = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), **options))
     plateau = sysid.fit(data, sysid.LRUTraining(np.random.default_rng(0), schedule="plateau", patience=150, **options))
     losses = plateau.history["loss"]
@@ -106,7 +106,7 @@ def test_training_ends_converged_on_a_plateau_of_the_loss():
 
 def test_an_unstable_direct_parametrisation_is_stopped_and_said():
     data = stable_records()
-    method = sysid.LRUTraining(np.random.default_rng(0), n_states=4, learning_rate=5.0, n_steps=200, parametrization="direct")
+    method = sysid.LRUTraining(np.random.default_rng(0), n_states=4, learning_rate=5.0, n_iterations=200, parametrization="direct")
     long = [sysid.Data(np.tile(d.y, (20, 1)), np.tile(d.u, (20, 1))) for d in data[:3]]
     fit = sysid.fit(long, method)
     assert "not finite" in fit.status.reason and np.isfinite(fit.history["loss"]).all()

@@ -72,8 +72,8 @@ def nmse(model, data):
 def test_the_stu_learns_a_marginally_stable_system_where_the_lru_has_not():
     data = marginal_records(40, np.random.default_rng(1))
     train, test = data[:30], data[30:]
-    stu = sysid.fit(train, STUTraining(np.random.default_rng(0), n_filters=16, learning_rate=0.1, n_steps=400))
-    lru = sysid.fit(train, sysid.LRUTraining(np.random.default_rng(0), n_states=16, learning_rate=1e-2, n_steps=400))
+    stu = sysid.fit(train, STUTraining(np.random.default_rng(0), n_filters=16, learning_rate=0.1, n_iterations=400))
+    lru = sysid.fit(train, sysid.LRUTraining(np.random.default_rng(0), n_states=16, learning_rate=1e-2, n_iterations=400))
     assert nmse(stu.model, test) < 1e-3 < 1e-1 < nmse(lru.model, test)
 
 
@@ -83,7 +83,7 @@ def test_plain_gradient_decreases_and_its_limit_is_reported_beforehand():
     with pytest.raises(ValueError, match="stability limit") as caught:
         sysid.fit(data, STUTraining(rng, n_filters=8, optimizer="sgd", learning_rate=1e3))
     limit = float(str(caught.value).split("lambda_max = ")[1].split()[0])
-    fit = sysid.fit(data, STUTraining(rng, n_filters=8, optimizer="sgd", learning_rate=0.3 * limit, n_steps=300))
+    fit = sysid.fit(data, STUTraining(rng, n_filters=8, optimizer="sgd", learning_rate=0.3 * limit, n_iterations=300))
     losses = fit.history["loss"]
     assert losses[-30:].mean() < 0.5 * losses[:30].mean()
 

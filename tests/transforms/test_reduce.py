@@ -110,7 +110,7 @@ def test_reduced_bilinear_models_beat_the_reduced_linear_part_on_held_out_inputs
         model = random_bilinear(rng)
         u = 0.4 * rng.standard_normal((400, 1))
         y = sysid.simulate(model, u).y
-        bilinear = sysid.reduce(model, 4, input_scale=0.4)
+        bilinear = sysid.reduce(model, 4, input_rms=0.4)
         assert bilinear.error_bound is None and bilinear.model.n_states == 4
         error = np.linalg.norm(y - sysid.simulate(bilinear.model, u).y)
         wins += error < np.linalg.norm(y - sysid.simulate(sysid.reduce(model.linear, 4).model, u).y)
@@ -146,7 +146,7 @@ def test_refusals_of_reduction():
     hidden = sysid.LTI(np.diag([0.5, 0.4]), [[1.0], [0.0]], [[1.0, 1.0]])
     with pytest.raises(ValueError, match="above rounding"):
         sysid.reduce(hidden, 2)
-    with pytest.raises(ValueError, match="no input_scale"):
-        sysid.reduce(model, 2, input_scale=0.5)
+    with pytest.raises(ValueError, match="no input_rms"):
+        sysid.reduce(model, 2, input_rms=0.5)
     with pytest.raises(ValueError, match="no error bound"):
         sysid.reduce(random_bilinear(np.random.default_rng(8)), max_error=0.1)
