@@ -15,7 +15,7 @@ from ..kernels._jit import as_float
 from .linear_arrays import LinearArrays
 from .trace import Stretch, Trace
 
-LEAST = 12  # states below which one small filter is faster than several
+LEAST_STATES = 12  # states below which one small filter is faster than several
 
 
 def components(arrays: LinearArrays, cov: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -25,7 +25,7 @@ def components(arrays: LinearArrays, cov: np.ndarray) -> list[tuple[np.ndarray, 
     """
     p, n = arrays.C.shape[1:]
     whole = [(np.arange(n), np.arange(p))]
-    if n < LEAST:
+    if n < LEAST_STATES:
         return whole
     from scipy.sparse import csr_array
     from scipy.sparse.csgraph import connected_components

@@ -30,7 +30,7 @@ from .trace import Stretch, Trace
 
 FORMS = ("auto", "covariance", "sequential", "sqrt", "information")
 AMPLE = 1e-3  # where more than this share is left of every variance, no more than three digits are lost
-LOSS = 1e-6  # below this share of what it was summed from, a variance has lost too many digits for the covariance form
+LEAST_SHARE = 1e-6  # below this share of what it was summed from, a variance has lost too many digits for the covariance form
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class Kalman:
         """The trace, or that of the square-root form where cancellation took too many digits."""
         if self.form == "covariance":
             return trace
-        if trace.share < LOSS:  # -1 from the sequential step: an output without variance
+        if trace.share < LEAST_SHARE:  # -1 from the sequential step: an output without variance
             return square_root_pass(arrays, stretch)
         trace.extra["square root"] = lambda: square_root_pass(arrays, stretch)
         return trace

@@ -18,8 +18,8 @@ from .memory import empty
 from .square_root import square_root_backward
 from .trace import Trace, unfolded, with_infinite
 
-LEAST = 1e-6  # below this share of a variance left by filter and smoother together, too few of its digits are
-LOSS = 1e-5  # below this share left by cancellation, the gains are worth too few digits in covariance form
+LEAST_SHARE = 1e-6  # below this share of a variance left by filter and smoother together, too few of its digits are
+LEAST_GAIN_SHARE = 1e-5  # below this share left by cancellation, the gains are worth too few digits in covariance form
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class RTS:
         slots, share = smoothing.covariances(propagation.propagate.as_argument(), trace.AT, trace.Q, trace.Pp, trace.Pf, trace.index,
                                              trace.Pf[trace.index[-1]], GT, Ps, place, P)  # fmt: skip
         # What the filter lost, the smoother divides once more.
-        if (share < LOSS or share * trace.share < LEAST) and "square root" in trace.extra:
+        if (share < LEAST_GAIN_SHARE or share * trace.share < LEAST_SHARE) and "square root" in trace.extra:
             return self.backward(trace.extra["square root"]())
         x = empty(trace.xf.shape)
         smoothing.means(GT, trace.index, trace.xf, trace.xp, np.ascontiguousarray(trace.xf[:, -1]), x)

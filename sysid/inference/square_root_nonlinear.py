@@ -18,13 +18,13 @@ FORMS = ("auto", "covariance", "sqrt")
 # Below this share of what it was summed from, a variance may have lost too many digits for the covariance form. The share is
 # the worst case: on a reservoir of 100 units with share 2e-12 variances kept eight digits. Where factors cost ten times as
 # much, only a variance that may be lost altogether is worth them.
-LOSS, LOST = 1e-6, 1e-14
-LARGE = 50  # states
+LEAST_SHARE, LEAST_SHARE_WIDE = 1e-6, 1e-14
+WIDE = 50  # states, above which factors cost that much
 
 
 def wanted(form: str, trace: Trace) -> bool:
     """Whether the covariance form's run is to be done again on factors."""
-    return form == "auto" and trace.share < (LOSS if trace.cov.shape[-1] <= LARGE else LOST)
+    return form == "auto" and trace.share < (LEAST_SHARE if trace.cov.shape[-1] <= WIDE else LEAST_SHARE_WIDE)
 
 
 def missing_noise(R: np.ndarray, seen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
