@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from .. import _check
 from ..core.data import Data
 from ..core.gaussian import Gaussian
+from ..inference.filter import filter
 from ..models.bilinear import Bilinear
 from ..models.process import Process
 from .excitation import check_excitation
@@ -21,6 +22,7 @@ from .triangular import triangle
 
 _ROWS = 4096
 _MAX_COLUMNS = 600
+_MOST = 10  # states that are tried
 _LITTLE = 30.0  # per cent explained on the estimation data below which a note says so
 
 
@@ -29,12 +31,22 @@ class BilinearSubspaceFit(Fit):
     """A bilinear estimate: Fit (model, process, status, ...) with the figures that it was made by.
 
     gain: K (n, p). innovation_cov: (p, p). singular_values: of the predicted futures (k,). lags: of the predictor.
+    order_criterion: (k + 1,) information criterion by the order, smallest is best, NaN where not tried; None for a given order.
     """
 
     gain: np.ndarray
     innovation_cov: np.ndarray
     singular_values: np.ndarray
     lags: int
+    order_criterion: np.ndarray | None = None
+
+    def summary(self) -> dict[str, Any]:
+        return super().summary() | {"lags": self.lags, "singular values": self.singular_values[:8]}
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the singular values, and the information criterion if the order was chosen; return the axes."""
+        from .order_figure import draw_order
+        return draw_order(self.singular_values, self.order_criterion, self.model.n_states, ax)
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,9 @@ class BilinearSubspace:
     The regression of y on all these words, each a product of past inputs with a past sample, gives the Markov
     parameters C M_w [B K]; those that share a beginning predict the state, a singular value decomposition finds its
     coordinates, and A, N, B, C, D, K follow by least squares.
-    n_states: order, or None for the largest drop of the singular values (at most 10).
+    n_states: order, or None for the largest drop of the singular values (at most 10). Beside it the fit holds a Bayesian
+    criterion of the filter's likelihood for orders 1, 2, ..., until three in a row are worse, and says where the two differ.
+    The drop speaks of the plant; the criterion of these estimates, whose words cut short are paid for by further states.
     lags: length of the words; None for as many as keep the regression below 600 columns and a tenth of the samples.
     future: length of the beginnings. ridge: relative to the mean square of the regressors.
     Start of sysid.EM for the likelihood estimate. Raises ValueError where the samples do not suffice for two lags.
@@ -83,11 +97,14 @@ class BilinearSubspace:
         futures = _futures(theta, words, p, min(self.future, lags))
         R = _feature_triangle(records, words)
         _, s, V = np.linalg.svd(R @ futures.T, full_matrices=False)
-        n = self.n_states or _drop(s)
-        if n > len(s):
-            raise ValueError(f"{call}: expected n_states up to {len(s)} for future = {self.future}; received {n}. Raise future.")
-        to_state = (V[:n] @ futures) / s[:n, None] * np.sqrt(sum(len(y) for y, _ in records))
-        return _finish(records, words, to_state, scales, data, s, lags)
+        if (self.n_states or 1) > len(s):
+            raise ValueError(f"{call}: expected n_states up to {len(s)} for future = {self.future}; received {self.n_states}. Raise future.")
+        to_state = (V @ futures) / np.maximum(s, 1e-300)[:, None] * np.sqrt(sum(len(y) for y, _ in records))
+
+        def of_order(n: int) -> BilinearSubspaceFit:
+            return _finish(records, words, to_state[:n], scales, data, s, lags)
+
+        return of_order(self.n_states) if self.n_states else _by_drop(of_order, s, data)
 
     def _regress(self, records: Sequence[Record], words: _Words, call: str) -> np.ndarray:
         """Coefficients (k, p) of y[t] on the words, the inputs of time t projected out."""
@@ -172,8 +189,36 @@ def _feature_triangle(records: Sequence[Record], words: _Words) -> np.ndarray:
 
 
 def _drop(s: np.ndarray) -> int:
-    kept = s[: min(len(s), 11)]
+    kept = s[: min(len(s), _MOST + 1)]
     return int(np.argmax(kept[:-1] / np.maximum(kept[1:], 1e-12 * s[0]))) + 1 if len(kept) > 1 else 1
+
+
+def _by_drop(of_order: Callable[[int], BilinearSubspaceFit], s: np.ndarray, data: list[Data]) -> BilinearSubspaceFit:
+    """The estimate at the largest drop of the singular values, with the criterion of all orders that were tried."""
+    chosen = _drop(s)
+    fits: list[BilinearSubspaceFit] = []
+    criterion = [np.nan]
+    for n in range(1, min(len(s), _MOST) + 1):
+        fits.append(of_order(n))
+        criterion.append(_criterion(fits[-1], data))
+        if n >= max(4, chosen) and not np.nanmin([*criterion[-3:], np.inf]) <= np.nanmin([*criterion[:-3], np.inf]):
+            break
+    best = int(np.nanargmin(criterion)) if np.isfinite(criterion).any() else chosen
+    notes = () if best == chosen else (f"the singular values drop most behind n_states = {chosen}, the criterion is smallest at {best}: compare both on other data",)
+    fit = fits[chosen - 1]
+    return replace(fit, order_criterion=np.array(criterion), notes=(*fit.notes, *notes))
+
+
+def _criterion(fit: BilinearSubspaceFit, data: list[Data]) -> float:
+    """-2 log p(y) + k log T [Schwarz 1978], k free parameters: changes of the state's coordinates count for nothing."""
+    n, m, p = fit.model.n_states, fit.model.n_inputs, fit.model.n_outputs
+    assert fit.process is not None
+    try:
+        with np.errstate(all="ignore"):
+            value = sum(float(filter(fit.process, d, store="last").log_likelihood) for d in data)
+    except (ValueError, FloatingPointError, np.linalg.LinAlgError):
+        return np.nan
+    return -2 * value + (m * n * n + n * (m + 2 * p)) * np.log(sum(len(d) for d in data)) if np.isfinite(value) else np.nan
 
 
 def _at_rest(model: Bilinear) -> Bilinear:

@@ -55,18 +55,8 @@ class SubspaceFit(Fit):
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the singular values and the information criterion against the order; return the two axes. On one axes given, the first alone."""
-        from .. import plot
-        pair = plot.axes(ax, 1, 2)
-        left, *rest = np.atleast_1d(pair).reshape(-1)[:2]
-        s = self.singular_values[:30]
-        left.semilogy(np.arange(1, len(s) + 1), np.maximum(s, s[0] * 1e-16), "o-", color=plot.COLOURS["model"], markersize=3)
-        for right in rest:
-            right.plot(np.arange(len(self.order_criterion)), self.order_criterion, "o-", color=plot.COLOURS["model"], markersize=3)
-        for a, label in zip((left, *rest), ("singular value", "information criterion")):
-            a.axvline(self.model.n_states, color=plot.COLOURS["second"], linewidth=0.8)
-            a.set_xlabel("order")
-            a.set_ylabel(label)
-        return pair
+        from .order_figure import draw_order
+        return draw_order(self.singular_values, self.order_criterion, self.model.n_states, ax)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from .results import Filtered
 class Consistency(Shown):
     """Tests of a filter run. nis: (T,) NaN-free, with degrees (T,) the entries measured. nees: (T,) or None.
 
-    nis_share: mean NIS over its degrees, 1 if the model is right, with nis_band its interval at `level`; nees_share and
+    nis_share: mean NIS over its degrees, 1 if the model is right, with nis_band its chi-square interval at `level`; nees_share and
     nees_band alike. whiteness: (p,) p-values of Ljung-Box tests on the standardised innovations. log_likelihoods: (T,).
     """
 
@@ -83,8 +83,6 @@ def consistency(filtered: Filtered, states: Any = None, *, level: float = 0.95, 
     Returns a Consistency, whose summary says when the model looks wrong. Raises ValueError for a batch.
     Valid for innovations that are white under the model, so the bands hold for T well above n. Cost O(T p^3).
     """
-    from scipy.special import chdtrc, ndtri
-
     if not isinstance(filtered, Filtered):
         raise TypeError(f"consistency: expected the result of sysid.filter(process, data); received {type(filtered).__name__}.")
     if filtered.data.is_batch:
@@ -93,9 +91,8 @@ def consistency(filtered: Filtered, states: Any = None, *, level: float = 0.95, 
     seen = ~filtered.data.missing & np.isfinite(np.diagonal(filtered.y_cov, axis1=1, axis2=2))
     white = standardised(filtered.innovations, filtered.y_cov, seen)
     nis, degrees = np.nansum(white**2, axis=1), seen.sum(1)
-    half = ndtri(0.5 + level / 2) * np.sqrt(2 / max(degrees.sum(), 1))
-    whiteness = np.array([_ljung_box(w[~np.isnan(w)], lags, chdtrc) for w in white.T])
-    result = Consistency(nis, degrees, float(nis.sum() / max(degrees.sum(), 1)), (1 - half, 1 + half), whiteness,
+    whiteness = np.array([_ljung_box(w, lags) for w in white.T])
+    result = Consistency(nis, degrees, float(nis.sum() / max(degrees.sum(), 1)), _band(degrees.sum(), level), whiteness,
                          filtered.log_likelihoods, level)  # fmt: skip
     if states is None:
         return result
@@ -106,9 +103,15 @@ def consistency(filtered: Filtered, states: Any = None, *, level: float = 0.95, 
     # Errors are correlated in time: their number is taken as that of independent ones by the first autocorrelation.
     r = np.corrcoef(nees[1:], nees[:-1])[0, 1] if len(nees) > 2 and nees.std() > 0 else 0.0
     effective = len(nees) * (1 - max(r, 0.0)) / (1 + max(r, 0.0))
-    half = ndtri(0.5 + level / 2) * np.sqrt(2 / max(effective * count, 1))
     return Consistency(result.nis, degrees, result.nis_share, result.nis_band, whiteness, result.log_likelihoods, level, nees,
-                       float(nees.mean() / count), (1 - half, 1 + half))  # fmt: skip
+                       float(nees.mean() / count), _band(effective * count, level))  # fmt: skip
+
+
+def _band(degrees: float, level: float) -> tuple[float, float]:
+    """The central interval of chi2(degrees) / degrees, exact where the model is linear and right."""
+    from scipy.special import chdtri
+    degrees = max(float(degrees), 1.0)
+    return float(chdtri(degrees, 0.5 + level / 2) / degrees), float(chdtri(degrees, 0.5 - level / 2) / degrees)
 
 
 def standardised(e: np.ndarray, cov: np.ndarray, seen: np.ndarray) -> np.ndarray:
@@ -131,11 +134,15 @@ def standardised(e: np.ndarray, cov: np.ndarray, seen: np.ndarray) -> np.ndarray
     return out
 
 
-def _ljung_box(w: np.ndarray, lags: int, tail: Any) -> float:
-    """p-value of Ljung and Box's test; 1 for series too short to tell."""
-    lags = min(lags, len(w) // 4)
-    if lags < 1 or not w.std() > 0:
+def _ljung_box(w: np.ndarray, lags: int) -> float:
+    """p-value of Ljung and Box's test of w (T,) with gaps as NaN, each lag by the pairs that are there; 1 for series too short to tell."""
+    from scipy.special import chdtrc
+    seen = ~np.isnan(w)
+    n = int(seen.sum())
+    lags = min(lags, n // 4)
+    if lags < 1 or not np.nanstd(w) > 0:
         return 1.0
-    w = w - w.mean()
-    r = np.array([(w[k:] * w[: len(w) - k]).sum() for k in range(1, lags + 1)]) / (w @ w)
-    return float(tail(lags, len(w) * (len(w) + 2) * (r**2 / (len(w) - np.arange(1, lags + 1))).sum()))
+    w = np.where(seen, w - np.nanmean(w), 0.0)
+    pairs = np.array([(seen[k:] & seen[:-k]).sum() for k in range(1, lags + 1)])
+    r = np.array([w[k:] @ w[:-k] for k in range(1, lags + 1)]) / (w @ w) * n / np.maximum(pairs, 1)
+    return float(chdtrc((pairs > 0).sum(), ((n + 2) / n * pairs * r**2).sum()))

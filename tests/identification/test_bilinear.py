@@ -48,6 +48,21 @@ def test_the_order_is_seen_and_em_raises_the_likelihood():
     assert (np.diff(better.history["log_likelihood"]) > -1e-6).all()
 
 
+@pytest.mark.parametrize("noise", [0.02, 0.2])
+def test_the_criterion_finds_one_state_where_the_singular_values_drop_most_behind_two(noise):
+    best = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        model = sysid.Bilinear([[rng.uniform(0.5, 0.9)]], [[1.0]], [[[rng.uniform(-0.3, 0.3)]]], [[1.0]])
+        fit = sysid.fit(data(rng, 1200, noise, model), sysid.BilinearSubspace())
+        best.append(int(np.nanargmin(fit.order_criterion)))
+        assert np.isnan(fit.order_criterion[0]) and (best[-1] == fit.model.n_states) != any("criterion is smallest at" in note for note in fit.notes)
+    assert best.count(1) >= 4
+    left, right = fit.plot()
+    assert right.get_ylabel() == "information criterion"
+    assert sysid.fit(data(rng, 600, noise), sysid.BilinearSubspace(2)).plot().get_xlabel() == "order"
+
+
 def test_what_cannot_be_done_is_refused():
     rng = np.random.default_rng(2)
     with pytest.raises(ValueError, match="data with inputs"):

@@ -225,7 +225,7 @@ def test_the_robot_arm_is_modelled_with_every_default():
     fit = sysid.fit(sysid.Data(y, u), sysid.Subspace(n_states=4))
     errors = y - sysid.simulate(fit.model, u, fit.initial_states[0]).y
     assert 1 - np.linalg.norm(errors) / np.linalg.norm(y - y.mean()) > 0.96
-    assert fit.plot().shape == (1, 2) and "moesp" in repr(fit) + "moesp"
+    assert fit.plot().shape == (2,) and "moesp" in repr(fit) + "moesp"
 
 
 def test_a_known_integrator_is_kept_at_one_and_simulated_without_drift():

@@ -158,3 +158,28 @@ def test_a_fast_function_of_the_user_runs_through_every_smoother():
     for method in (sysid.ExtendedKalman(), sysid.CubatureKalman(), sysid.FixedLag(5), sysid.IteratedSmoother()):
         s = sysid.smooth(process, data, method)
         assert np.sqrt(np.mean((s.smoothed.mean - path.x) ** 2)) < 0.35
+
+
+def test_the_bands_of_consistency_are_those_of_chi_square_for_short_series_too():
+    from scipy.stats import chi2
+    process = sysid.Process(sysid.LTI([[0.9]], None, [[1.0]]), 0.2, 0.5, initial=sysid.Gaussian([0.0], 1.0))
+    rng, inside, white = np.random.default_rng(5), 0, 0
+    for _ in range(400):
+        y = sysid.simulate(process, n_steps=8, rng=rng).y
+        y[3] = np.nan
+        found = sysid.consistency(sysid.filter(process, sysid.Data(y)))
+        inside += found.nis_band[0] <= found.nis_share <= found.nis_band[1]
+    assert np.allclose(found.nis_band, chi2.ppf([0.025, 0.975], 7) / 7)
+    assert 364 <= inside <= 394  # 380 expected, standard deviation 4.4
+    for _ in range(200):
+        y = sysid.simulate(process, n_steps=120, rng=rng).y
+        y[rng.random(120) < 0.3] = np.nan
+        white += sysid.consistency(sysid.filter(process, sysid.Data(y))).whiteness[0] > 0.05
+    assert 180 <= white <= 200
+
+
+def test_a_gap_does_not_hide_that_innovations_are_coloured():
+    process = sysid.Process(sysid.LTI([[0.0]], None, [[1.0]]), 1.0, 1e-6, initial=sysid.Gaussian([0.0], 1.0))
+    y = np.sin(np.pi * np.arange(400) / 2)  # a period of four, of which every fourth sample is missing
+    y[::4] = np.nan
+    assert sysid.consistency(sysid.filter(process, sysid.Data(y))).whiteness[0] < 1e-6
