@@ -1,10 +1,11 @@
 """Fast paths equal the general ones: small steps, blocked gains, difference forms, frozen recursions, batches."""
 
+import numba
 import numpy as np
 import pytest
 
 import sysid
-from sysid.kernels import conditioning, handful, propagation, sigma_points, smoothing
+from sysid.kernels import conditioning, handful, propagation, sigma_points, sigma_steps, smoothing
 
 
 def covariance(rng, n):
@@ -64,21 +65,74 @@ def test_the_joint_update_of_mean_and_covariance_is_the_textbook_one(n, p):
 def test_points_on_axes_give_the_regression_of_any_points(method):
     n, m = 4, 3
     rng = np.random.default_rng(0)
-    points, L = method.points(n), np.linalg.cholesky(covariance(rng, n))
-    found = []
-    for arm in (points.arm, 0.0):
-        x, at = np.arange(float(n)), np.empty_like(points.xi)
-        sigma_points.place(x, L, points.xi, arm, at)
-        np.testing.assert_allclose(at, x + points.xi @ L.T, rtol=1e-13, atol=1e-14)
-        F = np.sin(at[:, :m]) + at[:, 1:] ** 2
-        mean, slope, spread = np.empty(m), np.empty((m, n)), np.eye(m)
-        sigma_points.regress(F, points.xi, points.weights, arm, points.about_first, points.excess, mean, slope, spread)
-        found.append((mean, slope, spread))
-    for axes, general in zip(*found):
-        np.testing.assert_allclose(axes, general, rtol=0, atol=1e-10 * np.abs(general).max())
-    divided = np.empty((m, n))
-    sigma_points.divided(found[0][1], L, divided)
-    np.testing.assert_allclose(divided @ L, found[0][1], rtol=0, atol=1e-12)
+    rule, P, LT, inverse = method.points(n), covariance(rng, n), np.empty((n, n)), np.empty(n)
+    first, noise = len(rule.xi) % 2, covariance(rng, m)
+    sigma_steps.factor(n, P, LT, inverse)
+    np.testing.assert_allclose(LT, np.linalg.cholesky(P).T, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(inverse, 1 / np.diag(LT), rtol=1e-14)
+    x, at = np.arange(float(n)), np.empty_like(rule.xi)
+    sigma_steps.place(x, LT, rule.xi, at)
+    np.testing.assert_allclose(at, x + rule.xi @ LT, rtol=1e-13, atol=1e-14)
+    on_axes = at.copy()
+    sigma_steps.place_on_axes(n, x, LT, rule.arm, on_axes[first:])
+    np.testing.assert_allclose(on_axes, at, rtol=1e-13, atol=1e-14)
+    F = np.sin(at[:, :m]) + at[:, 1:] ** 2
+    about, weights, general, axes = rule.about_first, rule.weights, *([np.empty(m), np.empty((n, m)), np.empty((m, m))] for _ in range(2))
+    sigma_steps.regress(F.copy(), rule.xi, weights, about, rule.excess, noise, *general)
+    values = F.copy()
+    sigma_steps.regress_on_axes(m, n, values[0], values[first:], weights[-1], rule.arm, about, rule.excess, noise, *axes)
+    for one, other in zip(axes, general):
+        np.testing.assert_allclose(one, other, rtol=0, atol=1e-10 * np.abs(other).max())
+    mean, slope, spread = general
+    np.testing.assert_allclose(mean, weights @ F, rtol=1e-12)
+    centre_weight = weights.copy()
+    centre_weight[0] += 1 + rule.excess if about else 0.0  # the covariance that these weights define: about the mean, all of it
+    whole = (centre_weight[:, None] * (F - mean)).T @ (F - mean)
+    np.testing.assert_allclose(slope.T @ slope + spread - noise, whole, rtol=0, atol=1e-9 * np.abs(whole).max())
+    AT = np.empty((n, m))
+    sigma_steps.divide(m, n, slope, LT, inverse, AT)
+    np.testing.assert_allclose(LT @ AT, slope, rtol=0, atol=1e-12)
+    square = np.empty((m, m))
+    sigma_steps.add_square(m, slope[:m], noise, square)
+    np.testing.assert_allclose(square, noise + slope[:m].T @ slope[:m], rtol=1e-13)
+
+
+def test_a_vanished_direction_has_no_row_in_the_factor():
+    P = np.array([[4.0, 2.0, 0.0], [2.0, 1.0, 0.0], [0.0, 0.0, 9.0]])
+    LT, inverse = np.empty((3, 3)), np.empty(3)
+    sigma_steps.factor(3, P, LT, inverse)
+    assert (LT[1] == 0).all()
+    assert inverse[1] == 0
+    np.testing.assert_allclose(LT.T @ LT, P, rtol=1e-15)
+
+
+@pytest.mark.parametrize("method", [sysid.UnscentedKalman(alpha=0.5), sysid.CubatureKalman()], ids=str)
+@pytest.mark.parametrize("n", [1, 2, 3, 4])
+def test_the_filter_for_a_number_of_states_is_the_one_for_any(method, n, monkeypatch):
+    rng = np.random.default_rng(n)
+    A, C = rng.standard_normal((n, n)), rng.standard_normal((2, n))
+
+    @numba.njit
+    def f(x, u, p, t):
+        return np.tanh(p[:n * n].copy().reshape((n, n)) @ x) + 0.1 * t % 1.0
+
+    @numba.njit
+    def g(x, u, p, t):
+        return np.sin(p[n * n:].copy().reshape((2, n)) @ x)
+
+    model = sysid.Nonlinear(f, g, n, 0, 2, p=np.r_[A.ravel(), C.ravel()])
+    process = sysid.Process(model, 0.1, 0.2, initial=sysid.Gaussian(np.zeros(n), np.eye(n)))
+    y = rng.standard_normal((60, 2))
+    y[rng.random(y.shape) < 0.2] = np.nan
+    data = sysid.Data(y)
+    fast = sysid.filter(process, data, method)
+    whole = sigma_points.sigma_filter(0, False)
+    monkeypatch.setattr(sigma_points, "sigma_filter", lambda *_: whole)
+    slow = sysid.filter(process, data, method)
+    assert fast.log_likelihood == pytest.approx(slow.log_likelihood, rel=1e-12)
+    for one, other in ((fast.filtered, slow.filtered), (fast.predicted, slow.predicted)):
+        np.testing.assert_allclose(one.mean, other.mean, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(one.cov, other.cov, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("n", [propagation.LARGE, propagation.LARGE + 1, 100, 127])
