@@ -34,20 +34,11 @@ from ._jit import (
 )
 from .innovations import squared
 from .matrices import copy
-from .sigma_steps import add_square, divide, factor, place, place_on_axes, regress, regress_on_axes
+from .sigma_steps import add_square, drawn, linearised
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 HANDFUL = 6  # up to so many states mean and covariance are updated in one pass where that loses nothing
 UNROLLED = 4  # up to so many states the filter is compiled for their number
-
-
-@helper(inline="always", _nrt=False)
-def finite(mean):
-    # Whether a mean, and with it every value that went into it, is a number.
-    total = 0.0
-    for a in range(len(mean)):
-        total += abs(mean[a])
-    return total <= 1.7e308
 
 
 @helper(_nrt=False)
@@ -68,7 +59,6 @@ def sigma_filter(n: int, on_axes: bool) -> Kernel:
 @functools.cache
 def _filter_of(states: int) -> Kernel:
     """The filter for so many states and points on axes; for 0 of any number and any points."""
-    any_points = states == 0
 
     @kernel(mat, absorb_step, condition_step, propagate_step, values_step, values_step, state_function, state_function, mat, vec, real, flag, real, vec, real,
             real, cube, cube, mat, mask_type, out_mat, out_cube, out_cube, out_mat, out_mat, *[out_cube] * 4, out_vec, out_vec, out_mat,
@@ -81,32 +71,21 @@ def _filter_of(states: int) -> Kernel:
         leave as R and Q with what f and g add. From `points` on: scratch, as `workspace` gives it.
         Returns the step where a function was not finite (-1: none), which one (0: g, 1: f), and the smallest share left.
         """
-        n, q, share = len(x) if any_points else states, len(e), 1.0
-        axes, first, wing = not any_points or arm > 0.0, len(w) % 2, w[len(w) - 1]
+        n, q, share = len(x) if states == 0 else states, len(e), 1.0
         for t in range(len(Y)):
             time, ut = t0 + t * dt, U[t]
             s, k = t if len(Xp) > 1 else 0, t if len(Pp) > 1 else 0
             copy(P, Pp[k])
-            factor(n, P, LT, inverse)
             for i in range(n):
                 Xp[s, i] = x[i]
-                points[0, i] = x[i]
-            if axes:
-                place_on_axes(n, x, LT, arm, points[first:])
-            elif any_points:
-                place(x, LT, xi, points)
+                Xf[s, i] = x[i]
+            drawn(n, x, P, xi, arm, LT, inverse, points)
             values_g(g, points, ut, p, time, G)
-            if axes:
-                regress_on_axes(q, n, G[0], G[first:], wing, arm, about_first, excess, R[t if len(R) > 1 else 0], Yp[t], slope, Rt[k])
-            elif any_points:
-                regress(G, xi, w, about_first, excess, R[t if len(R) > 1 else 0], Yp[t], slope, Rt[k])
-            if not finite(Yp[t]):
+            noise = R[t if len(R) > 1 else 0]
+            if not linearised(q, n, G, xi, w, arm, about_first, excess, noise, LT, inverse, slope, Yp[t], Ct[k].T, Rt[k]):
                 return t, 0, share
-            divide(q, n, slope, LT, inverse, Ct[k].T)
             for j in range(q):
                 e[j] = Y[t, j] - Yp[t, j] if seen[t, j] else 0.0
-            for i in range(n):
-                Xf[s, i] = x[i]
             L[t] = absorb(P, Ct[k], Rt[k], seen[t], e, M, S, Xf[s], Pf[k]) if n <= HANDFUL else np.nan
             if not L[t] == L[t]:
                 for i in range(n):
@@ -115,21 +94,11 @@ def _filter_of(states: int) -> Kernel:
                     e[j] = Y[t, j] - Yp[t, j] if seen[t, j] else 0.0
                 L[t], left = update(condition, P, Ct[k], Rt[k], seen[t], K, W, M, S, V, work, root, info, e, Yp[t], Xf[s], Pf[k])
                 share = min(share, left)
-            factor(n, Pf[k], LT, inverse)
-            for i in range(n):
-                points[0, i] = Xf[s, i]
-            if axes:
-                place_on_axes(n, Xf[s], LT, arm, points[first:])
-            elif any_points:
-                place(Xf[s], LT, xi, points)
+            drawn(n, Xf[s], Pf[k], xi, arm, LT, inverse, points)
             values_f(f, points, ut, p, time, F)
-            if axes:
-                regress_on_axes(n, n, F[0], F[first:], wing, arm, about_first, excess, Q[t if len(Q) > 1 else 0], x, slope, Qt[k])
-            elif any_points:
-                regress(F, xi, w, about_first, excess, Q[t if len(Q) > 1 else 0], x, slope, Qt[k])
-            if not finite(x):
+            noise = Q[t if len(Q) > 1 else 0]
+            if not linearised(n, n, F, xi, w, arm, about_first, excess, noise, LT, inverse, slope, x, AT[k], Qt[k]):
                 return t, 1, share
-            divide(n, n, slope, LT, inverse, AT[k])
             if n <= HANDFUL:
                 add_square(n, slope, Qt[k], P)
             else:

@@ -2,8 +2,8 @@
 
     P = L L',  x_i = m + L xi_i;    f^ = sum w_i f(x_i),  A L = sum w_i (f(x_i) - f^) xi_i',  Omega = sum w_i r_i r_i'
 
-Matrices lie transposed, LT = L' and slope = (A L)', so that inner loops run along memory. Those parts that take the numbers of
-states n and of values m are compiled into their caller: where it knows these numbers no loop is left of them.
+Matrices lie transposed, LT = L' and slope = (A L)', so that inner loops run along memory. The parts that take the numbers of
+states n and of values m are compiled into their caller: where it knows a number no loop over it is left.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from ._jit import helper
 EPS = 2.220446049250313e-16
 
 
-@helper(inline="always", _nrt=False)
+@helper(forceinline=True, _nrt=False)
 def factor(n, P, LT, inverse):
-    # P = L L' by way of L = U D^1/2, so that no pivot waits for a square root; LT (n, n) = L', inverse (n,): 1 / L_jj.
-    # A direction that has vanished to rounding has a row of zeros, and zero for its inverse.
+    """LT (n, n) = L' with P = L L', and inverse (n,), 1 / L_jj; by P = U D U', so that no pivot waits for a square root.
+
+    A direction that has vanished to rounding has a row of zeros, and zero for its inverse.
+    """
     for i in range(n):
         for j in range(i):
             LT[i, j] = 0.0
@@ -40,9 +42,9 @@ def factor(n, P, LT, inverse):
             LT[j, i] *= inverse[j]
 
 
-@helper(inline="always", _nrt=False)
+@helper(forceinline=True, _nrt=False)
 def place_on_axes(n, x, LT, arm, arms):
-    # The points x + arm L e_j, then all x - arm L e_j; arms: (2n, n).
+    """The points x + arm L e_j, then all x - arm L e_j; arms: (2n, n)."""
     for j in range(n):
         for i in range(n):
             step = arm * LT[j, i]
@@ -62,17 +64,17 @@ def place(x, LT, xi, points):
                 points[r, i] += xi[r, k] * LT[k, i]
 
 
-@helper(inline="always", _nrt=False)
+@helper(forceinline=True, _nrt=False)
 def regress_on_axes(m, n, centre, arms, w, arm, about_first, excess, noise, mean, slope, spread):
-    # Mean (m,), slope (n, m) = (A L)' and spread (m, m) = noise + Omega from values arms (2n, m) at the points of `place_on_axes`, each of
-    # weight w. about_first: residuals are taken about the value `centre` (m,) at x, else about the mean; excess: as for `regress`.
-    # The linear part passes through both ends of an axis: the residual there is their mean's distance from the centre.
+    """Mean (m,), slope (n, m) = (A L)' and spread (m, m) = noise + Omega from values arms (2n, m) at the points of `place_on_axes`.
+
+    w: the weight of each. about_first: residuals are taken about the value `centre` (m,) at x, else about the mean; excess: as for `regress`.
+    The linear part passes through both ends of an axis: the residual there is their mean's distance from the centre.
+    """
     for a in range(m):
-        about = 0.0
+        about = centre[a] if about_first else 0.0
         for r in range(0 if about_first else 2 * n):
             about += w * arms[r, a]
-        if about_first:
-            about = centre[a]
         bend = 0.0
         for j in range(n):
             up, down = arms[j, a] - about, arms[n + j, a] - about
@@ -97,7 +99,7 @@ def regress(F, xi, w, about_first, excess, noise, mean, slope, spread):
     """Mean (m,), slope (n, m) = (A L)' and spread (m, m) = noise + Omega from values F (k, m) at any points xi (k, n), weights w (k,).
 
     about_first: residuals are taken about the first point, the centre, whose weight may be negative; `excess` is what its weight
-    for covariances exceeds the one for means by, less one. F leaves as the residuals.
+    for covariances exceeds the one for means by, less one.
     """
     (k, m), n = F.shape, xi.shape[1]
     for a in range(m):
@@ -113,8 +115,8 @@ def regress(F, xi, w, about_first, excess, noise, mean, slope, spread):
             spread[a, b] = noise[a, b]
             if about_first:
                 spread[a, b] += excess * (mean[a] - F[0, a]) * (mean[b] - F[0, b])
-    for i in range(k - 1, 0 if about_first else -1, -1):  # the first value, which others are taken from, last
-        for a in range(m):
+    for i in range(1 if about_first else 0, k):
+        for a in range(m):  # F is no longer needed: it becomes the residuals
             F[i, a] -= F[0, a] if about_first else mean[a]
             for j in range(n):
                 F[i, a] -= slope[j, a] * xi[i, j]
@@ -126,9 +128,9 @@ def regress(F, xi, w, about_first, excess, noise, mean, slope, spread):
             spread[b, a] = spread[a, b]
 
 
-@helper(inline="always", _nrt=False)
+@helper(forceinline=True, _nrt=False)
 def divide(m, n, slope, LT, inverse, AT):
-    # AT (n, m) = A' from slope = L' A'; zero along directions that have vanished.
+    """AT (n, m) = A' from slope = L' A'; zero along directions that have vanished."""
     for j in range(n - 1, -1, -1):
         for a in range(m):
             total = slope[j, a]
@@ -138,8 +140,37 @@ def divide(m, n, slope, LT, inverse, AT):
 
 
 @helper(inline="always", _nrt=False)
+def drawn(n, x, P, xi, arm, LT, inverse, points):
+    """The points of N(x, P), and the factor of P."""
+    factor(n, P, LT, inverse)
+    if arm > 0.0:
+        for i in range(n):
+            points[0, i] = x[i]
+        place_on_axes(n, x, LT, arm, points[len(xi) % 2 :])
+    else:
+        place(x, LT, xi, points)
+
+
+@helper(inline="always", _nrt=False)
+def linearised(m, n, F, xi, w, arm, about_first, excess, noise, LT, inverse, slope, mean, AT, spread):
+    """The regression from values F (k, m) at points drawn: mean (m,), slope (n, m) = (A L)', AT (n, m) = A', spread (m, m) = noise + Omega.
+
+    The other arguments are those of the helpers above. Returns whether the values were finite.
+    """
+    if arm > 0.0:
+        regress_on_axes(m, n, F[0], F[len(w) % 2 :], w[len(w) - 1], arm, about_first, excess, noise, mean, slope, spread)
+    else:
+        regress(F, xi, w, about_first, excess, noise, mean, slope, spread)
+    divide(m, n, slope, LT, inverse, AT)
+    total = 0.0
+    for a in range(m):
+        total += abs(mean[a])  # every value went into it
+    return total <= 1.7e308
+
+
+@helper(forceinline=True, _nrt=False)
 def add_square(n, slope, Q, P):
-    # P = A P A' + Q as the square of A L: a sum of squares loses nothing.
+    """P = A P A' + Q as the square of A L: a sum of squares loses nothing."""
     for a in range(n):
         for b in range(a + 1):
             total = Q[a, b]
