@@ -129,20 +129,6 @@ def _own_feedback(y, W_fb, feedback_gain, C, d, R, M, xi, noise):
 
 
 @helper
-def _transition(M, leak, slope, A, A_t):
-    """A = I - diag(leak) + diag(leak s') M, and A'."""
-    n = M.shape[0]
-    for i in range(n):
-        g = leak[i] * slope[i]
-        for j in range(n):
-            A[i, j] = g * M[i, j]
-        A[i, i] += 1.0 - leak[i]
-    for j in range(n):
-        for i in range(n):
-            A_t[j, i] = A[i, j]
-
-
-@helper
 def _is_correlated(Q):
     for i in range(Q.shape[0]):
         for j in range(i):
@@ -152,42 +138,75 @@ def _is_correlated(Q):
 
 
 @helper
-def _product(A, A_t, P, Z, side, corner, out):
-    """Z = P A' and out = A P A', its lower half by blocks, mirrored; side (n, h) and corner (h, h) are workspace."""
-    n, h = side.shape
-    np.dot(P, A_t, Z)
-    np.dot(A[h:], Z, out[h:])
+def inner(a, b):
+    """a'b by BLAS."""
+    return np.dot(a, b)
+
+
+@helper
+def _diagonals(P_f, M, Y, out):
+    """out (3, n): the diagonals of P_f, Y = M P_f and M P_f M'."""
+    for i in range(M.shape[0]):
+        out[0, i], out[1, i], out[2, i] = P_f[i, i], Y[i, i], inner(M[i], Y[i])
+
+
+@helper
+def _predict(P_f, Y, keep, g, M_t, corner_t, corner, P):
+    """P = A P_f A' with A = diag(keep) + diag(g) M and Y = M P_f, its lower half by blocks, mirrored. Overwrites Y.
+
+    M_t = M' and corner_t (n, h) its first columns; corner (h, h) is workspace.
+    """
+    n, h = corner_t.shape
+    for i in range(n):
+        for j in range(n):
+            Y[i, j] = keep[i] * P_f[i, j] + g[i] * Y[i, j]
+    np.dot(Y[h:], M_t, P[h:])
     if h:
-        for i in range(n):
-            for j in range(h):
-                side[i, j] = Z[i, j]
-        np.dot(A[:h], side, corner)
+        np.dot(Y[:h], corner_t, corner)
         for i in range(h):
             for j in range(h):
-                out[i, j] = corner[i, j]
+                P[i, j] = corner[i, j]
     for i in range(n):
+        for j in range(i + 1):
+            P[i, j] = keep[j] * Y[i, j] + g[j] * P[i, j]
         for j in range(i):
-            out[j, i] = out[i, j]
+            P[j, i] = P[i, j]
+
+
+@helper
+def _turned(M, M_t, corner_t):
+    """M_t = M' and corner_t (n, h) its first columns."""
+    n, h = corner_t.shape
+    for i in range(n):
+        for j in range(n):
+            M_t[j, i] = M[i, j]
+        if i < h:
+            for j in range(n):
+                corner_t[j, i] = M[i, j]
 
 
 @kernel(integer, mat, cube, mat, mat, vec, real, vec, real, mat, vec, mat, mat, mat, vec, mat, integer,
-        out_vec, out_mat, out_cube, out_mat, out_mat, out_cube, out_mat, out_cube, out_vec, out_mat)
+        out_vec, out_mat, out_cube, out_mat, out_mat, out_cube, out_mat, out_cube, out_vec, out_mat, out_cube)
 def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain, C, d, R, Q, factors, m0, P0, every,
-                     log_density, means, covs, filtered, arguments, gain, weight, inverse, m_end, P_end):
+                     log_density, means, covs, filtered, arguments, gain, weight, inverse, m_end, P_end, spread):
     """Run the extended Kalman filter over one stretch of a sequence and return its log-likelihood.
 
     y (T, p), drive (K, T, n), W (n, n), W_fb (n, p) or (n, 0), leak (n,), gains (K,), C (p, n), d (p,), R (p, p),
     Q (n, n), factors (T, 2) on R and Q, prior m0 (n,) and P0 (n, n) of the first state. Out: log_density (T,); means (T, n) = x(t|t-1); covs
     its covariance at every `every`-th step; filtered (T, n) = x(t|t); arguments (T, n) = xi there; gain (T, n, p),
-    weight (T, p), inverse (T, p, p) of `_update`; m_end, P_end the prior of the step after the last.
+    weight (T, p), inverse (T, p, p) of `_update`; m_end, P_end the prior of the step after the last; spread (T, 3, n), or empty
+    where not wanted: at t|t the variances of x, its covariances with M x row by row, and the variances of M x, with M = scale W
+    and the feedback of unmeasured outputs.
     NaN is returned where an innovation covariance is not positive definite. O(T n^3) time.
     """
     T, p = y.shape
     n = leak.size
-    m, P, P_f, Z = m0.copy(), P0.copy(), np.empty((n, n)), np.empty((n, n))
+    m, P, P_f, Y = m0.copy(), P0.copy(), np.empty((n, n)), np.empty((n, n))
     h = n // 2 if n >= BLOCKED else 0
-    M, A, A_t, noise, side, corner = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.zeros((n, n)), np.empty((n, h)), np.empty((h, h))
+    noise, M_t, corner_t, corner, keep, g = np.zeros((n, n)), np.empty((n, n)), np.empty((n, h)), np.empty((h, h)), 1.0 - leak, np.empty(n)
     value, slope, Mx, readout, recurrent = np.empty(n), np.empty(n), np.empty(n), C.copy(), scale * W
+    M, closed = recurrent.copy(), False
+    _turned(M, M_t, corner_t)
     rows, G, K, S, L = np.empty(p, np.int64), np.empty((p, n)), np.empty((p, n)), np.empty((p, p)), np.empty((p, p))
     total, correlated = 0.0, _is_correlated(Q)
     for t in range(T):
@@ -206,16 +225,23 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
             xi[i] = 0.0
             for k in range(gains.size):
                 xi[i] += gains[k] * drive[k, t, i]
-        M[:] = recurrent
+        before = closed
+        if before:
+            M[:] = recurrent
         closed = _own_feedback(y[t], W_fb, feedback_gain, C, d, R, M, xi, noise)
+        if closed or before:
+            _turned(M, M_t, corner_t)
         dot(M, x, Mx)
         for i in range(n):
             xi[i] += Mx[i]
         activate(kind, xi, value, slope)
         for i in range(n):
-            m[i] = (1.0 - leak[i]) * x[i] + leak[i] * value[i]
-        _transition(M, leak, slope, A, A_t)
-        _product(A, A_t, P_f, Z, side, corner, P)
+            m[i] = keep[i] * x[i] + leak[i] * value[i]
+            g[i] = leak[i] * slope[i]
+        dot(M, P_f, Y)
+        if spread.shape[0]:
+            _diagonals(P_f, M, Y, spread[t])
+        _predict(P_f, Y, keep, g, M_t, corner_t, corner, P)
         for i in range(n):
             if correlated:
                 for j in range(n):
@@ -223,9 +249,8 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
             else:
                 P[i, i] += factors[t, 1] * Q[i, i]
             if closed:
-                g = factors[t, 0] * leak[i] * slope[i]
                 for j in range(n):
-                    P[i, j] += g * noise[i, j] * slope[j] * leak[j]
+                    P[i, j] += factors[t, 0] * g[i] * noise[i, j] * g[j]
     for i in range(n):
         m_end[i] = m[i]
         for j in range(n):

@@ -6,6 +6,7 @@ import numpy as np
 
 from ._jit import cube, helper, kernel, mat, out_mat, out_vec, real, vec
 from .matrices import dot
+from .reservoir_filter import inner
 
 
 @helper
@@ -24,12 +25,6 @@ def _fill(source, target):
     for i in range(source.shape[0]):
         for j in range(source.shape[1]):
             target[i, j] = source[i, j]
-
-
-@helper
-def _inner(a, b):
-    """a'b."""
-    return np.dot(a, b)
 
 
 @helper
@@ -91,12 +86,12 @@ def _reverse_update(C, factor, m, P, G, K, gain, weight, inverse, bar_mf, bar_Pf
     for a in range(p):
         for k in range(n):
             K[a, k] = gain[k, a]
-        bar_e[a] = _inner(K[a], bar_mf)
+        bar_e[a] = inner(K[a], bar_mf)
         dot(bar_Pf, K[a], half[a])
     for a in range(p):
         for b in range(p):
             s = 0.5 * (weight[a] * weight[b] - inverse[a, b] - bar_e[a] * weight[b] - weight[a] * bar_e[b])
-            s += _inner(K[a], half[b])
+            s += inner(K[a], half[b])
             bar_S[a, b] = s
             g_R[a, b] += factor * s
     for a in range(p):
@@ -170,9 +165,9 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R, f
                                   g_scales)
         _products(bar_P, A, P_f, Z, bar_A, bar_Pf)
         for i in range(n):
-            inner = 2.0 * _inner(bar_A[i], M[i])
-            bar_slope[i] += leak[i] * inner
-            g_leak[i] += bar_m[i] * (values[t, i] - filtered[t, i]) - 2.0 * bar_A[i, i] + slope[i] * inner
+            through = 2.0 * inner(bar_A[i], M[i])
+            bar_slope[i] += leak[i] * through
+            g_leak[i] += bar_m[i] * (values[t, i] - filtered[t, i]) - 2.0 * bar_A[i, i] + slope[i] * through
             for j in range(n):
                 g_Q[i, j] += factors[t, 1] * bar_P[i, j]
             bar_xi[i] = bar_m[i] * leak[i] * slope[i] + bar_slope[i] * curves[t, i]
@@ -182,7 +177,7 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R, f
             for j in range(n):
                 # from here the adjoint of M
                 bar_A[i, j] = 2.0 * leak[i] * slope[i] * bar_A[i, j] + bar_xi[i] * filtered[t, j]
-            g_scales[0] += _inner(bar_A[i], plain[i])
+            g_scales[0] += inner(bar_A[i], plain[i])
         for i in range(n):
             for j in range(n):
                 bar_mf[j] += M[i, j] * bar_xi[i]

@@ -115,6 +115,7 @@ class Stretch:
     inverse: np.ndarray
     m_end: np.ndarray
     P_end: np.ndarray
+    spread: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,7 +149,8 @@ class ForcedReservoir:
         every = 1 if keep else T
         covs = np.empty((T if keep else 1, n, n))
         out: Any = [np.empty(T), np.empty((T, n)), covs, np.empty((T, n)), np.empty((T, n)), np.empty((T, n, k)),
-               np.empty((T, k)), np.empty((T, k, k)), np.empty(n), np.empty((n, n))]
+               np.empty((T, k)), np.empty((T, k, k)), np.empty(n), np.empty((n, n)),
+               np.empty((T if keep else 0, 3, n))]
         total = reservoir_filter(self.code, s.y, s.drive, self.W, self.W_fb, p.leak, p.scale, p.gains, p.gains[1],
                                  p.C, p.d, p.R, p.Q, s.factors, m, P, every, *out)
         return Stretch(total, s.y, s.drive, s.factors, *out)

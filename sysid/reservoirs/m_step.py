@@ -84,7 +84,7 @@ def _smooth(reservoir: ForcedReservoir, p: Parameters, s: Driven, rows: bool, be
     n, k = len(p.leak), len(p.C)
     smoothed, cov_states = np.empty((len(s.y), n)), np.zeros((k, n, n))
     cov_rows, cov_between = np.zeros((n, 6)), np.zeros((3 * n, 3 * n) if between else (0, 0))
-    r, N = np.zeros(n), np.zeros((n, n))
+    r, root = np.zeros(n), np.zeros((n, n))
     total, backwards = reservoir.stretches(p, s)
     end = len(s.y)
     if not np.isfinite(total):
@@ -93,8 +93,8 @@ def _smooth(reservoir: ForcedReservoir, p: Parameters, s: Driven, rows: bool, be
         slope = activation_derivatives(reservoir.code, run.arguments)[1]
         out = np.empty((len(run.y), n))
         reservoir_moments(reservoir.code, run.y, reservoir.W, reservoir.W_fb, p.leak, p.scale, p.gains[1], p.C, p.Q, run.factors,
-                          run.covs, run.filtered, run.arguments, slope, run.gain, run.weight, run.inverse,
-                          end == len(s.y), rows, True, r, N, out, cov_rows, cov_between, cov_states)
+                          run.covs, run.filtered, run.arguments, slope, run.weight, run.inverse, run.spread,
+                          end == len(s.y), rows, r, root, out, cov_rows, cov_between, cov_states)
         smoothed[end - len(out):end] = out
         end -= len(out)
     return total, smoothed, cov_between if between else cov_rows, cov_states

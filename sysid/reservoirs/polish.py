@@ -17,7 +17,10 @@ ROUND = 12     # gradient steps before the readout is whitened anew
 
 def polish_rounds(climb: Climb, budget: int, tolerance: float, steps: Iterator[int],
                   progress: Progress) -> tuple[bool, str]:
-    """L-BFGS-B rounds from the best point, the readout whitened anew before each, until a round gains little."""
+    """L-BFGS-B rounds from the best point, the readout whitened anew before each, until a round gains little.
+
+    A search that says it is done is begun once more without its memory: in a narrow valley a short step may end it early.
+    """
     done = (False, "stopped at max_iterations before the gradient step")
     readout = "readout" in climb.target.coordinates.names
     while budget > 0 and climb.best is not None:
@@ -25,8 +28,7 @@ def polish_rounds(climb: Climb, budget: int, tolerance: float, steps: Iterator[i
         target = whitened(climb.target, climb.best)
         used, done = _lbfgs(target, climb, min(budget, ROUND) if readout else budget, tolerance, steps, progress)
         budget -= max(used, 1)
-        if climb.value - before <= max(tolerance, 1e-12) * (1 + abs(climb.value)) or \
-                (done[0] and not readout):
+        if climb.value - before <= max(tolerance, 1e-12) * (1 + abs(climb.value)):
             return done if done[0] else (True, "a round of gradient steps gained less than the tolerance")
     return done
 

@@ -112,7 +112,7 @@ class ReducedReservoir(ForcedReservoir):
         total = reduced_filter(
             self.code, s.y, s.drive, self.W, p.leak, p.scale, p.gains, p.C, p.d, p.R, p.m0, as_float(b.dual.T @ p.P0 @ b.dual),
             b.dual, b.V, as_float(self.W @ b.V), as_float(noise), as_float(p.C @ open_gain), as_float(open_gain), *out)
-        kept: Any = [*out, np.empty(0), np.empty((0, 0))]        # the law after the last step is not needed
+        kept: Any = [*out, np.empty(0), np.empty((0, 0)), np.empty((0, 0, 0))]        # what only the exact passes need
         return Stretch(total, s.y, s.drive, s.factors, *kept)
 
     def run(self, p: Parameters, s: Driven) -> Stretch:

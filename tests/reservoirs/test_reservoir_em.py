@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import sysid
+from sysid.kernels.rank_revealing import pivoted_cholesky
 from sysid.reservoirs.forced import GAINS, ForcedReservoir, Parameters
 from sysid.reservoirs.likelihood import objective
 from sysid.reservoirs.m_step import maximize, smoothed_moments
-from tests.reference.reservoir_filter import ekf, rts
+from tests.reference.reservoir_filter import disturbances, ekf, rts, turned
 from tests.reservoirs.problems import moved, simulated
 
 KINDS = [dict(), dict(feedback=True), dict(feedback=True, missing=0.2), dict(missing=0.3), dict(activation="identity"),
@@ -49,36 +50,70 @@ def _like(p, name, value):
     return float(value) if np.ndim(getattr(p, name)) == 0 else value
 
 
-@pytest.mark.parametrize("kind", KINDS[:-1])
-def test_moments_equal_textbook_smoother(kind):
-    """Row-wise second moments of (w, f0, f1) from stored covariances and lag-one covariances."""
-    process, data = simulated(T=40, seed=3, **kind)
-    reservoir, p = arrays(process, data)
-    m = smoothed_moments(reservoir, p)
-    esn = process.model
+def textbook_moments(process, p, data, joint):
+    """Row-wise second moments (n, 3, 3) of (w, f0, f1) and sums of x x' (p, n, n), from the covariances of (w[t], x[t])."""
+    esn, T = process.model, data.n_steps
     _, run = ekf(esn, process.Q, process.R, p.m0, p.P0, data.y, data.inputs)
-    x, P, lag = rts(run)
-    n, leak, W = esn.n_states, esn.leaks, esn.W
+    x, P, _ = rts(run)
+    J, n, leak, W = joint(run), esn.n_states, esn.leaks, esn.W
     rows, states = np.zeros((n, 3, 3)), np.zeros((esn.n_outputs, n, n))
-    for t in range(40):
+    for t in range(T):
         for j in np.flatnonzero(~np.isnan(data.y[t])):
-            states[j] += P[t] + np.outer(x[t], x[t])
-        if t == 39 or (esn.n_feedback and np.isnan(data.y[t]).any()):
+            states[j] += (J[t][n:, n:] if t < T - 1 else P[t]) + np.outer(x[t], x[t])
+        if t == T - 1 or (esn.n_feedback and np.isnan(data.y[t]).any()):
             continue
         xi = W @ x[t] + esn.W_in @ data.inputs[t] + esn.bias + (esn.W_fb @ data.y[t] if esn.n_feedback else 0)
         s, D = esn.act.function(xi), esn.act.derivative(xi)
-        A = np.diag(1 - leak) + (leak * D)[:, None] * W
-        J = np.block([[P[t + 1], lag[t]], [lag[t].T, P[t]]])
+        shift = run["A"][t] - np.diag(1 - leak) - (leak * D)[:, None] * W
         for i in range(n):
             L = np.zeros((3, 2 * n))
             L[0, i] = 1
-            L[0, n:] = -A[i]
+            L[0, n:] = shift[i]
             L[1, n + i] = -1
             L[2, n:] = D[i] * W[i]
             mean = [x[t + 1, i] - (1 - leak[i]) * x[t, i] - leak[i] * s[i], s[i] - x[t, i] - D[i] * xi[i], D[i] * W[i] @ x[t]]
-            rows[i] += L @ J @ L.T + np.outer(mean, mean)
+            rows[i] += L @ J[t] @ L.T + np.outer(mean, mean)
+    return rows, states
+
+
+@pytest.mark.parametrize("kind", KINDS[:-1])
+def test_moments_equal_textbook_smoother(kind):
+    process, data = simulated(T=40, seed=3, **kind)
+    reservoir, p = arrays(process, data)
+    m, (rows, states) = smoothed_moments(reservoir, p), textbook_moments(process, p, data, turned)
     assert np.allclose(m.rows[:, :3, :3], rows, rtol=1e-9, atol=1e-11)
-    assert np.allclose(m.states[:, :n, :n], states, rtol=1e-9)
+    assert np.allclose(m.states[:, :-1, :-1], states, rtol=1e-9)
+
+
+LARGE = {"one output": dict(p=1), "long memory": dict(p=1, leak=0.05), "exact output": dict(p=1, r=1e-9), "saturated": dict(p=2, leak=1.0, radius=1.3),
+         "gaps": dict(p=3, missing=0.4), "feedback and gaps": dict(p=3, feedback=True, missing=0.2), "many outputs": dict(p=12)}
+
+
+@pytest.mark.parametrize("kind", LARGE)
+def test_few_rows_hold_the_information_of_the_future(kind):
+    """50 units: the factor of N holds as many rows as rounding sees, and the moments are the textbook's, also where the states' scales
+    lie eight decades apart."""
+    for Q in (1e-3, np.logspace(-9, -1, 50)[np.random.default_rng(0).permutation(50)]):
+        process, data = simulated(n=50, T=60, seed=14, **LARGE[kind])
+        process = replace(process, Q=Q)
+        reservoir, p = arrays(process, data)
+        m = smoothed_moments(reservoir, p)
+        rows, states = textbook_moments(process, p, data, lambda run: disturbances(run, process.Q))
+        sizes = np.sqrt(np.einsum("naa->na", rows))
+        assert np.abs((m.rows[:, :3, :3] - rows) / sizes[:, :, None] / sizes[:, None, :]).max() < 1e-10
+        sizes = np.sqrt(np.einsum("pii->pi", states))
+        assert np.abs((m.states[:, :-1, :-1] - states) / sizes[:, :, None] / sizes[:, None, :]).max() < 1e-10
+
+
+def test_a_pivoted_cholesky_factor_has_the_rows_that_rounding_sees():
+    rng = np.random.default_rng(0)
+    for n, rank in ((30, 7), (30, 30), (5, 0)):
+        units = 10.0 ** rng.uniform(-6, 6, n)
+        root = rng.standard_normal((rank, n)) * units
+        N, V = root.T @ root, np.full((n, n), np.nan)
+        r = pivoted_cholesky(N, units**-2, np.empty(n), V)
+        assert r == max(rank, 1)
+        assert np.abs((V[:r].T @ V[:r] - N) / np.outer(units, units)).max() < 1e-13 * n
 
 
 def test_stretches_give_the_same_sums(monkeypatch):
