@@ -1,6 +1,7 @@
 """Fitting reservoirs by inference: kernels against textbook passes, EM against the direct likelihood, recovery."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -98,7 +99,7 @@ def test_few_rows_hold_the_information_of_the_future(kind):
         process = replace(process, Q=Q)
         reservoir, p = arrays(process, data)
         m = smoothed_moments(reservoir, p)
-        rows, states = textbook_moments(process, p, data, lambda run: disturbances(run, process.Q))
+        rows, states = textbook_moments(process, p, data, partial(disturbances, Q=process.Q))
         sizes = np.sqrt(np.einsum("naa->na", rows))
         assert np.abs((m.rows[:, :3, :3] - rows) / sizes[:, :, None] / sizes[:, None, :]).max() < 1e-10
         sizes = np.sqrt(np.einsum("pii->pi", states))
