@@ -12,6 +12,8 @@
 # question whether a filter tells the truth about itself.
 
 # %%
+from dataclasses import replace
+
 import numba
 import numpy as np
 
@@ -33,7 +35,7 @@ _ = s.plot()
 # %%
 y = nile.y.copy()
 y[20:40] = y[60:80] = np.nan
-gaps = sysid.smooth(process, sysid.Data(y))
+gaps = sysid.smooth(process, replace(nile, y=y))
 _ = gaps.plot()
 
 # %% [markdown]
@@ -55,8 +57,8 @@ sure
 # %%
 y = nile.y.copy()
 y[60] = 5000.0
-followed = sysid.smooth(process, sysid.Data(y))
-robust = sysid.smooth(process, sysid.Data(y), sysid.RobustSmoother(sysid.StudentT(4.0)))
+followed = sysid.smooth(process, replace(nile, y=y))
+robust = sysid.smooth(process, replace(nile, y=y), sysid.RobustSmoother(sysid.StudentT(4.0)))
 robust
 
 # %%

@@ -45,14 +45,9 @@ _ = ax.set_title("Hankel singular values of the linearised reservoir")
 
 # %%
 omega = np.geomspace(0.05, 0.98 * np.pi / 0.2, 300)
-axes = truth.plot.bode(omega)
-for model in (lti, reduced.model):
-    model.plot.bode(omega, ax=axes)
-for line, colour, label in zip(axes[0, 0].lines[::2], ("#333333", "#0b6bcb", "#c2410c"), ("plant", "reservoir", "reduced")):
-    line.set(color=colour, label=label)
-for line, colour in zip(axes[1, 0].lines[::2], ("#333333", "#0b6bcb", "#c2410c")):
-    line.set_color(colour)
-_ = axes[0, 0].legend(frameon=False)
+axes = truth.plot.bode(omega, label="plant")
+lti.plot.bode(omega, ax=axes, label="reservoir")
+_ = reduced.model.plot.bode(omega, ax=axes, label="reduced")
 
 # %% [markdown]
 # ## Gramians and norms

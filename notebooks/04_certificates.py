@@ -58,7 +58,8 @@ for cert, label in ((found[3], "identity"), (best, "optimal")):
     ax.plot(curve.real, curve.imag, label=f"{label}: {np.abs(curve).max():.4f}")
     assert abs(np.abs(curve).max() - cert.rate) < 1e-3
 ax.plot(np.cos(angles), np.sin(angles), "k", linewidth=0.7)
-ax.set(xlabel="real part", ylabel="imaginary part", title="the rate is the largest modulus; the circle is 1", aspect="equal")
+ax.set(xlabel="real part", ylabel="imaginary part", title="the rate is the largest modulus; the circle is 1", aspect="equal",
+       xticks=[-1, -0.5, 0, 0.5, 1], yticks=[-1, -0.5, 0, 0.5, 1])
 _ = ax.legend(frameon=False, loc="center left", bbox_to_anchor=(0.08, 0.5), title="multiplier: rate")
 
 # %% [markdown]

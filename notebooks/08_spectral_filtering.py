@@ -82,7 +82,7 @@ for label, fit in (("STU by Adam", stu), ("LRU by Adam", lru)):
     ax.loglog(list(fit.snapshots), [error(m, test) for m in fit.snapshots.values()], "o-", markersize=3, label=label)
 ax.axhline(error(convex.model, test), color="k", linestyle=":", label="STU by least squares, 4 sequences")
 ax.set(xlabel="sequences seen", ylabel="error on its own outputs, relative")
-_ = ax.legend(frameon=False)
+_ = ax.legend(frameon=False, loc="center left", bbox_to_anchor=(0.0, 0.3))
 
 # %% [markdown]
 # ## Noise on the outputs

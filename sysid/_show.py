@@ -31,7 +31,7 @@ def text(title: str, summary: dict[str, Any]) -> str:
 def table(title: str, summary: dict[str, Any]) -> str:
     """Lay a summary out as an HTML table with a caption."""
     rows = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(k)}</th><td>{html.escape(_value(v))}</td></tr>"
+        f"<tr><th style='text-align:left;padding-right:1em'>{html.escape(k)}</th><td>{html.escape(_value(v))}</td></tr>"
         for k, v in summary.items()
     )
     return f"<table class='sysid'><caption>{html.escape(title)}</caption>{rows}</table>"

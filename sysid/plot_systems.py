@@ -9,6 +9,20 @@ import numpy as np
 from .plot import COLOURS, axes, tidy
 
 
+_CYCLE = (COLOURS["model"], COLOURS["second"], "#15803d", "#7c3aed", "#a16207")
+_CURVE = "curve"  # marks the one line of a model in a panel, so that the next model takes the next colour
+
+
+def _colour(ax: Any) -> str:
+    """The colour of the next model drawn into these axes."""
+    return _CYCLE[sum(line.get_gid() == _CURVE for line in ax.lines) % len(_CYCLE)]
+
+
+def _named(ax: Any, label: str | None) -> None:
+    if label is not None:
+        ax.legend(loc="best", frameon=False, fontsize="small")
+
+
 def stems(x: np.ndarray, heights: np.ndarray, ax: Any = None, xlabel: str = "", ylabel: str = "") -> Any:
     """Heights (k,) above positions (k,), from zero; return the axes."""
     ax = axes(ax)
@@ -19,7 +33,7 @@ def stems(x: np.ndarray, heights: np.ndarray, ax: Any = None, xlabel: str = "", 
     return ax
 
 
-def bode(omega: np.ndarray, response: np.ndarray, ax: Any = None, nyquist: float | None = None) -> Any:
+def bode(omega: np.ndarray, response: np.ndarray, ax: Any = None, nyquist: float | None = None, label: str | None = None) -> Any:
     """Gain in dB above phase in degrees for every output (rows) and input (columns); return the axes (2 p, m).
 
     omega: (F,) rad per unit of time, positive. response: (F, p, m) complex. nyquist: pi / dt, drawn as a line.
@@ -29,11 +43,11 @@ def bode(omega: np.ndarray, response: np.ndarray, ax: Any = None, nyquist: float
     for i in range(p):
         for j in range(m):
             gain, phase = grid[2 * i, j], grid[2 * i + 1, j]
-            h = response[:, i, j]
+            h, colour = response[:, i, j], _colour(phase)
             if np.any(h != 0):
                 with np.errstate(divide="ignore"):
-                    gain.semilogx(omega, 20 * np.log10(np.abs(h)), color=COLOURS["model"], linewidth=1.2)
-                phase.semilogx(omega, np.degrees(np.unwrap(np.angle(h))), color=COLOURS["model"], linewidth=1.2)
+                    gain.semilogx(omega, 20 * np.log10(np.abs(h)), color=colour, linewidth=1.2, label=label)
+                phase.semilogx(omega, np.degrees(np.unwrap(np.angle(h))), color=colour, linewidth=1.2, gid=_CURVE)
             else:  # a pair that is not connected has no gain to show
                 gain.set_xscale("log")
                 phase.set_xscale("log")
@@ -48,23 +62,26 @@ def bode(omega: np.ndarray, response: np.ndarray, ax: Any = None, nyquist: float
                 gain.set_title(f"from input {j + 1}", fontsize="medium")
     for a in grid[-1]:
         a.set_xlabel("frequency, rad per unit of time")
+    _named(grid[0, 0], label)
     return grid
 
 
-def nyquist_curve(response: np.ndarray, ax: Any = None) -> Any:
+def nyquist_curve(response: np.ndarray, ax: Any = None, label: str | None = None) -> Any:
     """The response (F, p, m) in the complex plane with its mirror image and the point -1; return the axes."""
     _, p, m = response.shape
     grid = _grid(ax, p, m, (1.0 + 3.4 * m, 0.6 + 3.2 * p))
     for i in range(p):
         for j in range(m):
             a, h = grid[i, j], response[:, i, j]
-            a.plot(h.real, h.imag, color=COLOURS["model"], linewidth=1.2)
-            a.plot(h.real, -h.imag, color=COLOURS["model"], linewidth=1.0, linestyle="--")
+            colour = _colour(a)
+            a.plot(h.real, h.imag, color=colour, linewidth=1.2, gid=_CURVE, label=label)
+            a.plot(h.real, -h.imag, color=colour, linewidth=1.0, linestyle="--")
             a.plot([-1], [0], "+", color=COLOURS["second"], markersize=9)
             a.axhline(0, color=COLOURS["data"], linewidth=0.6)
             a.axvline(0, color=COLOURS["data"], linewidth=0.6)
             a.set_aspect("equal", adjustable="datalim")
             a.set(xlabel="real part", ylabel=_pair("imaginary part", i, j, p, m))
+    _named(grid[0, 0], label)
     return grid if grid.size > 1 else grid[0, 0]
 
 
@@ -102,7 +119,8 @@ def _equal_damping(ax: Any, poles: np.ndarray, zeros: np.ndarray, continuous: bo
         ax.annotate(f"{damping:.1f}", (tip.real, tip.imag), color="#8c8c8c", fontsize="x-small", clip_on=True)
 
 
-def responses(time: np.ndarray, values: np.ndarray, ax: Any = None, *, style: str = "line", ylabel: str = "") -> Any:
+def responses(time: np.ndarray, values: np.ndarray, ax: Any = None, *, style: str = "line", ylabel: str = "",
+              label: str | None = None) -> Any:  # fmt: skip
     """Responses (T, p, m) over time (T,), one panel a pair; return the axes (p, m), or one.
 
     style: "line", "stems" for pulses at samples (a line beyond 120 of them), "held" for values that stay until the next.
@@ -112,31 +130,34 @@ def responses(time: np.ndarray, values: np.ndarray, ax: Any = None, *, style: st
     for i in range(p):
         for j in range(m):
             a, h = grid[i, j], values[:, i, j]
+            drawn: Any = {"color": _colour(a), "gid": _CURVE, "label": label}
             a.axhline(0, color=COLOURS["data"], linewidth=0.6)
             if style == "held":
-                a.step(time, h, where="post", color=COLOURS["model"], linewidth=1.2)
+                a.step(time, h, where="post", linewidth=1.2, **drawn)
             elif style == "stems" and len(time) <= 120:
-                a.vlines(time, 0, h, color=COLOURS["model"], linewidth=0.9)
-                a.plot(time, h, "o", color=COLOURS["model"], markersize=3)
+                a.vlines(time, 0, h, color=drawn["color"], linewidth=0.9)
+                a.plot(time, h, "o", markersize=3, **drawn)
             else:
-                a.plot(time, h, color=COLOURS["model"], linewidth=1.2)
+                a.plot(time, h, linewidth=1.2, **drawn)
             if j == 0:
                 a.set_ylabel(_pair(ylabel, i, None, p, m))
             if i == 0 and m > 1:
                 a.set_title(f"from input {j + 1}", fontsize="medium")
     for a in grid[-1]:
         a.set_xlabel("time")
+    _named(grid[0, 0], label)
     return grid if grid.size > 1 else grid[0, 0]
 
 
-def decay(values: np.ndarray, ax: Any = None, ylabel: str = "", xlabel: str = "index") -> Any:
+def decay(values: np.ndarray, ax: Any = None, ylabel: str = "", xlabel: str = "index", label: str | None = None) -> Any:
     """Positive values (k,) by index on a logarithmic scale, zeros left out; return the axes."""
     ax = axes(ax)
     index = np.arange(1, len(values) + 1)
     shown = values > 0
     if shown.any():
-        ax.semilogy(index[shown], values[shown], "o-", color=COLOURS["model"], markersize=4, linewidth=0.9)
+        ax.semilogy(index[shown], values[shown], "o-", color=_colour(ax), markersize=4, linewidth=0.9, gid=_CURVE, label=label)
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    _named(ax, label)
     ax.xaxis.get_major_locator().set_params(integer=True)
     return ax
 

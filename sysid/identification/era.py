@@ -31,7 +31,8 @@ class ERAFit(Fit):
         ax = plot.axes(ax)
         s = self.singular_values[:40]
         ax.semilogy(np.arange(1, len(s) + 1), np.maximum(s, s[0] * 1e-16), "o-", color=plot.COLOURS["model"], markersize=3)
-        ax.axvline(self.model.n_states, color=plot.COLOURS["second"], linewidth=0.8)
+        ax.axvline(self.model.n_states, color=plot.COLOURS["second"], linewidth=0.8, label="chosen")
+        plot.legend(ax)
         ax.set_xlabel("order")
         ax.set_ylabel("singular value")
         return ax

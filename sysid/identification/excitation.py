@@ -43,7 +43,8 @@ class Excitation(Shown):
         from .. import plot
         ax = plot.axes(ax)
         ax.semilogy(np.arange(1, self.tried + 1), np.maximum(self.levels, 1e-18), color=plot.COLOURS["model"])
-        ax.axhline(_RELATIVE, color=plot.COLOURS["second"], linewidth=0.8)
+        ax.axhline(_RELATIVE, color=plot.COLOURS["second"], linewidth=0.8, label="excited above")
+        plot.legend(ax)
         ax.set_xlabel("lags")
         ax.set_ylabel("weakest direction / strongest")
         return ax

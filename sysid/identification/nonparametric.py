@@ -55,7 +55,7 @@ class FrequencyEstimate(Shown):
                     a.semilogx(self.omega, self.coherence[:, i], color=plot.COLOURS["second"], linewidth=1.0)
                     a.set_ylim(0, 1.02)
                 a.set_ylabel("magnitude" if j < m else "coherence")
-                a.set_xlabel("rad per unit of time")
+                a.set_xlabel("frequency, rad per unit of time")
         return grid
 
 

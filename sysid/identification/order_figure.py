@@ -21,7 +21,8 @@ def draw_order(singular_values: np.ndarray, criterion: np.ndarray | None, chosen
     for right in rest if criterion is not None else ():
         right.plot(np.arange(len(criterion)), criterion, "o-", color=plot.COLOURS["model"], markersize=3)
     for a, label in zip((left, *rest), ("singular value", "information criterion")):
-        a.axvline(chosen, color=plot.COLOURS["second"], linewidth=0.8)
+        a.axvline(chosen, color=plot.COLOURS["second"], linewidth=0.8, label="chosen")
         a.set_xlabel("order")
         a.set_ylabel(label)
+    plot.legend(left)
     return pair if not rest else np.array([left, *rest])

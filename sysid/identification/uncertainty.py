@@ -43,7 +43,7 @@ class Band(Shown):
             a.set_ylabel(self.label)
             if p * m > 1:
                 a.set_title(f"output {i // m + 1} from input {i % m + 1}", fontsize=9, loc="left")
-            a.set_xlabel("rad per unit of time" if self.label == "magnitude" else "time")
+            a.set_xlabel("frequency, rad per unit of time" if self.label == "magnitude" else "time")
             if self.label == "magnitude":
                 a.set(xscale="log", yscale="log")
         return grid[0] if len(grid) == 1 else grid

@@ -72,6 +72,7 @@ class Consistency(Shown):
         ax.plot(bound, color=plot.COLOURS["second"], linewidth=1.0, label=f"{100 * self.level:g} % bound")
         ax.set_xlabel("step")
         ax.set_ylabel("NIS")
+        plot.legend(ax)
         return ax
 
 

@@ -32,44 +32,45 @@ class LinearFigures:
         """Draw the Bode diagram, the figure most often meant; return the axes."""
         return self.bode(ax=ax)
 
-    def bode(self, omega: Any = None, ax: Any = None) -> Any:
+    def bode(self, omega: Any = None, ax: Any = None, label: str | None = None) -> Any:
         """Draw gain and phase for every input and output; return the axes (2 p, m).
 
         omega: (F,) rad per unit of time; by default around the poles, up to the Nyquist frequency, drawn dotted.
+        ax: those of another model, beside which this one is drawn in the next colour. label: for the legend.
         """
         self._driven("bode")
         omega = self._frequencies() if omega is None else np.asarray(omega, dtype=float)
         edge = None if self._model.dt is None else np.pi / self._model.dt
-        return plot_systems.bode(omega, self._model.frequency_response(omega), ax, edge)
+        return plot_systems.bode(omega, self._model.frequency_response(omega), ax, edge, label)
 
-    def nyquist(self, omega: Any = None, ax: Any = None) -> Any:
+    def nyquist(self, omega: Any = None, ax: Any = None, label: str | None = None) -> Any:
         """Draw the response in the complex plane with its mirror image and the point -1; return the axes."""
         self._driven("nyquist")
         omega = self._frequencies() if omega is None else np.asarray(omega, dtype=float)
-        return plot_systems.nyquist_curve(self._model.frequency_response(omega), ax)
+        return plot_systems.nyquist_curve(self._model.frequency_response(omega), ax, label)
 
     def pole_zero(self, ax: Any = None) -> Any:
         """Draw poles and zeros with the stability boundary and curves of equal damping; return the axes."""
         model = self._model
         return plot_systems.pole_zero(model.poles(), model.zeros(), ax, continuous=model.dt is None)
 
-    def impulse(self, n_steps: int | None = None, t: Any = None, ax: Any = None) -> Any:
+    def impulse(self, n_steps: int | None = None, t: Any = None, ax: Any = None, label: str | None = None) -> Any:
         """Draw the impulse response of every pair; n_steps or t as in `impulse_response`, by default until it has settled."""
         time, values = self._response("impulse_response", n_steps, t)
         style = "line" if self._model.dt is None else "stems"
-        return plot_systems.responses(time, values, ax, style=style, ylabel="impulse response")
+        return plot_systems.responses(time, values, ax, style=style, ylabel="impulse response", label=label)
 
-    def step(self, n_steps: int | None = None, t: Any = None, ax: Any = None) -> Any:
+    def step(self, n_steps: int | None = None, t: Any = None, ax: Any = None, label: str | None = None) -> Any:
         """Draw the step response of every pair; n_steps or t as in `step_response`, by default until it has settled."""
         time, values = self._response("step_response", n_steps, t)
         style = "line" if self._model.dt is None else "held"
-        return plot_systems.responses(time, values, ax, style=style, ylabel="step response")
+        return plot_systems.responses(time, values, ax, style=style, ylabel="step response", label=label)
 
-    def hankel(self, ax: Any = None) -> Any:
+    def hankel(self, ax: Any = None, label: str | None = None) -> Any:
         """Draw the Hankel singular values on a logarithmic scale; return the axes."""
         model = self._model
         values = hankel_singular_values(model.A, model.B, model.C, continuous=model.dt is None)
-        return plot_systems.decay(values, ax, "Hankel singular value", "balanced state")
+        return plot_systems.decay(values, ax, "Hankel singular value", "balanced state", label)
 
     def memory(self, n_delays: int = 60, noise: float = 0.0, ax: Any = None) -> Any:
         """Draw the memory function, the share of u[t-k] that the states still hold; return the axes."""

@@ -59,7 +59,8 @@ class Profile(Shown):
 
         ax = plot.axes(ax)
         ax.plot(self.values, self.objective - np.nanmax(self.objective), marker="o", markersize=3, linewidth=1.2)
-        ax.axhline(-1.92, linewidth=0.8, linestyle="--", color="grey")
+        ax.axhline(-1.92, linewidth=0.8, linestyle="--", color="grey", label="95 % interval, above -1.92")
+        plot.legend(ax)
         ax.set_xlabel(self.name)
         ax.set_ylabel("profile log-likelihood less its maximum")
         return ax

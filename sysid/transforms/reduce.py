@@ -49,7 +49,8 @@ class Reduction(Shown):
         from .. import plot_systems
 
         ax = plot_systems.decay(self.hankel_singular_values, ax, "Hankel singular value", "balanced state")
-        ax.axvline(self.model.n_states - self.n_unstable + 0.5, color="#333333", linewidth=0.8, linestyle=":")
+        ax.axvline(self.model.n_states - self.n_unstable + 0.5, color="#333333", linewidth=0.8, linestyle=":", label="kept before")
+        ax.legend(frameon=False, fontsize="small")
         return ax
 
 

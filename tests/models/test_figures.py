@@ -87,3 +87,14 @@ def test_a_forecast_shows_the_recent_past_and_all_of_it_on_demand():
     ahead = sysid.forecast(sysid.Process(sysid.LTI(0.9, None, 1.0), 0.1, 0.1), data, horizon=4)
     assert len(ahead.plot().lines[0].get_xdata()) == 50
     assert len(ahead.plot(history=400).lines[0].get_xdata()) == 400
+
+
+@pytest.mark.parametrize("name", ["bode", "nyquist", "impulse", "step", "hankel"])
+def test_a_second_model_in_the_same_axes_has_its_own_colour_and_label(name):
+    model = models()[0]
+    axes = getattr(model.plot, name)(label="full")
+    axes = getattr(sysid.reduce(model, 2).model.plot, name)(ax=axes, label="reduced")
+    first = np.asarray(axes, dtype=object).reshape(-1)[0]
+    named = [line for line in first.lines if line.get_label() in ("full", "reduced")]
+    assert [t.get_text() for t in first.get_legend().get_texts()] == ["full", "reduced"]
+    assert named[0].get_color() != named[1].get_color()
