@@ -8,7 +8,6 @@ import numpy as np
 
 from .plot import COLOURS, axes, tidy
 
-
 _CYCLE = (COLOURS["model"], COLOURS["second"], "#15803d", "#7c3aed", "#a16207")
 _CURVE = "curve"  # marks the one line of a model in a panel, so that the next model takes the next colour
 
