@@ -17,6 +17,12 @@ def _colour(ax: Any) -> str:
     return _CYCLE[sum(line.get_gid() == _CURVE for line in ax.lines) % len(_CYCLE)]
 
 
+def drawn_until(ax: Any) -> float:
+    """The largest abscissa of the models in these axes, 0 without any."""
+    lines = [] if ax is None else [line for a in np.asarray(ax, dtype=object).flat for line in a.lines if line.get_gid() == _CURVE]
+    return max((float(np.max(line.get_xdata())) for line in lines if len(line.get_xdata())), default=0.0)
+
+
 def _named(ax: Any, label: str | None) -> None:
     if label is not None:
         ax.legend(loc="best", frameon=False, fontsize="small")

@@ -28,7 +28,8 @@ class Band(Shown):
     label: str = ""
 
     def summary(self) -> dict[str, Any]:
-        return {"points": len(self.axis), "channels": self.mean.shape[1:], "largest half width": (self.high - self.low).max() / 2}
+        return {"of": self.label, "points": len(self.axis), "outputs": self.mean.shape[1], "inputs": self.mean.shape[2],
+                "largest half width": (self.high - self.low).max() / 2}  # fmt: skip
 
     def plot(self, ax: Any = None) -> Any:
         """Draw every channel with its band; return the axes."""
@@ -106,6 +107,7 @@ class Uncertainty(Shown):
     def frequency_response(self, omega: Any = None, level: float = 0.95) -> Band:
         """Magnitude of H (k, p, m) at omega (k,) in rad per unit of time, with its interval, exp-normal in the magnitude.
 
+        Near a zero of H, where that interval has no end, it ends with the ellipse that holds the complex H at `level`.
         omega: None for three and a half decades up to pi / dt.
         Raises ValueError for omega that is no vector.
         """
@@ -113,7 +115,7 @@ class Uncertainty(Shown):
         z = np.exp(1j * omega * self.model.dt)
         A, B, C, D = self.model.A, self.model.B, self.model.C, self.model.D
         n, m, p = len(A), B.shape[1], len(C)
-        mean, spread = np.empty((len(z), p, m)), np.empty((len(z), p, m))
+        mean, spread, reach = np.empty((len(z), p, m)), np.empty((len(z), p, m)), np.empty((len(z), p, m))
         a, b, _, c, d = self._blocks()
         for k, point in enumerate(z):
             resolvent = np.linalg.inv(point * np.eye(n) - A)
@@ -130,8 +132,12 @@ class Uncertainty(Shown):
                     log_gradient = (gradient * H[i, j].conj()).real / size**2
                     mean[k, i, j] = size
                     spread[k, i, j] = np.sqrt(max(log_gradient @ self.covariance @ log_gradient, 0.0))
-        q = _quantile(level)
-        return Band(omega, mean, mean * np.exp(-q * spread), mean * np.exp(q * spread), "magnitude")
+                    plane = np.stack([gradient.real, gradient.imag])
+                    reach[k, i, j] = np.sqrt(max(np.linalg.eigvalsh(plane @ self.covariance @ plane.T)[1], 0.0))
+        q, ellipse = _quantile(level), np.sqrt(-2 * np.log(1 - level))  # of chi-square with two degrees of freedom
+        with np.errstate(over="ignore"):
+            high = np.minimum(mean * np.exp(q * spread), mean + ellipse * reach)
+        return Band(omega, mean, mean * np.exp(-q * spread), high, "magnitude")
 
     @property
     def _dt(self) -> float:

@@ -56,13 +56,13 @@ class LinearFigures:
 
     def impulse(self, n_steps: int | None = None, t: Any = None, ax: Any = None, label: str | None = None) -> Any:
         """Draw the impulse response of every pair; n_steps or t as in `impulse_response`, by default until it has settled."""
-        time, values = self._response("impulse_response", n_steps, t)
+        time, values = self._response("impulse_response", n_steps, t, ax)
         style = "line" if self._model.dt is None else "stems"
         return plot_systems.responses(time, values, ax, style=style, ylabel="impulse response", label=label)
 
     def step(self, n_steps: int | None = None, t: Any = None, ax: Any = None, label: str | None = None) -> Any:
         """Draw the step response of every pair; n_steps or t as in `step_response`, by default until it has settled."""
-        time, values = self._response("step_response", n_steps, t)
+        time, values = self._response("step_response", n_steps, t, ax)
         style = "line" if self._model.dt is None else "held"
         return plot_systems.responses(time, values, ax, style=style, ylabel="step response", label=label)
 
@@ -83,14 +83,15 @@ class LinearFigures:
             ax.legend(frameon=False)
         return ax
 
-    def _response(self, name: str, n_steps: int | None, t: Any) -> tuple[np.ndarray, np.ndarray]:
+    def _response(self, name: str, n_steps: int | None, t: Any, ax: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Times and values; until it has settled, and not shorter than what is drawn there already."""
         self._driven(name.split("_")[0])
         model = self._model
-        slowest = self._slowest()
+        end = max(7.0 / self._slowest(), plot_systems.drawn_until(ax))
         if model.dt is None:
-            times = np.linspace(0.0, 7.0 / slowest, 500) if t is None else np.asarray(t, dtype=float)
+            times = np.linspace(0.0, end, 500) if t is None else np.asarray(t, dtype=float)
             return times, getattr(model, name)(t=times)
-        steps = int(np.clip(np.ceil(7.0 / (slowest * model.dt)), 10, 5000)) if n_steps is None else n_steps
+        steps = int(np.clip(np.ceil(end / model.dt * (1 - 1e-12)), 10, 5000)) if n_steps is None else n_steps
         return model.dt * np.arange(steps), getattr(model, name)(steps)
 
     def _rates(self) -> np.ndarray:

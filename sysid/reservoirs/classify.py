@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from .._show import Shown
 from ..inference.simulate import simulate
 from ..models.esn_functions import readout_features
 from .least_squares import Triangle, penalties
 
 
-@dataclass
-class SequenceClassifier:
+@dataclass(repr=False)
+class SequenceClassifier(Shown):
     r"""Tell the class of whole sequences of any lengths.
 
     Each sequence drives the reservoir from rest; its features (states, and squares where it has them) and inputs are averaged over `segments` equal stretches of time
@@ -32,6 +33,10 @@ class SequenceClassifier:
     d: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0))
     losses: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0))
     mistakes: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0, int))
+
+    def summary(self) -> dict[str, Any]:
+        return {"reservoir": f"{type(self.reservoir).__name__} with {self.reservoir.n_states} states, {self.reservoir.n_inputs} inputs",
+                "ridge": self.ridge, "segments": self.segments, "classes": len(self.classes) or "not trained yet"}  # fmt: skip
 
     def fit(self, sequences: list[np.ndarray], labels: Any) -> SequenceClassifier:
         """Train on sequences (T_i, m) and their labels (S,). Returns itself.

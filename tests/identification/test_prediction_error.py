@@ -235,3 +235,15 @@ def test_bands_of_several_channels_say_which():
     fit = sysid.fit(record(third_order(), 300, np.random.default_rng(5), noise=0.2), sysid.PredictionError(n_states=3))
     titles = [axis.get_title(loc="left") for axis in fit.uncertainty.step_response(10).plot()]
     assert titles == [f"output {i} from input {j}" for i in (1, 2) for j in (1, 2)]
+
+
+def test_the_band_of_a_response_that_is_zero_ends_with_what_the_estimates_scatter():
+    plant = sysid.LTI(np.diag([0.8, 0.6]), np.eye(2), np.eye(2))
+    omega, sizes, highs = np.array([0.05, 0.3, 1.0, 2.0]), [], []
+    for seed in range(8):
+        fit = sysid.fit(record(plant, 400, np.random.default_rng(seed), noise=0.3), sysid.PredictionError(n_states=2, feedthrough=False))
+        band = fit.uncertainty.frequency_response(omega)
+        sizes.append(band.mean[:, 1, 0])
+        highs.append(band.high[:, 1, 0])
+    scatter = np.sqrt(np.mean(np.square(sizes), axis=0))
+    assert (np.max(highs, axis=0) < 8 * scatter).all() and np.mean(np.array(highs) > 0.5 * scatter) > 0.8
