@@ -12,6 +12,7 @@ from .. import _check
 from ..core.data import Data
 from ..core.gaussian import Gaussian
 from ..kernels.sensitivity import predict_linear
+from ..linear.covariances import innovations_noise
 from ..models.lti import LTI
 from ..models.process import Process
 from .excitation import check_excitation
@@ -140,5 +141,6 @@ def innovations_process(model: LTI, gain: np.ndarray, cov: np.ndarray, data: lis
         states.append(X)
     joined = np.concatenate(states)
     joined = joined[np.abs(joined).max(1, initial=0.0) < 1e100]
-    prior = Gaussian(joined.mean(0), np.cov(joined.T, bias=True).reshape(n, n) + gain @ cov @ gain.T)
-    return Process(model, gain @ cov @ gain.T, cov, gain @ cov, prior)
+    Q, R, S = innovations_noise(gain, cov)
+    prior = Gaussian(joined.mean(0), np.cov(joined.T, bias=True).reshape(n, n) + Q)
+    return Process(model, Q, R, S, prior)

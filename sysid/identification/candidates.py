@@ -54,35 +54,42 @@ class Search:
     def best(self, windows: Windows, records: Sequence[Record], pairs: Sequence[tuple[int, int]],
              weightings: Sequence[str]) -> tuple[Candidate, list[tuple[str, int, float]]]:  # fmt: skip
         """The candidate with the smallest error on (an excerpt of) the records, and the table of all errors."""
-        tries = [(w, past, future) for w in weightings for past, future in pairs]
-        if len(tries) == 1:
-            only = self.realise(windows, records, *tries[0])
-            return only, [(tries[0][0], tries[0][1], only.loss)]
-        part = excerpt(records)
-        ranked = [(self.realise(windows, part, *t), t) for t in tries]
-        table = [(t[0], t[1], c.loss) for c, t in ranked]
+        parts = self._carried([decompose(windows, past, future, w) for w in weightings for past, future in pairs])
+        if len(parts) == 1:
+            only = self.realise(windows, records, parts[0])
+            return only, [(only.part.weighting, only.part.past, only.loss)]
+        ranked = [self.realise(windows, excerpt(records), part) for part in parts]
         # A stable model is preferred to an unstable one whatever their errors over the record.
-        _, chosen = min(ranked, key=lambda pair: (pair[0].radius > UNSTABLE, pair[0].loss))
-        return self.realise(windows, records, *chosen), table
+        chosen = min(ranked, key=lambda c: (c.radius > UNSTABLE, c.loss))
+        return self.realise(windows, records, chosen.part), [(c.part.weighting, c.part.past, c.loss) for c in ranked]
+
+    def _carried(self, parts: list[Decomposition]) -> list[Decomposition]:
+        """Those with at least as many independent directions as states are asked for."""
+        ranks = [len(part.singular_values) for part in parts]
+        if max(ranks) < self.n_states:
+            raise ValueError(f"fit(Subspace): expected n_states at most {max(ranks)}, the number of independent directions in these windows; "
+                             f"received {self.n_states}. Does one output repeat others? Leave it out, lower n_states or raise horizon.")  # fmt: skip
+        return [part for part, rank in zip(parts, ranks) if rank >= self.n_states]
 
     def order(self, windows: Windows, records: Sequence[Record], pair: tuple[int, int], weightings: Sequence[str],
               supported: int) -> int:  # fmt: skip
         """The order of the smallest p N log(error) + n (2 p + m) log N, stable models before unstable ones."""
-        part = excerpt(records)
-        N, p, m = sum(len(y) for y, _ in part), windows.n_outputs, windows.n_inputs
+        stretch = excerpt(records)
+        N, p, m = sum(len(y) for y, _ in stretch), windows.n_outputs, windows.n_inputs
+        parts = [decompose(windows, *pair, w) for w in weightings]
+        most = min(supported, _MAX_ORDER, *(len(part.singular_values) for part in parts))
         scores = []
-        for n in range(1, min(supported, _MAX_ORDER) + 1):
-            tries = [replace(self, n_states=n).realise(windows, part, w, *pair) for w in weightings]
+        for n in range(1, most + 1):
+            tries = [replace(self, n_states=n).realise(windows, stretch, part) for part in parts]
             best = min(tries, key=lambda c: (c.radius > UNSTABLE, c.loss))
             scores.append((best.radius > UNSTABLE, p * N * np.log(best.loss) + n * (2 * p + m) * np.log(N), n))
         return min(scores)[2]
 
-    def realise(self, windows: Windows, records: Sequence[Record], weighting: str, past: int, future: int) -> Candidate:
+    def realise(self, windows: Windows, records: Sequence[Record], part: Decomposition) -> Candidate:
         """A, C from the projection; B, D, offset and initial states by regression; the noise is left open."""
-        part = decompose(windows, past, future, weighting)
         n, p = self.n_states, windows.n_outputs
         gain, stabilised = None, False
-        if weighting == "ssarx":
+        if part.weighting == "ssarx":
             A, C, gain = predictor_form(windows, part, n)
         else:
             A, C = shift_invariance(part.gamma[:, :n], p)

@@ -17,6 +17,7 @@ import numpy as np
 from ..kernels.sensitivity import state_responses
 from .candidates import UNSTABLE, Candidate, Search
 from .joint_regression import Record, mean_square, prediction_errors, scaled_least_squares
+from .realization import decompose
 from .records import excerpt
 from .windows import Windows, longest_horizon
 
@@ -60,7 +61,10 @@ def _left_out_error(kept: Sequence[Record], left_out: Sequence[Record], like: Ca
     windows = Windows.compress(kept, past + future)
     if windows.count < windows.R.shape[1]:
         return np.inf
-    model = search.realise(windows, kept, like.part.weighting, past, future)
+    part = decompose(windows, past, future, like.part.weighting)
+    if len(part.singular_values) < len(like.A):
+        return np.inf
+    model = search.realise(windows, kept, part)
     if model.radius > UNSTABLE:
         return np.inf
     errors = [_simulation_errors(model, *record) for record in left_out if len(record[0]) > 1]

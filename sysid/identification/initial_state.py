@@ -14,6 +14,8 @@ from ..models.lti import LTI
 from ..models.ltv import LTV
 from ..models.nonlinear import Nonlinear
 
+_DIVERGED = 1e100  # beyond it squares overflow
+
 
 def initial_state(model: Any, data: Data, samples: int = 50, guess: np.ndarray | None = None) -> np.ndarray:
     """Least-squares state x[0] (n,) that makes a noise-free run fit the first `samples` outputs.
@@ -46,7 +48,8 @@ def _linearised(model: Any, head: Data, x0: np.ndarray, step: float) -> tuple[np
     """Jacobian (N, n) of the run by x[0] and errors (N,), over measured and finite entries."""
     base = run(model, head, x0)
     J = np.stack([(run(model, head, x0 + step * e) - base) / step for e in np.eye(len(x0))], axis=-1)
-    use = ~head.missing & np.isfinite(base) & np.isfinite(J).all(-1)
+    with np.errstate(invalid="ignore"):
+        use = ~head.missing & (np.abs(base) < _DIVERGED) & (np.abs(J).max(-1, initial=0.0) < _DIVERGED)
     return J[use], (head.y - base)[use]
 
 

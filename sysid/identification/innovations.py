@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..kernels.sensitivity import input_responses
+from ..linear.covariances import innovations_noise
 from ..linear.riccati import filter_riccati
 from .joint_regression import (
     Record,
@@ -66,7 +67,7 @@ def noise_model(windows: Windows, part: Decomposition, A: np.ndarray, C: np.ndar
     stacked = np.concatenate(errors)
     stacked = stacked[~np.isnan(stacked).any(1)]
     cov = stacked.T @ stacked / max(len(stacked), 1)
-    return Noise(K @ cov @ K.T, cov, K @ cov, K, cov)
+    return Noise(*innovations_noise(K, cov), K, cov)
 
 
 _Errors = tuple[float, Sequence[np.ndarray]]  # sum over the outputs of the log mean squared one-step errors; the errors

@@ -23,6 +23,7 @@ from ..core.gaussian import Gaussian
 from ..inference.filter import filter
 from ..inference.simulate import simulate
 from ..inference.smooth import smooth
+from ..linear.covariances import innovations_noise
 from ..models.lti import LTI
 from ..models.process import Process
 from .joint_regression import joint_regression, prediction_errors
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from .subspace import Subspace, SubspaceFit
 
 _SETTLE = 50           # samples over which the filter finds the state that a run starts from
+_NOTE = "an integrator stands behind every output; the noise enters with the increments, the outputs are measured all but exactly"
 _ALMOST_EXACT = 1e-6   # variance of the outputs' own noise relative to that of their increments
 
 
@@ -59,9 +61,10 @@ class _Integrated:
         errors = np.concatenate(prediction_errors(self.A[:k, :k], B[:k], self.A[k:, :k], B[k:], np.zeros(p), self.gain[:k], starts[:, :k], increments))
         errors = errors[~np.isnan(errors).any(1)]
         cov = errors.T @ errors / max(len(errors), 1)
-        spread = np.maximum(np.var(np.concatenate([y for y, _ in records]), axis=0), np.diag(cov)).max()
-        law = Gaussian(starts.mean(0), self.gain @ cov @ self.gain.T + spread * np.diag(np.r_[np.var(starts[:, :k], axis=0) + 1.0, np.ones(p)]))
-        return Process(LTI(self.A, B, self.C), self.gain @ cov @ self.gain.T, _ALMOST_EXACT * np.diag(np.diag(cov)), None, law)
+        spread = np.maximum(np.nanvar(np.concatenate([y for y, _ in records]), axis=0), np.diag(cov)).max()
+        Q, R, _ = innovations_noise(self.gain, cov)
+        law = Gaussian(starts.mean(0), Q + spread * np.diag(np.r_[np.var(starts[:, :k], axis=0) + 1.0, np.ones(p)]))
+        return Process(LTI(self.A, B, self.C), Q, _ALMOST_EXACT * np.diag(np.diag(R)), None, law)
 
 
 def fit_integrated(method: Subspace, data: list[Data]) -> SubspaceFit:
@@ -70,14 +73,18 @@ def fit_integrated(method: Subspace, data: list[Data]) -> SubspaceFit:
     if n is not None and n <= p:
         raise ValueError(f"fit(Subspace): expected n_states above {p}, the integrators among them; received {n}.")
     differences = [replace(d, y=np.diff(d.y, axis=0), u=None if d.u is None else d.u[:-1]) for d in data]
-    inner = replace(method, integrators=0, n_states=None if n is None else n - p).fit(differences)
+    method = replace(method, integrators=0, n_states=None if n is None else n - p)
+    inner, notes = method.fit(differences), [_NOTE]
+    if np.abs(inner.model.poles()).max(initial=0.0) > 1.0:
+        inner = replace(method, stable=True).fit(differences)  # runs of y, to which B is fitted below, must not diverge
+        notes.append("the dynamics of the increments were constrained to be stable; the unconstrained estimate was not")
     scales = common_scales(data, "fit(Subspace)")
     plant = _Integrated.behind(inner, scales.y_scale)
     records = [(y, np.hstack([u, np.ones((len(u), 1))])) for y, u in scales.apply(data)]
     settle = min(_SETTLE, min(len(d) for d in data) // 4)
     tries = [_run(plant, records, settle, direct) for direct in ((False, True) if method.feedthrough else (False,))]
     best = min(tries, key=lambda found: np.linalg.slogdet(found.process.R)[1])
-    return _result(inner, plant, best, scales, data, settle)
+    return replace(_result(inner, plant, best, scales, data, settle), notes=tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -118,10 +125,8 @@ def _result(inner: SubspaceFit, plant: _Integrated, found: _Run, scales: Scales,
     states = np.concatenate([_states(model, d[settle:], x) for d, x in zip(data, found.reached)])
     prior = Gaussian(states.mean(0), np.cov(states.T, bias=True).reshape(len(plant.A), len(plant.A)))
     cov = process.R / _ALMOST_EXACT * np.outer(ys, ys)
-    note = "an integrator stands behind every output; the noise enters with the increments, the outputs are measured all but exactly"
     return replace(inner, model=model, process=Process(model, process.Q, process.R * np.outer(ys, ys), None, prior),
-                   gain=plant.A @ plant.gain / ys, innovation_cov=cov, initial_states=found.starts, notes=(note,),
-                   history={"loss": found.mean_square})  # fmt: skip
+                   gain=plant.A @ plant.gain / ys, innovation_cov=cov, initial_states=found.starts, history={"loss": found.mean_square})  # fmt: skip
 
 
 def _states(model: LTI, d: Data, x0: np.ndarray) -> np.ndarray:

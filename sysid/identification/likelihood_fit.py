@@ -121,16 +121,18 @@ class _Search:
     parts: list[Any] = field(default_factory=list)
 
     def _negative(self, vector: np.ndarray) -> tuple[float, np.ndarray]:
-        process = self.coordinates.process(vector)
-        try:
-            value, moments, parts = self.expectation(process)
-        except (ValueError, FloatingPointError, np.linalg.LinAlgError):
-            return np.inf, np.zeros(len(vector))
-        if not np.isfinite(value):
+        with np.errstate(over="ignore", invalid="ignore"):  # a step too far is refused below
+            try:
+                process = self.coordinates.process(vector)
+                value, moments, parts = self.expectation(process)
+                gradient = self.coordinates.score(vector, process, moments)
+            except (ValueError, FloatingPointError, np.linalg.LinAlgError):
+                return np.inf, np.zeros(len(vector))
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
             return np.inf, np.zeros(len(vector))
         if value > self.value:
             self.best, self.value, self.parts = vector.copy(), value, parts
-        return -value, -self.coordinates.score(vector, process, moments)
+        return -value, -gradient
 
     def run(self, iterations: int, tolerance: float) -> Status:
         """Maximise; the best point visited is kept whatever ends the search."""

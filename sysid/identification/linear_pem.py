@@ -22,6 +22,7 @@ from .structure import Predictor, Structure
 from .triangular import triangle
 
 _ROWS = 2048
+_DEPENDENT = 1e-12  # least eigenvalue of the errors' correlations
 _RANK = 1e-9  # singular values below it, relative, are the gauge's
 
 
@@ -135,9 +136,7 @@ class LinearProblem:
     def minimise(self, theta: np.ndarray, x0: np.ndarray, iterations: int, tolerance: float, name: str) -> Optimum:
         """Levenberg-Marquardt from a start; the criterion never rises. Cost O(T (n + m + p) n^3) an iteration."""
         best = self.evaluate(theta, x0)
-        if not np.isfinite(best.value):
-            raise ValueError(f"{name}: expected a start whose errors stay finite over the data; received one that diverges. "
-                             "Is its predictor unstable? Start from sysid.Subspace.")  # fmt: skip
+        _check_start(best, name)
         radius = max(1.0 - 1e-9, _radius(best.predictor) + 1e-6)
         history, damping, status = [best.value], 1e-6, None
         with Progress(name, iterations) as progress:
@@ -223,6 +222,17 @@ class _Step:
     def basis(self) -> np.ndarray:
         """N (k, rank) with N N' the inverse information in the directions that the data determine."""
         return (self.V / self.s) / self.scale[:, None]
+
+
+def _check_start(start: Point, name: str) -> None:
+    """Refuse a start without a finite criterion, and errors of which one follows from the others."""
+    if not all(np.abs(e[~np.isnan(e)]).max(initial=0.0) < 1e100 for e in start.errors):
+        raise ValueError(f"{name}: expected a start whose errors stay finite over the data; received one that diverges. "
+                         "Is its predictor unstable? Start from sysid.Subspace, with stable=True for a simulation.")  # fmt: skip
+    spread = np.sqrt(np.diag(start.cov))
+    if not (spread > 0).all() or np.linalg.eigvalsh(start.cov / np.outer(spread, spread))[0] < _DEPENDENT:
+        raise ValueError(f"{name}: expected outputs whose errors are linearly independent; received some that are not, and the likelihood "
+                         "has no maximum. Does one output repeat others, or is the record free of noise? Leave that output out.")  # fmt: skip
 
 
 def _radius(P: Predictor) -> float:

@@ -113,7 +113,11 @@ class _Inverse:
         """Within the span of `free` (k, f); None where the matrix is not positive semidefinite there to rounding."""
         scale = np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
         basis = np.linalg.qr(free * scale[:, None])[0] if free.shape[1] else free
-        values, vectors = np.linalg.eigh(basis.T @ (matrix / np.outer(scale, scale)) @ basis)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scaled = basis.T @ (matrix / np.outer(scale, scale)) @ basis
+        if not np.isfinite(scaled).all():
+            return None  # a diagonal of nothing beside entries that are not
+        values, vectors = np.linalg.eigh(scaled)
         top = values.max(initial=0.0)
         if values.min(initial=0.0) < -1e3 * _FLAT * top:
             return None

@@ -11,6 +11,7 @@ import numpy as np
 from .. import _check
 from ..core.data import Data
 from ..core.gaussian import Gaussian
+from ..linear.covariances import innovations_noise
 from ..models.lti import LTI
 from ..models.nonlinear import Nonlinear
 from ..models.process import Process
@@ -122,8 +123,10 @@ class PredictionError:
         weightings = ("auto",) if self.starts == 1 else ("moesp", "cva", "n4sid", "ivm")[: self.starts - len(begins)]
         if start is None or self.starts > 1:
             order = self.n_states or (None if start is None else start.n_states)
-            clean = data if self.loss == "gaussian" else _cleaned(data, Subspace(order, feedthrough=self.feedthrough), self.focus)
-            begins += [Subspace(order, w, feedthrough=self.feedthrough).fit(clean) for w in weightings]
+            # A simulation that diverges has no gradient to follow.
+            subspace = Subspace(order, feedthrough=self.feedthrough, stable=self.focus == "simulation")
+            clean = data if self.loss == "gaussian" else _cleaned(data, subspace, self.focus)
+            begins += [replace(subspace, weighting=w).fit(clean) for w in weightings]
         scales = common_scales(data, call)
         found = [self._refine(data, b, scales, call) for b in begins]
         best = min(found, key=lambda pair: pair[0].point.value)
@@ -147,8 +150,9 @@ class PredictionError:
         model = LTI(**(restored | {"c": P.c + restored["c"]}), dt=data[0].dt)
         gain, cov = P.K / ys, point.cov * np.outer(ys, ys)
         states = np.concatenate(point.states)
-        prior = Gaussian(states.mean(0), np.cov(states.T, bias=True).reshape(len(P.A), len(P.A)) + gain @ cov @ gain.T)
-        process = Process(model, gain @ cov @ gain.T, cov, gain @ cov if gain.any() else None, prior)
+        Q, R, S = innovations_noise(gain, cov)
+        prior = Gaussian(states.mean(0), np.cov(states.T, bias=True).reshape(len(P.A), len(P.A)) + Q)
+        process = Process(model, Q, R, S if gain.any() else None, prior)
         seen = sum((~d.missing).sum(0) for d in data)
         covariance = found.covariance if self.focus == "prediction" and self.loss == "gaussian" else found.robust_covariance
         uncertainty = Uncertainty.of_linear(model, gain, problem.structure.M @ covariance @ problem.structure.M.T, scales)
@@ -193,6 +197,8 @@ def _cleaned(data: list[Data], method: Subspace, focus: str) -> list[Data]:
         problem = LinearProblem(scales.apply(clean), P, Structure.of_free(P, {"A": True}), ErrorLaw())
         errors = problem.evaluate(problem.structure.theta(P.vector()), fit.initial_states).errors
         stacked = np.concatenate(errors)
+        if not np.nanmax(np.abs(stacked)) < 1e100:
+            return clean  # an unstable predictor says nothing about outliers
         limit = 3 * 1.4826 * np.nanmedian(np.abs(stacked - np.nanmedian(stacked, 0)), 0)
         clean = [replace(d, y=d.y - (e - np.clip(e, -limit, limit)) * scales.y_scale) for d, e in zip(clean, errors)]
     return clean
@@ -212,6 +218,9 @@ def _whitening(P: Predictor, records: Sequence) -> np.ndarray:
     """Coordinates in which the states of the data have unit covariance; the identity where that is not regular."""
     problem = LinearProblem(records, P, Structure.of_free(P, {"A": True}), ErrorLaw())
     states = np.concatenate(problem.evaluate(problem.structure.theta(P.vector()), np.zeros((len(records), len(P.A)))).states)
+    states = states[np.abs(states).max(1, initial=0.0) < 1e100]
+    if len(states) <= len(P.A):
+        return np.eye(len(P.A))
     cov = np.cov(states.T, bias=True).reshape(len(P.A), len(P.A))
     scale = np.sqrt(np.maximum(np.diag(cov), 1e-300))
     try:

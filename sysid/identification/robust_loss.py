@@ -68,9 +68,11 @@ class ErrorLaw:
             if change < 1e-12:
                 break
         s = _distance(e, cov)
-        sign, logdet = np.linalg.slogdet(cov)
-        value = N * (logdet / 2 - self.log_constant(p)) + float(self.rho(s, p).sum()) if sign > 0 else np.inf
-        return value, cov, self.weights(s, p)
+        try:
+            logdet = 2 * np.log(np.diag(np.linalg.cholesky(cov))).sum()
+        except np.linalg.LinAlgError:
+            return np.inf, cov, self.weights(s, p)  # errors of which one follows from the others
+        return N * (logdet / 2 - self.log_constant(p)) + float(self.rho(s, p).sum()), cov, self.weights(s, p)
 
 
 def _distance(e: np.ndarray, cov: np.ndarray) -> np.ndarray:

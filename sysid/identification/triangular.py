@@ -30,9 +30,10 @@ def cholesky_factor(gram: np.ndarray, lost: float = 1.0) -> np.ndarray | None:
 
     lost: by how much the entries of `gram` have lost relative accuracy before, 1 where they are exact to rounding.
     """
-    scale = np.sqrt(np.diag(gram))
-    if not len(gram) or not (scale > 0).all() or not np.isfinite(scale).all():
+    squares = np.diag(gram)
+    if not len(gram) or not (squares > 0).all() or not np.isfinite(squares).all():
         return None
+    scale = np.sqrt(squares)
     R, failed = sla.lapack.dpotrf(gram / np.outer(scale, scale), lower=0, clean=1)
     if failed:
         return None

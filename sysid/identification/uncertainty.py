@@ -97,7 +97,8 @@ class Uncertainty(Shown):
     def pole_deviations(self) -> np.ndarray:
         """Standard deviations (n,) of the poles: the root of the trace of each covariance; NaN for (nearly) equal poles."""
         values, cov = self.pole_covariances()
-        out = np.sqrt(np.trace(cov, axis1=1, axis2=2))
+        total = np.trace(cov, axis1=1, axis2=2)
+        out = np.sqrt(np.where(total >= 0, total, np.nan))  # negative where rounding is all that is left of a covariance
         for i, value in enumerate(values):
             others = np.delete(values, i)
             if len(others) and np.abs(others - value).min() < 1e-6 * max(1.0, abs(value)):

@@ -20,3 +20,15 @@ def covariance_inverse(P: np.ndarray) -> np.ndarray:
     unit = np.where(d > 0, d, 1.0)
     both = unit[..., :, None] * unit[..., None, :]
     return np.linalg.pinv(P / both, rcond=16 * P.shape[-1] * EPS, hermitian=True) / both
+
+
+def innovations_noise(K: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return Q = K R K', R = cov and S = K R of the innovations form x+ = A x + B u + K e, y = C x + D u + e.
+
+    K: (n, p), cov: (p, p). All three come from one root of cov, so that [[Q, S], [S', R]] stays symmetric and positive
+    semidefinite whatever cancels. Cost O((n + p)^2 p).
+    """
+    values, vectors = np.linalg.eigh(cov)
+    root = np.vstack([K, np.eye(len(cov))]) @ (vectors * np.sqrt(np.maximum(values, 0.0)))
+    joint, n = root @ root.T, len(K)
+    return joint[:n, :n], joint[n:, n:], joint[:n, n:]

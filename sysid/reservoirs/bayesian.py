@@ -118,6 +118,9 @@ class BayesianReadout:
         z2, s2, N = UZ[:, i] ** 2, s ** 2, path.count - 1
         rest = float(path.E[:, i] @ path.E[:, i])
         total = float(z2.sum()) + rest
+        if not s2.any():  # states that never move say nothing about C: its prior stays, of unit precision
+            beta = N / max(total, 1e-300)
+            return 1.0, beta, 0.5 * N * (np.log(beta / (2 * np.pi)) - 1), 0, True
         beta = N / max(0.1 * total, 1e-300)
         alpha = beta * 1e-6 * max(float(s2.max(initial=0.0)), 1e-300)
         converged, n = False, 0

@@ -50,5 +50,6 @@ class Climb:
 
 def acceptable(target: Objective, v: np.ndarray, value: float) -> Parameters | None:
     """The parameters at v, brought into bounds, where the objective is not below `value` there; else None."""
-    p = target.coordinates.unpack(target.coordinates.clip(v))
+    with np.errstate(over="ignore"):  # a variance without bound is refused by its likelihood
+        p = target.coordinates.unpack(target.coordinates.clip(v))
     return p if target.value(p) >= value else None
