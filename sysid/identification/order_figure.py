@@ -18,7 +18,8 @@ def draw_order(singular_values: np.ndarray, criterion: np.ndarray | None, chosen
     left, *rest = np.atleast_1d(pair).reshape(-1)[:2]
     s = singular_values[:30]
     left.semilogy(np.arange(1, len(s) + 1), np.maximum(s, s[0] * 1e-16), "o-", color=plot.COLOURS["model"], markersize=3)
-    for right in rest if criterion is not None else ():
+    for right in rest:
+        assert criterion is not None
         right.plot(np.arange(len(criterion)), criterion, "o-", color=plot.COLOURS["model"], markersize=3)
     for a, label in zip((left, *rest), ("singular value", "information criterion")):
         a.axvline(chosen, color=plot.COLOURS["second"], linewidth=0.8, label="chosen")

@@ -190,7 +190,8 @@ def _starts(model: Any, process: Process | None, x0: Any, S: int, rng: np.random
         x0 = _check.real_array(x0, "x0", "simulate")
         x0 = x0.reshape(1) if x0.ndim == 0 and n == 1 else x0
         if x0.shape not in ((n,), (S, n)):
-            raise ValueError(f"simulate: expected x0 with shape ({n},) or ({S}, {n}); received {x0.shape}.")
+            slip = " A lifted model starts from model.start(x)." if hasattr(model, "start") else ""
+            raise ValueError(f"simulate: expected x0 with shape ({n},) or ({S}, {n}); received {x0.shape}.{slip}")
         return np.ascontiguousarray(np.broadcast_to(x0, (S, n)))
     if process is None:
         return np.zeros((S, n))

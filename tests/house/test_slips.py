@@ -13,6 +13,7 @@ DATA = sysid.Data(np.random.default_rng(0).standard_normal(60), np.random.defaul
 PROCESS = sysid.Process(MODEL, 0.1, 0.1)
 FIT = sysid.fit(DATA, sysid.EM(max_iterations=2), start=PROCESS)
 BARE = sysid.Fit(model=MODEL)
+LIFTED = sysid.fit(sysid.Data(np.sin(np.arange(60))), sysid.EDMD(sysid.Polynomial(degree=2))).model
 
 
 @pytest.mark.parametrize("verb", [sysid.filter, sysid.smooth, sysid.predict, lambda p, d: sysid.forecast(p, d, 5, u=np.zeros(5))])
@@ -99,6 +100,7 @@ SLIPS = {
     "steps for continuous times": (lambda: sysid.LTI(-1.0, 1.0, 1.0, dt=None).step_response(50), r"t=times .*received n_steps"),
     "a delay before the record": (lambda: sysid.reservoirs.sampled_memory(esn(), 50, n_steps=200, washout=10, rng=np.random.default_rng(0)),
                                   "washout >= 50"),
+    "a state for a lifted one": (lambda: sysid.simulate(LIFTED, n_steps=3, x0=[0.1]), r"model\.start\(x\)"),
     "per cent for a share": (lambda: sysid.filter(PROCESS, DATA).interval(95), r"such as 0\.95"),
 }
 
