@@ -100,7 +100,8 @@ def _sequence(process: Process, stretch: Stretch, iterations: int, form: str) ->
     Pp, Pf, AT, Qt = (empty((k, n, n)), empty((k, n, n)), empty((k, n, n)),
                       empty((k if fed_back else 1, n, n)))  # fmt: skip
     L, x, P = empty((T,)), stretch.mean[0].copy(), stretch.cov.copy()
-    run = extended.extended if fun.compiled else extended.extended.py_func
+    compiled = extended.extended(n if fun.compiled else 0, iterations)
+    run = compiled if fun.compiled else compiled.py_func
     u = as_float(model.extended_input(stretch.u[0], y))
     linear_f, f, fx = fun.linearised("f")
     linear_g, g, gx = fun.linearised("g")

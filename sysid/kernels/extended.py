@@ -6,9 +6,12 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from ._jit import (
+    Kernel,
     absorb_step,
     condition_step,
     cube,
@@ -27,11 +30,16 @@ from ._jit import (
     types,
     vec,
 )
+from .handful import absorb_of, carried_of
 from .innovations import squared
 from .matrices import copy, finite
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 HANDFUL = 6  # up to so many states mean and covariance are updated in one pass where that loses nothing
+UNROLLED = 4  # up to so many states the filter is compiled for their number
+ARGUMENTS = (mat, absorb_step, condition_step, propagate_step, linear_step, linear_step, state_function, state_function, state_jacobian,
+             state_jacobian, state_jacobian, integer, vec, real, real, cube, cube, mat, mask_type, integer, out_mat, out_cube, out_mat, out_mat,
+             *[out_cube] * 4, out_vec, out_vec, out_mat, *[out_mat] * 10, *[out_vec] * 5)  # fmt: skip
 
 
 @helper(_nrt=True)
@@ -101,12 +109,14 @@ def moved(x, before, P):
     return most
 
 
-@kernel(mat, absorb_step, condition_step, propagate_step, linear_step, linear_step, state_function, state_function, state_jacobian, state_jacobian, state_jacobian,
-        integer, vec, real, real, cube, cube, mat, mask_type, integer, out_mat, out_cube, out_mat, out_mat, *[out_cube] * 4, out_vec, out_vec, out_mat,
-        *[out_mat] * 10, *[out_vec] * 5, nogil=True, _nrt=False)  # counting the references of views would cost as much as a step  # fmt: skip
-def extended(U, absorb, condition, propagate, linear_f, linear_g, f, g, fx, gx, fu, m, p, t0, dt, Q, R, Y, seen, iterations, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P,
-             C, A, G, K, W, M, S, V, work, root, info, y_hat, e, about, before):  # fmt: skip
-    """The extended Kalman filter: f about the filtered mean, g about the predicted one, or about the update's own.
+def extended(n: int, iterations: int) -> Kernel:
+    """The filter for n states: compiled for a few of them by their number where the update is not iterated; for others as one."""
+    return _filter_of(n if n <= UNROLLED and iterations == 1 else 0)
+
+
+@functools.cache
+def _filter_of(states: int) -> Kernel:
+    """The extended Kalman filter for so many states, 0 for any: f about the filtered mean, g about the predicted one, or about the update's own.
 
     U: (T, k) extended inputs, the user's m first, then outputs fed back with NaN where the model's own are used.
     linear_f, linear_g: `evaluation.linearised` for f, fx and for g, gx.
@@ -116,58 +126,66 @@ def extended(U, absorb, condition, propagate, linear_f, linear_g, f, g, fx, gx, 
     x, P: the law of the first state, leave as the prediction of step T. The rest, `workspace`, is scratch.
     Returns the step where a function was not finite (-1: none), which one (0: g, 1: f), and the smallest share left.
     """
-    n, q, share = len(x), len(e), 1.0
-    for t in range(len(Y)):
-        time, ut = t0 + t * dt, U[t]
-        k, s = t if len(Pp) > 1 else 0, t if len(Xp) > 1 else 0
-        line, noise = t if len(AT) > 1 else 0, t if len(Qt) > 1 else 0
-        r, c = t if len(R) > 1 else 0, t if len(Q) > 1 else 0
-        copy(P, Pp[k])
-        for i in range(n):
-            Xp[s, i] = x[i]
-            about[i] = x[i]
-            before[i] = x[i]
-        linear_g(g, gx, about, ut, p, time, y_hat, C)
-        if not finite(y_hat, C):
-            return t, 0, share
-        copy(C, Ct[t if len(Ct) > 1 else 0])
-        for j in range(q):
-            Yp[t, j] = y_hat[j]
-            e[j] = Y[t, j] - y_hat[j] if seen[t, j] else 0.0
-        L[t] = np.nan
-        if n <= HANDFUL and iterations == 1:
-            L[t] = absorb(Pp[k], C, R[r], seen[t], e, M, S, about, Pf[k])
-        if not L[t] == L[t]:
-            left = 1.0
+    few = states > 0
+
+    @kernel(*ARGUMENTS, nogil=True, _nrt=False)  # counting the references of views would cost as much as a step
+    def run(U, absorb, condition, propagate, linear_f, linear_g, f, g, fx, gx, fu, m, p, t0, dt, Q, R, Y, seen, iterations, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P,
+            C, A, G, K, W, M, S, V, work, root, info, y_hat, e, about, before):  # fmt: skip
+        n, q, share = states if few else len(x), len(e), 1.0
+        for t in range(len(Y)):
+            time, ut = t0 + t * dt, U[t]
+            k, s, r, c = t if len(Pp) > 1 else 0, t if len(Xp) > 1 else 0, t if len(R) > 1 else 0, t if len(Q) > 1 else 0
+            line, noise = t if len(AT) > 1 else 0, t if len(Qt) > 1 else 0
             for i in range(n):
+                Xp[s, i] = x[i]
                 about[i] = x[i]
-            for turn in range(iterations):
-                if turn > 0:
-                    linear_g(g, gx, about, ut, p, time, y_hat, C)
-                    if not finite(y_hat, C):
-                        return t, 0, share
-                left = update(condition, Pp[k], R[r], Y[t], seen[t], y_hat, C, K, W, M, S, V, work, root, info, e, x, about, Pf[k])
-                if iterations == 1 or moved(about, before, P) < 1e-10:
-                    break
-            share = min(share, left)
-            L[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Yp[t])
-        linear_f(f, fx, about, ut, p, time, x, A)
-        for i in range(n):
-            Xf[s, i] = about[i]
-            for j in range(n):
-                AT[line, j, i] = A[i, j]
-        if not finite(x, A):
-            return t, 1, share
-        if U.shape[1] > m:
-            copy(Q[c], Qt[noise])
-            if not seen[t].all():
-                linear_f(f, fu, about, ut, p, time, before, G)
-                linear_g(g, gx, about, ut, p, time, y_hat, M)
-                fed_back(G, m, R[r], seen[t], Y[t], y_hat, C, x, AT[line], Qt[noise])
-            share = min(share, propagate(AT[line], Pf[k], Qt[noise], work, root, P))
-        else:
-            share = min(share, propagate(AT[line], Pf[k], Q[c], work, root, P))
-    return -1, 0, share
+                before[i] = x[i]
+                for j in range(n):
+                    Pp[k, i, j] = P[i, j]
+            linear_g(g, gx, about, ut, p, time, y_hat, C)
+            if not finite(y_hat, C):
+                return t, 0, share
+            for j in range(q):
+                Yp[t, j] = y_hat[j]
+                for i in range(n):
+                    Ct[t if len(Ct) > 1 else 0, j, i] = C[j, i]
+                e[j] = Y[t, j] - y_hat[j] if seen[t, j] else 0.0
+            L[t] = absorb_of(states, Pp[k], C, R[r], seen[t], e, M, S, about, Pf[k]) if few else np.nan
+            if not few and n <= HANDFUL and iterations == 1:
+                L[t] = absorb(Pp[k], C, R[r], seen[t], e, M, S, about, Pf[k])
+            if not L[t] == L[t]:
+                left = 1.0
+                for i in range(n):
+                    about[i] = x[i]
+                for turn in range(iterations):
+                    if turn > 0:
+                        linear_g(g, gx, about, ut, p, time, y_hat, C)
+                        if not finite(y_hat, C):
+                            return t, 0, share
+                    left = update(condition, Pp[k], R[r], Y[t], seen[t], y_hat, C, K, W, M, S, V, work, root, info, e, x, about, Pf[k])
+                    if iterations == 1 or moved(about, before, P) < 1e-10:
+                        break
+                share = min(share, left)
+                L[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Yp[t])
+            linear_f(f, fx, about, ut, p, time, x, A)
+            for i in range(n):
+                Xf[s, i] = about[i]
+                for j in range(n):
+                    AT[line, j, i] = A[i, j]
+            if not finite(x, A):
+                return t, 1, share
+            if U.shape[1] > m:
+                copy(Q[c], Qt[noise])
+                if not seen[t].all():
+                    linear_f(f, fu, about, ut, p, time, before, G)
+                    linear_g(g, gx, about, ut, p, time, y_hat, M)
+                    fed_back(G, m, R[r], seen[t], Y[t], y_hat, C, x, AT[line], Qt[noise])
+                share = min(share, propagate(AT[line], Pf[k], Qt[noise], work, root, P))
+            elif not few or not carried_of(states, AT[line], Pf[k], Q[c], work, P):
+                share = min(share, propagate(AT[line], Pf[k], Q[c], work, root, P))
+        return -1, 0, share
+
+    return run
 
 
 def workspace(n, q, k):

@@ -33,7 +33,6 @@ from ._jit import (
     vec,
 )
 from .innovations import squared
-from .matrices import copy
 from .sigma_steps import add_square, drawn, linearised
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
@@ -75,10 +74,11 @@ def _filter_of(states: int) -> Kernel:
         for t in range(len(Y)):
             time, ut = t0 + t * dt, U[t]
             s, k = t if len(Xp) > 1 else 0, t if len(Pp) > 1 else 0
-            copy(P, Pp[k])
             for i in range(n):
                 Xp[s, i] = x[i]
                 Xf[s, i] = x[i]
+                for j in range(n):
+                    Pp[k, i, j] = P[i, j]
             drawn(n, x, P, xi, arm, LT, inverse, points)
             values_g(g, points, ut, p, time, G)
             noise = R[t if len(R) > 1 else 0]

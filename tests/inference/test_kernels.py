@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import sysid
-from sysid.kernels import conditioning, handful, propagation, sigma_points, sigma_steps, smoothing
+from sysid.kernels import conditioning, extended, handful, propagation, sigma_points, sigma_steps, smoothing
 
 
 def covariance(rng, n):
@@ -106,7 +106,7 @@ def test_a_vanished_direction_has_no_row_in_the_factor():
     np.testing.assert_allclose(LT.T @ LT, P, rtol=1e-15)
 
 
-@pytest.mark.parametrize("method", [sysid.UnscentedKalman(alpha=0.5), sysid.CubatureKalman()], ids=str)
+@pytest.mark.parametrize("method", [sysid.UnscentedKalman(alpha=0.5), sysid.CubatureKalman(), sysid.ExtendedKalman()], ids=str)
 @pytest.mark.parametrize("n", [1, 2, 3, 4])
 def test_the_filter_for_a_number_of_states_is_the_one_for_any(method, n, monkeypatch):
     rng = np.random.default_rng(n)
@@ -126,8 +126,9 @@ def test_the_filter_for_a_number_of_states_is_the_one_for_any(method, n, monkeyp
     y[rng.random(y.shape) < 0.2] = np.nan
     data = sysid.Data(y)
     fast = sysid.filter(process, data, method)
-    whole = sigma_points.sigma_filter(0, False)
-    monkeypatch.setattr(sigma_points, "sigma_filter", lambda *_: whole)
+    for module, name in ((sigma_points, "sigma_filter"), (extended, "extended")):
+        any_number = getattr(module, name)(0, 1)
+        monkeypatch.setattr(module, name, lambda *_, whole=any_number: whole)
     slow = sysid.filter(process, data, method)
     assert fast.log_likelihood == pytest.approx(slow.log_likelihood, rel=1e-12)
     for one, other in ((fast.filtered, slow.filtered), (fast.predicted, slow.predicted)):
