@@ -14,6 +14,7 @@ import numpy as np
 
 from ._jit import cube, helper, integer, kernel, mat, out_cube, out_mat, out_vec, real, vec
 from .activations import activate
+from .averaged import average
 from .matrices import dot
 
 BLOCKED = 48      # states from which half a product saves more than a second call costs
@@ -185,17 +186,18 @@ def _turned(M, M_t, corner_t):
                 corner_t[j, i] = M[i, j]
 
 
-@kernel(integer, mat, cube, mat, mat, vec, real, vec, real, mat, vec, mat, mat, mat, vec, mat, integer,
+@kernel(integer, mat, mat, cube, mat, mat, vec, real, vec, real, mat, vec, mat, mat, mat, vec, mat, integer,
         out_vec, out_mat, out_cube, out_mat, out_mat, out_cube, out_mat, out_cube, out_vec, out_mat, out_cube)
-def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain, C, d, R, Q, factors, m0, P0, every,
+def reservoir_filter(kind, nodes, y, drive, W, W_fb, leak, scale, gains, feedback_gain, C, d, R, Q, factors, m0, P0, every,
                      log_density, means, covs, filtered, arguments, gain, weight, inverse, m_end, P_end, spread):
     """Run the extended Kalman filter over one stretch of a sequence and return its log-likelihood.
 
+    nodes (2, k): points and weights of `averaged.average`, which value and slope then come from; (2, 0) for those at the mean.
     y (T, p), drive (K, T, n), W (n, n), W_fb (n, p) or (n, 0), leak (n,), gains (K,), C (p, n), d (p,), R (p, p),
     Q (n, n), factors (T, 2) on R and Q, prior m0 (n,) and P0 (n, n) of the first state. Out: log_density (T,); means (T, n) = x(t|t-1); covs
     its covariance at every `every`-th step; filtered (T, n) = x(t|t); arguments (T, n) = xi there; gain (T, n, p),
     weight (T, p), inverse (T, p, p) of `_update`; m_end, P_end the prior of the step after the last; spread (T, 3, n), or empty
-    where not wanted: at t|t the variances of x, its covariances with M x row by row, and the variances of M x, with M = scale W
+    where neither wanted nor averaged over: at t|t the variances of x, its covariances with M x row by row, and the variances of M x, with M = scale W
     and the feedback of unmeasured outputs.
     NaN is returned where an innovation covariance is not positive definite. O(T n^3) time.
     """
@@ -234,13 +236,16 @@ def reservoir_filter(kind, y, drive, W, W_fb, leak, scale, gains, feedback_gain,
         dot(M, x, Mx)
         for i in range(n):
             xi[i] += Mx[i]
-        activate(kind, xi, value, slope)
-        for i in range(n):
-            m[i] = keep[i] * x[i] + leak[i] * value[i]
-            g[i] = leak[i] * slope[i]
         dot(M, P_f, Y)
         if spread.shape[0]:
             _diagonals(P_f, M, Y, spread[t])
+        if nodes.shape[1]:
+            average(kind, nodes, xi, spread[t, 2], value, slope)
+        else:
+            activate(kind, xi, value, slope)
+        for i in range(n):
+            m[i] = keep[i] * x[i] + leak[i] * value[i]
+            g[i] = leak[i] * slope[i]
         _predict(P_f, Y, keep, g, M_t, corner_t, corner, P)
         for i in range(n):
             if correlated:

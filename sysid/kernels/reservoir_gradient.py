@@ -5,18 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import cube, helper, kernel, mat, out_mat, out_vec, real, vec
-from .matrices import dot
+from .matrices import dot, t_dot
 from .reservoir_filter import inner
 
 
 @helper
-def _products(bar_P, A, P_f, Z, bar_A, bar_Pf):
-    """Z = bar_P A, bar_A = Z P_f (half the adjoint of A), bar_Pf = A'Z mirrored from the lower triangle."""
-    np.dot(bar_P, A, Z)
-    np.dot(Z, P_f, bar_A)
-    np.dot(A.T, Z, bar_Pf)
-    for i in range(A.shape[0]):
-        for j in range(i):
+def _reverse_propagation(leak, M, Z, side, bar_Pf):
+    """bar_Pf = diag(1 - leak) Z + M'side, mirrored from the lower triangle."""
+    t_dot(M, side, bar_Pf)
+    for i in range(leak.size):
+        for j in range(i + 1):
+            bar_Pf[i, j] += (1.0 - leak[i]) * Z[i, j]
             bar_Pf[j, i] = bar_Pf[i, j]
 
 
@@ -122,22 +121,24 @@ def _reverse_update(C, factor, m, P, G, K, gain, weight, inverse, bar_mf, bar_Pf
             bar_P[l, k] = bar_P[k, l]
 
 
-@kernel(mat, cube, mat, mat, vec, real, real, mat, vec, mat, mat, mat, cube, mat, mat, mat, mat, cube, mat, cube,
+@kernel(mat, cube, mat, mat, vec, real, real, mat, vec, mat, mat, mat, cube, mat, mat, mat, mat, mat, mat, mat, cube, mat, cube,
         out_vec, out_mat, out_vec, out_vec, out_vec, out_mat, out_vec, out_mat, out_mat)
 def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R, factors,
-                       means, covs, filtered, values, slopes, curves, gain, weight, inverse,
+                       means, covs, filtered, values, slopes, curves, value_bends, slope_bends, variances, gain, weight, inverse,
                        bar_m, bar_P, g_scales, g_gains, g_leak, g_C, g_d, g_R, g_Q):
     """Add the gradient of the log-likelihood of one stretch to the g_ arrays, from its last step to its first.
 
     Inputs as in `reservoir_filter`, and what it left: covs (T, n, n) at every step; values, slopes, curves (T, n) are
-    s, s', s'' at its arguments. bar_m (n,), bar_P (n, n): adjoints of the step after the last one in (zero at the
+    s, s', s'' at its arguments, or averages, whose derivatives in the argument's `variances` are value_bends and slope_bends, (T, n)
+    each or empty. bar_m (n,), bar_P (n, n): adjoints of the step after the last one in (zero at the
     end of a sequence) and of the first one out. g_scales (2,): scale and feedback_gain. O(T n^3): six n^3
     multiplications a step against the filter's four.
     """
     T, p = y.shape
     n = leak.size
     M, A, P, P_f = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
-    Z, bar_A, bar_Pf = np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
+    Z, bar_A, bar_Pf, side = np.empty((n, n)), np.empty((n, n)), np.empty((n, n)), np.empty((n, n))
+    averaged = value_bends.shape[0] > 0
     bar_mf, bar_xi, bar_slope = np.empty(n), np.empty(n), np.empty(n)
     G, K, half, bar_G = np.empty((p, n)), np.empty((p, n)), np.empty((p, n)), np.empty((p, n))
     bar_S, bar_e, PG, readout, plain = np.empty((p, p)), np.empty(p), np.empty(n), C.copy(), W.copy()
@@ -163,7 +164,10 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R, f
         if closed:
             _reverse_own_feedback(y[t], W_fb, feedback_gain, R, factors[t, 0], leak, slope, bar_P, g_leak, bar_slope, g_R,
                                   g_scales)
-        _products(bar_P, A, P_f, Z, bar_A, bar_Pf)
+        dot(bar_P, A, Z)
+        dot(Z, P_f, bar_A)                  # half the adjoint of A
+        if averaged and closed:
+            dot(M, P_f, side)
         for i in range(n):
             through = 2.0 * inner(bar_A[i], M[i])
             bar_slope[i] += leak[i] * through
@@ -174,10 +178,17 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R, f
             for k in range(g_gains.size):
                 g_gains[k] += bar_xi[i] * drive[k, t, i]
             bar_mf[i] = (1.0 - leak[i]) * bar_m[i]
+            bar_v = leak[i] * bar_m[i] * value_bends[t, i] + bar_slope[i] * slope_bends[t, i] if averaged else 0.0
             for j in range(n):
                 # from here the adjoint of M
                 bar_A[i, j] = 2.0 * leak[i] * slope[i] * bar_A[i, j] + bar_xi[i] * filtered[t, j]
+                if averaged and closed:
+                    bar_A[i, j] += 2.0 * bar_v * side[i, j]
+                side[i, j] = leak[i] * slope[i] * Z[i, j] + bar_v * M[i, j]
             g_scales[0] += inner(bar_A[i], plain[i])
+            if averaged and not closed:
+                g_scales[0] += 2.0 * bar_v * variances[t, i] / scale        # M P_f M' has the argument's variances on its diagonal
+        _reverse_propagation(leak, M, Z, side, bar_Pf)
         for i in range(n):
             for j in range(n):
                 bar_mf[j] += M[i, j] * bar_xi[i]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..identification.progress import Progress
 from .climb import Climb
+from .e_steps import GRADIENT
 from .forced import Parameters
 from .hyperparameters import ReservoirEM
 from .likelihood import Objective
@@ -25,8 +26,8 @@ class ReservoirLikelihood(ReservoirEM):
     """
 
     def _require(self, target: Objective, p: Parameters, call: str) -> None:
-        if self.e_step != "extended":
-            raise ValueError(f"{call}: expected e_step='extended', the filter whose likelihood has a gradient; "
+        if self.e_step not in GRADIENT:
+            raise ValueError(f"{call}: expected e_step='extended' or 'statistical', the filters whose likelihood has a gradient; "
                              f"received {self.e_step!r}.")
         if self.covariance_rank is not None:
             super()._require(target, p, call)

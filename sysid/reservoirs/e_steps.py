@@ -22,7 +22,8 @@ from ..models.process import Process
 from .forced import Driven, ForcedReservoir, Parameters, activation_derivatives
 from .lifted_step import lifted_problem
 
-CHOICES = ("extended", "iterated", "unscented", "linear", "lifted")
+GRADIENT = ("extended", "statistical")      # those whose likelihood has a gradient here
+CHOICES = (*GRADIENT, "iterated", "unscented", "linear", "lifted")
 
 
 @dataclass(frozen=True, eq=False)

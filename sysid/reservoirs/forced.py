@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ..kernels.reservoir_filter import reservoir_filter
 from ..kernels.reservoir_gradient import reservoir_gradient
 from ..models.esn import ESN
 from ..models.process import Process
+from .averaged import NODES, averaged_derivatives
 
 GAINS = ("input_scale", "feedback_scale", "bias_scale")
 STORED = 5.0e7        # covariance entries kept at a time: 400 MB
@@ -120,19 +121,24 @@ class Stretch:
 
 @dataclass(frozen=True, eq=False)
 class ForcedReservoir:
-    """The fixed side of a fit: W (n, n), W_fb (n, r), the activation's code and every sequence with its drives."""
+    """The fixed side of a fit: W (n, n), W_fb (n, r), the activation's code and every sequence with its drives.
+
+    averaged: the filter takes value and slope averaged over the filtered law of the argument, not at its mean.
+    """
 
     code: int
     W: np.ndarray
     W_fb: np.ndarray
     sequences: tuple[Driven, ...]
+    averaged: bool = field(default=False, kw_only=True)
 
     @classmethod
-    def of(cls, esn: ESN, records: Sequence[Data], factors: Sequence[np.ndarray] | None = None) -> ForcedReservoir:
+    def of(cls, esn: ESN, records: Sequence[Data], factors: Sequence[np.ndarray] | None = None, averaged: bool = False) -> ForcedReservoir:
         """Put an ESN and its data into arrays; factors: (T, 2) on R and Q for every sequence, ones if None."""
         W_fb = np.zeros((esn.n_states, 0)) if esn.W_fb is None else as_float(esn.W_fb)
         every = [np.ones((d.n_steps, 2)) for d in records] if factors is None else factors
-        return cls(esn.act.code, as_float(esn.dense_W), W_fb, tuple(_drives(esn, W_fb, d, f) for d, f in zip(records, every)))
+        return cls(esn.act.code, as_float(esn.dense_W), W_fb, tuple(_drives(esn, W_fb, d, f) for d, f in zip(records, every)),
+                   averaged=averaged)
 
     @property
     def holds_state(self) -> bool:
@@ -150,8 +156,8 @@ class ForcedReservoir:
         covs = np.empty((T if keep else 1, n, n))
         out: Any = [np.empty(T), np.empty((T, n)), covs, np.empty((T, n)), np.empty((T, n)), np.empty((T, n, k)),
                np.empty((T, k)), np.empty((T, k, k)), np.empty(n), np.empty((n, n)),
-               np.empty((T if keep else 0, 3, n))]
-        total = reservoir_filter(self.code, s.y, s.drive, self.W, self.W_fb, p.leak, p.scale, p.gains, p.gains[1],
+               np.empty((T if keep or self.averaged else 0, 3, n))]
+        total = reservoir_filter(self.code, NODES if self.averaged else NODES[:, :0].copy(), s.y, s.drive, self.W, self.W_fb, p.leak, p.scale, p.gains, p.gains[1],
                                  p.C, p.d, p.R, p.Q, s.factors, m, P, every, *out)
         return Stretch(total, s.y, s.drive, s.factors, *out)
 
@@ -190,6 +196,15 @@ class ForcedReservoir:
 
         return total, backwards()
 
+    def derivatives(self, run: Stretch) -> tuple[np.ndarray, ...]:
+        """The filter's values and slopes along a run, the slopes' derivatives in the argument, those of both in its variance, and that; the
+        last three are empty where nothing is averaged. (T, n) each."""
+        if self.averaged:
+            v = as_float(run.spread[:, 2])
+            return *averaged_derivatives(self.code, run.arguments, v), v
+        none = np.empty((0, run.arguments.shape[1]))
+        return *activation_derivatives(self.code, run.arguments), none, none, none
+
     def gradient(self, p: Parameters) -> tuple[float, dict[str, np.ndarray]]:
         """Log-likelihood and its exact gradient with respect to every field of `Parameters`, by one reverse pass."""
         n, k = len(p.leak), len(p.C)
@@ -203,10 +218,10 @@ class ForcedReservoir:
                 return -np.inf, g
             bar_m, bar_P = np.zeros(n), np.zeros((n, n))
             for run in backwards:
-                h, slope, curve = activation_derivatives(self.code, run.arguments)
+                h, slope, curve, *bends = self.derivatives(run)
                 reservoir_gradient(
                     run.y, run.drive, self.W, self.W_fb, p.leak, p.scale, p.gains[1], p.C, p.d, p.R, run.factors, run.means, run.covs,
-                    run.filtered, h, slope, curve, run.gain, run.weight, run.inverse, bar_m, bar_P, g["scales"],
+                    run.filtered, h, slope, curve, *bends, run.gain, run.weight, run.inverse, bar_m, bar_P, g["scales"],
                     g["gains"], g["leak"], g["C"], g["d"], g["R"], g["Q"])
             g["m0"] += bar_m
             g["P0"] += bar_P

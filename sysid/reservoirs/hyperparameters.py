@@ -15,7 +15,7 @@ from ..core.status import Status
 from ..identification.progress import Progress
 from ..models.process import Process
 from .climb import Climb, acceptable
-from .e_steps import CHOICES, SmoothedReservoir
+from .e_steps import CHOICES, GRADIENT, SmoothedReservoir
 from .forced import GAINS, Parameters
 from .likelihood import Objective, objective
 from .m_step import Moments, maximize
@@ -55,7 +55,8 @@ class ReservoirEM:
     contraction: a rate below 1 that every iterate is certified to contract at (circle criterion); the start is projected.
     noise_floor: Q does not fall below this share of the start's, R below this share of the output's variance.
     standard_errors: from the observed information of the hyperparameters.
-    e_step: "extended"; "iterated" and "unscented" smoothers, or one model for all times, "linear" at the mean state or "lifted"
+    e_step: "extended", slopes at the filtered mean; "statistical", values and slopes averaged over the filtered law of every unit's
+    argument [Gelb 1974, section 6.3], at the same cost, the better likelihood where noise moves units over their range; "iterated" and "unscented" smoothers, or one model for all times, "linear" at the mean state or "lifted"
     (`lifted_step.py`, powers up to lift_degree of the preactivation beside the state): EM alone, no polish.
     covariance_rank: keep covariances on so many directions only (`reduced.py`), balanced at the start and once more at the end
     of a first fit; for large reservoirs of few outputs. The history is that of the second fit.
@@ -118,7 +119,8 @@ class ReservoirEM:
         call = type(self).__name__
         target, p = objective(
             start, data, self.estimate, readout_prior=self.readout_prior, noise_floor=self.noise_floor, Q=self.Q, R=self.R,
-            leak_groups=leak_groups, contraction=self.contraction, schedule=self.schedule, call=call)
+            leak_groups=leak_groups, contraction=self.contraction, schedule=self.schedule,
+            averaged=self.e_step == "statistical", call=call)
         self._require(target, p, call)
         exact, climb, first = target, Climb(target), p
         status = Status(False, f"stopped after {self.max_iterations} iterations", self.max_iterations)
@@ -161,7 +163,7 @@ class ReservoirEM:
         """The objective with the moments asked for: all covariances, few directions, or another smoother."""
         if self.covariance_rank is not None and self.covariance_rank < len(p.leak):
             return replace(exact, reservoir=ReducedReservoir.about(exact.reservoir, p, self.covariance_rank))
-        if self.e_step != "extended":
+        if self.e_step not in GRADIENT:
             return replace(exact, reservoir=SmoothedReservoir.of_kind(exact.reservoir, start, data, self.e_step, self.lift_degree))
         return exact
 
@@ -170,7 +172,7 @@ class ReservoirEM:
         names = target.coordinates.names
         if self.leak_scan and "leak" in names:
             return scanned(target, p, self.leak_scan, climb)
-        if self.leak_scan is None and "readout" not in names and {"leak", "scale"} & set(names) and self.e_step == "extended":
+        if self.leak_scan is None and "readout" not in names and {"leak", "scale"} & set(names) and self.e_step in GRADIENT:
             climb.start(p, type(self).__name__)
             return coarse_start(target, p)
         return p
@@ -179,7 +181,7 @@ class ReservoirEM:
                 ) -> tuple[bool, str]:
         """EM and its polish from p, up to iteration `limit`."""
         done = self._expectation_maximization(target, p, climb, steps, progress)
-        if self.polish and self.e_step == "extended":
+        if self.polish and self.e_step in GRADIENT:
             done = polish_rounds(climb, limit - progress.iteration, self.tolerance, steps, progress)
         return done
 
@@ -189,7 +191,7 @@ class ReservoirEM:
         moments = target.moments(p)
         value = climb.offer(moments.log_likelihood, p, "start")
         climb.check(value, type(self).__name__)
-        patience = max(self.tolerance, 1e-3 if self.polish and self.e_step == "extended" else 0.0)
+        patience = max(self.tolerance, 1e-3 if self.polish and self.e_step in GRADIENT else 0.0)
         path = [target.coordinates.pack(p)]
         for _ in steps:
             new, new_moments, new_value = self._step(target, p, moments, value)

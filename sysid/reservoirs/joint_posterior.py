@@ -18,7 +18,7 @@ from scipy import linalg
 
 from .._show import Shown
 from .coordinates import Coordinates
-from .forced import Driven, ForcedReservoir, Parameters, Stretch, activation_derivatives
+from .forced import Driven, ForcedReservoir, Parameters, Stretch
 from .likelihood import Objective
 from .sensitivity import moving, output_sensitivities, transition_derivatives
 
@@ -56,7 +56,7 @@ class JointPosterior(Shown):
 
     def sensitivities(self, reservoir: ForcedReservoir, p: Parameters, s: Driven, run: Stretch) -> Iterator[np.ndarray]:
         """Derivatives (p, k) of the one-step prediction along one sequence, step by step."""
-        h, slope, _ = activation_derivatives(reservoir.code, run.arguments)
+        h, slope, *_ = reservoir.derivatives(run)
         df = transition_derivatives(reservoir, self.coordinates, p, s, run, h, slope)
         for J in output_sensitivities(reservoir, p, s, run, df):
             yield J[:, self.columns]

@@ -53,7 +53,7 @@ class Objective:
 
 def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, readout_prior: float, noise_floor: float,
               Q: Any, R: str, leak_groups: np.ndarray | None, contraction: float | None = None,
-              schedule: Any = None, call: str) -> tuple[Objective, Parameters]:
+              schedule: Any = None, averaged: bool = False, call: str) -> tuple[Objective, Parameters]:
     """Check what a fit is asked for and set its objective up; return it with the start, projected where asked."""
     p = Parameters.of(start, call)
     asked, clock = tuple(names), "tau" in names
@@ -87,7 +87,7 @@ def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, 
                     time_unit=float(esn.dt) if clock else 0.0)
     _enough(records, c, prior, call)
     factors = factors_of(schedule, records, call)
-    return Objective(ForcedReservoir.of(esn, records, factors), c, prior), c.unpack(c.clip(c.pack(c.certified(p))))
+    return Objective(ForcedReservoir.of(esn, records, factors, averaged), c, prior), c.unpack(c.clip(c.pack(c.certified(p))))
 
 
 def _enough(records: Sequence[Data], c: Coordinates, prior: np.ndarray, call: str) -> None:

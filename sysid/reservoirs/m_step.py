@@ -90,7 +90,7 @@ def _smooth(reservoir: ForcedReservoir, p: Parameters, s: Driven, rows: bool, be
     if not np.isfinite(total):
         return -np.inf, np.zeros_like(smoothed), cov_between if between else cov_rows, cov_states
     for run in backwards:
-        slope = activation_derivatives(reservoir.code, run.arguments)[1]
+        slope = reservoir.derivatives(run)[1]
         out = np.empty((len(run.y), n))
         reservoir_moments(reservoir.code, run.y, reservoir.W, reservoir.W_fb, p.leak, p.scale, p.gains[1], p.C, p.Q, run.factors,
                           run.covs, run.filtered, run.arguments, slope, run.weight, run.inverse, run.spread,

@@ -94,7 +94,8 @@ class ReadoutPosterior(Shown):
                 "samples": self.samples, "noise factor": self.noise_factor}
 
 
-def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None, joint: JointPosterior | None = None) -> OneStep:
+def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None, joint: JointPosterior | None = None,
+             averaged: bool = False) -> OneStep:
     """Filter one sequence and add the parameters' uncertainty to every one-step prediction. O(T n^2 p n)."""
     if not isinstance(data, Data) or data.is_batch:
         raise TypeError(f"ReservoirFit.predict: expected one sequence as sysid.Data; received {type(data).__name__}"
@@ -105,7 +106,7 @@ def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None, j
         raise ValueError(f"ReservoirFit.predict: expected data with {len(esn.C)} outputs and {esn.n_inputs} inputs as in the "
                          f"model; received {data.n_outputs} and {data.n_inputs}.")
     _check.same_time_step(esn.dt, data.dt, "ReservoirFit.predict")
-    reservoir, p = ForcedReservoir.of(esn, [data]), Parameters.of(process, "ReservoirFit.predict")
+    reservoir, p = ForcedReservoir.of(esn, [data], averaged=averaged), Parameters.of(process, "ReservoirFit.predict")
     s = reservoir.sequences[0]
     run = reservoir.run(p, s)
     k, T = len(p.C), len(s.y)

@@ -39,6 +39,7 @@ class ReservoirFit(Fit):
     joint: the posterior of readout, leak and scales together, whose uncertainty `predict` adds to the bands; None where nothing of
     them is free.
     information: the observed information of leak, scales and noises with its covariance and condition number; None where not asked for.
+    averaged: whether the filter averaged values and slopes over the law of their argument (e_step="statistical"); `predict` does as the fit did.
     """
 
     scale: float = 1.0
@@ -51,6 +52,7 @@ class ReservoirFit(Fit):
     readout: ReadoutPosterior | None = None
     joint: JointPosterior | None = None
     information: Information | None = None
+    averaged: bool = False
 
     @property
     def leak(self) -> Any:
@@ -69,7 +71,7 @@ class ReservoirFit(Fit):
         `sysid.filter(fit.process, data)` takes the readout as known, and R at the joint mode with it, which is too small
         by the weights it was estimated with. O(T n^2 p n).
         """
-        return one_step(self.process, data, self.readout, self.joint)
+        return one_step(self.process, data, self.readout, self.joint, self.averaged)
 
     def summary(self) -> dict[str, Any]:
         out = super().summary()
@@ -131,7 +133,8 @@ def reservoir_fit(climb: Climb, start: Process, status: Status, standard_errors:
         log_likelihood=climb.log_likelihood, objective=climb.value, standard_errors=errors, notes=tuple(notes),
         scale=p.scale, input_scale=float(p.gains[0]), feedback_scale=float(p.gains[1]), bias_scale=float(p.gains[2]),
         estimates=scalars(target.coordinates, p), information=information,
-        readout=readout, joint=JointPosterior.at(target, p, H), log_evidence=evidence)
+        readout=readout, joint=JointPosterior.at(target, p, H), log_evidence=evidence,
+        averaged=target.reservoir.averaged)
 
 
 def _readout_posterior(target: Objective, p: Parameters, climb: Climb, H: np.ndarray) -> tuple[ReadoutPosterior | None, float]:

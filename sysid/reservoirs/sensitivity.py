@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from .coordinates import Coordinates
-from .forced import GAINS, Driven, ForcedReservoir, Parameters, Stretch, activation_derivatives
+from .forced import GAINS, Driven, ForcedReservoir, Parameters, Stretch
 from .likelihood import Objective
 
 
@@ -38,7 +38,7 @@ def moving(c: Coordinates) -> list[str]:
 
 def _one(target: Objective, p: Parameters, s: Driven, size: int) -> np.ndarray:
     run = target.reservoir.run(p, s)
-    h, slope, _ = activation_derivatives(target.reservoir.code, run.arguments)
+    h, slope, *_ = target.reservoir.derivatives(run)
     df = transition_derivatives(target.reservoir, target.coordinates, p, s, run, h, slope)
     H = np.zeros((size, size))
     for J, inverse in zip(output_sensitivities(target.reservoir, p, s, run, df), run.inverse):
@@ -53,7 +53,7 @@ def output_sensitivities(reservoir: ForcedReservoir, p: Parameters, s: Driven, r
     run: the filter's pass over s; df (T, n, k): derivatives of the transition in the hyperparameters.
     """
     p_out, n = p.C.shape
-    slope = activation_derivatives(reservoir.code, run.arguments)[1]
+    slope = reservoir.derivatives(run)[1]
     step = p_out * (n + 1)
     first = step if reservoir.holds_state else 0
     M, W0 = np.zeros((n, step + df.shape[2] - first)), p.scale * reservoir.W
