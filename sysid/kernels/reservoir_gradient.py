@@ -10,6 +10,19 @@ from .reservoir_filter import inner
 
 
 @helper
+def _condition(P, C, gain, G, P_f):
+    """G = C P and P_f = P - gain G."""
+    for a in range(G.shape[0]):
+        dot(P, C[a], G[a])
+    for i in range(P.shape[0]):
+        for j in range(P.shape[0]):
+            P_f[i, j] = P[i, j]
+        for a in range(G.shape[0]):
+            for j in range(P.shape[0]):
+                P_f[i, j] -= gain[i, a] * G[a, j]
+
+
+@helper
 def _reverse_propagation(leak, M, Z, side, bar_Pf):
     """bar_Pf = diag(1 - leak) Z + M'side, mirrored from the lower triangle."""
     t_dot(M, side, bar_Pf)
@@ -145,16 +158,10 @@ def reservoir_gradient(y, drive, W, W_fb, leak, scale, feedback_gain, C, d, R, f
     for t in range(T - 1, -1, -1):
         slope = slopes[t]
         _fill(covs[t], P)
-        for a in range(p):
-            dot(P, readout[a], G[a])
+        _condition(P, readout, gain[t], G, P_f)
         for i in range(n):
             for j in range(n):
-                P_f[i, j] = P[i, j]
                 M[i, j] = scale * plain[i, j]
-            for a in range(p):
-                g = gain[t, i, a]
-                for j in range(n):
-                    P_f[i, j] -= g * G[a, j]
         closed = _own_feedback(y[t], W_fb, feedback_gain, C, M)
         for i in range(n):
             for j in range(n):
