@@ -23,6 +23,7 @@ from numba.experimental import function_type
 from numba.extending import NativeValue, register_model, unbox
 
 from ._cache import cached
+from ._helper import Helper
 
 __all__ = [
     "absorb_step",
@@ -254,13 +255,11 @@ def as_float(array: Any) -> np.ndarray:
     return np.ascontiguousarray(array, dtype=np.float64)
 
 
-def helper(function: Callable | None = None, *, inner: bool = False, **options: Any) -> Any:
-    """Compile lazily, per argument types, with the disk cache: for what kernels share, in their file or another.
+def helper(function: Callable | None = None, *, inner: bool = True, **options: Any) -> Any:
+    """Declare what kernels share, in their file or another: compiled with each kernel that calls it.
 
-    inner: only compiled code calls it. Then the entries for Python and C, a quarter of the time to compile, are left out.
+    inner: False for what kernels take as an argument, which is compiled by itself, per argument types, with the disk cache.
     """
     if function is None:
         return lambda function: helper(function, inner=inner, **options)
-    if inner:
-        options |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return _njit(None, function, **options)
+    return Helper(function, options) if inner else _njit(None, function, **options)

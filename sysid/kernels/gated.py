@@ -44,7 +44,7 @@ def preactivation(x, u, p):
     return np.dot(W, x) + np.dot(P, np.dot(G, u) * np.dot(V, x)) + np.dot(W_in, u) + bias
 
 
-@helper
+@helper(inner=False)
 def f(x, u, p, t):
     """Next state (n,)."""
     v = preactivation(x, u, p)
@@ -55,7 +55,7 @@ def f(x, u, p, t):
     return v
 
 
-@helper
+@helper(inner=False)
 def fx(x, u, p, t):
     """df/dx = (1 - leak) I + leak J (W + P diag(G u) V) (n, n)."""
     leak, bias, d, W, P, G, V, W_in, C = parts(p)
@@ -74,7 +74,7 @@ def fx(x, u, p, t):
     return out
 
 
-@helper
+@helper(inner=False)
 def fu(x, u, p, t):
     """df/du = leak J (W_in + P diag(V x) G) (n, m)."""
     leak, bias, d, W, P, G, V, W_in, C = parts(p)
@@ -92,21 +92,21 @@ def fu(x, u, p, t):
     return out
 
 
-@helper
+@helper(inner=False)
 def g(x, u, p, t):
     """Output (q,)."""
     leak, bias, d, W, P, G, V, W_in, C = parts(p)
     return np.dot(C, x) + d
 
 
-@helper
+@helper(inner=False)
 def gx(x, u, p, t):
     """dy/dx (q, n)."""
     leak, bias, d, W, P, G, V, W_in, C = parts(p)
     return C.copy()
 
 
-@helper
+@helper(inner=False)
 def gu(x, u, p, t):
     """dy/du = 0 (q, m)."""
     return np.zeros((int(p[2]), int(p[1])))

@@ -71,7 +71,7 @@ def preactivation(x, u, p):
     return v
 
 
-@helper
+@helper(inner=False)
 def esn_f(x, u, p, t):
     """Next state (n,)."""
     v = preactivation(x, u, p)
@@ -94,7 +94,7 @@ def output_jacobian(x, C, squares):
     return out
 
 
-@helper
+@helper(inner=False)
 def esn_fx(x, u, p, t):
     """df/dx = (1 - leak) I + leak J W (n, n), J the slopes; own outputs fed back add leak J W_fb dy/dx."""
     leak, bias, d, W, W_in, W_fb, C = weights(p)
@@ -116,13 +116,13 @@ def esn_fx(x, u, p, t):
     return out
 
 
-@helper
+@helper(inner=False)
 def flow_f(x, u, p, t):
     """dx/dt (n,) of the continuous-time network, with 1/tau in the leak's place."""
     return esn_f(x, u, p, t) - x
 
 
-@helper
+@helper(inner=False)
 def flow_fx(x, u, p, t):
     """Its Jacobian (n, n)."""
     out = esn_fx(x, u, p, t)
@@ -131,7 +131,7 @@ def flow_fx(x, u, p, t):
     return out
 
 
-@helper
+@helper(inner=False)
 def esn_fu(x, u, p, t):
     """df/d[u, y] = leak J [W_in, W_fb] (n, m + r)."""
     leak, bias, d, W, W_in, W_fb, C = weights(p)
@@ -147,21 +147,21 @@ def esn_fu(x, u, p, t):
     return out
 
 
-@helper
+@helper(inner=False)
 def esn_g(x, u, p, t):
     """Output (q,)."""
     leak, bias, d, W, W_in, W_fb, C = weights(p)
     return output(x, C, d, p[5] > 0)
 
 
-@helper
+@helper(inner=False)
 def esn_gx(x, u, p, t):
     """dy/dx (q, n)."""
     leak, bias, d, W, W_in, W_fb, C = weights(p)
     return output_jacobian(x, C, p[5] > 0)
 
 
-@helper
+@helper(inner=False)
 def esn_gu(x, u, p, t):
     """dy/d[u, y] = 0 (q, m + r)."""
     return np.zeros((int(p[3]), int(p[1]) + int(p[2])))

@@ -68,7 +68,7 @@ def _affine(x, u, p, t, of_state, of_input, offset):
     return out
 
 
-@helper
+@helper(inner=False)
 def _f(x, u, p, t):
     out = _affine(x, u, p, t, 0, 1, 4)
     if p[10] > 0:
@@ -82,12 +82,12 @@ def _f(x, u, p, t):
     return out
 
 
-@helper
+@helper(inner=False)
 def _g(x, u, p, t):
     return _affine(x, u, p, t, 2, 3, 5)
 
 
-@helper
+@helper(inner=False)
 def _fx(x, u, p, t):
     out = _matrix(p, t, 0).copy()
     if p[10] > 0:
@@ -98,7 +98,7 @@ def _fx(x, u, p, t):
     return out
 
 
-@helper
+@helper(inner=False)
 def _fu(x, u, p, t):
     out = _matrix(p, t, 1).copy()
     if p[10] > 0:
@@ -112,11 +112,11 @@ def _fu(x, u, p, t):
     return out
 
 
-@helper
+@helper(inner=False)
 def _gx(x, u, p, t):
     return _matrix(p, t, 2).copy()
 
 
-@helper
+@helper(inner=False)
 def _gu(x, u, p, t):
     return _matrix(p, t, 3).copy()
