@@ -228,10 +228,8 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, 
             x[i] = M0[s, i]
         shift, offset, slots = bx[s if len(bx) > 1 else 0], by[s if len(by) > 1 else 0], index[s if len(index) > 1 else 0]
         y, xp, xf, yp, density = Y[s], Xp[s], Xf[s], Yp[s], L[s]  # here, since counting their references costs as much as a step
-        done, same = 0, 0
-        for t in range(T):
-            if t < done:
-                continue
+        t, same = np.int64(0), 0  # a plain 0 would be a type of its own, and what takes t compiled twice
+        while t < T:
             slot = slots[t]
             if constant and t >= same:
                 same = run_length(slots, t, rank, p)
@@ -241,8 +239,9 @@ def linear_means(AT, C, bx, by, K, W, const, rank, index, Y, M0, Xp, Xf, Yp, L, 
                         stack(AT[0], C[0], K[slot], G)
                         stacked = slot
                     stretch(G, W[slot], const[slot], shift, offset, y, xp, xf, yp, density, t, stop, v, zs, e)
-                    done = stop
+                    t = stop
                     continue
             step(AT, C, shift, offset, K, W, const, rank, slot, y, xp, xf, yp, density, diagonal, t, x, e)
+            t += 1
         for i in range(n):
             final[s, i] = x[i]
