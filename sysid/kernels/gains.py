@@ -18,7 +18,7 @@ BLAS = 200  # products from which a library call is faster
 LARGE = 3000  # the same for sums over a symmetric half, n p^2
 
 
-@helper(inner=True)
+@helper
 def eigen(S, vectors):
     """Cyclic Jacobi on a symmetric S, overwritten: its diagonal holds the eigenvalues, `vectors` the columns."""
     p = S.shape[0]
@@ -49,7 +49,7 @@ def eigen(S, vectors):
             break
 
 
-@helper(inner=True)
+@helper
 def singular_gain(S, M, scale, seen, tiny, K, W):
     """Gain by pseudo-inverse where S has no Cholesky factor; the last rows of W span its null space.
 
@@ -101,7 +101,7 @@ def singular_gain(S, M, scale, seen, tiny, K, W):
     return rank, log_det
 
 
-@helper(inner=True)
+@helper
 def whiten(S, scale, tiny, W):
     """W = L^-1 from the Cholesky factor S = L L'. scale^2: what each diagonal entry of S was summed from.
 
@@ -136,7 +136,7 @@ def whiten(S, scale, tiny, W):
     return True, share, log_det
 
 
-@helper(inner=True)
+@helper
 def innovation(P, C, R, seen, M, S, root):
     """M = C P and S = C P C' + R for the outputs seen, one on the diagonal for the others; returns how many are missing.
 
@@ -179,7 +179,7 @@ def innovation(P, C, R, seen, M, S, root):
     return missing
 
 
-@helper(inner=True)
+@helper
 def gain(P, C, R, seen, K, W, M, S, V, root):
     """K (n, p), whitening W (p, p) with W S W' = I, V = P C' W' (n, p), and M = C P; rows of missing outputs are zero.
 

@@ -79,7 +79,7 @@ def gained(P, C, R, seen, K, W, out, M, S, info):
     return True
 
 
-@helper(inner=True, inline="always", _nrt=False)
+@helper(inline="always", _nrt=False)
 def absorb_of(n, P, C, R, seen, e, V, S, x, out):
     q = len(e)
     det, square, missing = 1.0, 0.0, 0
@@ -148,7 +148,7 @@ def absorb(P, C, R, seen, e, V, S, x, out):
     return absorb_of(n, P, C, R, seen, e, V, S, x, out)
 
 
-@helper(inner=True, inline="always", _nrt=False)
+@helper(inline="always", _nrt=False)
 def carried_of(n, AT, P, Q, work, out):
     for i in range(n):
         for j in range(n):

@@ -32,7 +32,7 @@ def product(A, B, out):
                     out[i, j] += a * B[k, j]
 
 
-@helper(inner=True)
+@helper
 def multiply(A, B, out, large):
     """out = A B by BLAS above `large` products, below as `product`, where zeros of A cost nothing."""
     if A.shape[0] * A.shape[1] * B.shape[1] > large:
@@ -41,7 +41,7 @@ def multiply(A, B, out, large):
         product(A, B, out)
 
 
-@helper(inner=True)
+@helper
 def mirror(P):
     """The lower triangle above the diagonal too."""
     for i in range(P.shape[0]):
@@ -88,7 +88,7 @@ def finite(vector, matrix):
     return True
 
 
-@helper(inner=True)
+@helper
 def indefinite(P, L):
     """Whether the correlations of P have an eigenvalue below -NEGATIVE: then they plus NEGATIVE have no Cholesky factor L."""
     n = P.shape[0]

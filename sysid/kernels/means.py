@@ -20,7 +20,7 @@ LEAST = 16  # steps for which stacking the matrix pays
 DIAGONAL = 12  # states from which O(n p) for a diagonal A is less than a product with a matrix
 
 
-@helper(inner=True, _nrt=False)
+@helper(_nrt=False)
 def is_diagonal(A):
     for i in range(A.shape[0]):
         for j in range(A.shape[1]):
@@ -29,7 +29,7 @@ def is_diagonal(A):
     return True
 
 
-@helper(inner=True, _nrt=False)
+@helper(_nrt=False)
 def stack(AT, C, K, G):
     """G[r // ROWS, k, r % ROWS] = the matrix above, row r: (2n + p) rows, or (n + p) without x(t|t), and p + n columns."""
     n, p = K.shape
@@ -60,7 +60,7 @@ def stack(AT, C, K, G):
             G[r // ROWS, p + k, r % ROWS] = total
 
 
-@helper(inner=True, _nrt=False)
+@helper(_nrt=False)
 def multiply(G, v, z):
     """z = G v, ROWS rows at a time: what stands in one line here is one instruction."""
     for b in range(len(G)):
@@ -73,7 +73,7 @@ def multiply(G, v, z):
         z[b, 4], z[b, 5], z[b, 6], z[b, 7] = a4, a5, a6, a7
 
 
-@helper(inner=True, inline="always", _nrt=False)  # so that p is a constant where it is given as one, and its loops are none
+@helper(inline="always", _nrt=False)  # so that p is a constant where it is given as one, and its loops are none
 def settled(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e, p):
     """Steps start..stop-1 of one sequence under one gain. v: (p + n,) with the state after p measurements, zs: G v, e: (p,)."""
     n, z, keep = len(v) - p, zs.reshape(-1), len(Xp) > 1
@@ -101,7 +101,7 @@ def settled(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e, p):
             v[p + i] = z[i] + bx[b, i]
 
 
-@helper(inner=True, _nrt=False)
+@helper(_nrt=False)
 def settled_pair(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v):
     """`settled` for two states and one output, written out: what stays in registers waits for nothing but the recursion."""
     keep, g, white = len(Xp) > 1, G[0], W[0, 0]
@@ -125,7 +125,7 @@ def settled_pair(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v):
     v[1], v[2] = x0, x1
 
 
-@helper(inner=True, _nrt=False)
+@helper(_nrt=False)
 def stretch(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e):
     """`settled` with one or two outputs, or any number."""
     if len(e) == 1 and len(v) == 3:
@@ -138,7 +138,7 @@ def stretch(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e):
         settled(G, W, const, bx, by, Y, Xp, Xf, Yp, L, start, stop, v, zs, e, len(e))
 
 
-@helper(inner=True, _nrt=False)
+@helper(_nrt=False)
 def log_density(C, W, const, rank, y, by, x, e):
     """The log-density of innovations e, -inf where they have a part in the null space of a singular covariance."""
     p, square = len(e), 0.0
@@ -160,7 +160,7 @@ def log_density(C, W, const, rank, y, by, x, e):
     return const - 0.5 * square
 
 
-@helper(inner=True, _nrt=False)
+@helper(_nrt=False)
 def correct(C, K, by, y, x, y_hat, e, xf):
     """y_hat = C x + by, e = y - y_hat, zero where y is missing, xf = x + K e."""
     for j in range(len(e)):
@@ -176,7 +176,7 @@ def correct(C, K, by, y, x, y_hat, e, xf):
         xf[i] = total
 
 
-@helper(inner=True, _nrt=False)
+@helper(_nrt=False)
 def advance(AT, bx, diagonal, xf, x):
     """x = A xf + bx."""
     for i in range(len(x)):
@@ -186,7 +186,7 @@ def advance(AT, bx, diagonal, xf, x):
             x[i] += AT[k, i] * xf[k]
 
 
-@helper(inner=True, _nrt=False)
+@helper(_nrt=False)
 def run_length(index, t, rank, p):
     """The end of the steps from t on that share its slot, t itself where its innovation covariance is singular."""
     slot, stop = index[t], t
@@ -195,7 +195,7 @@ def run_length(index, t, rank, p):
     return stop
 
 
-@helper(inner=True, _nrt=False)  # counting the references of its views would cost as much as a step of two states
+@helper(_nrt=False)  # counting the references of its views would cost as much as a step of two states
 def step(AT, C, bx, by, K, W, const, rank, slot, Y, Xp, Xf, Yp, L, diagonal, t, x, e):
     """Step t of one sequence under the gain in `slot`; x moves from x(t|t-1) to x(t+1|t)."""
     kept, a, c = t if len(Xp) > 1 else 0, t if len(AT) > 1 else 0, t if len(C) > 1 else 0
