@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import _check
 from ..core.data import Data
+from ..core.signals import moments
 from ..identification.fit import Fit
 from .ar_stu import ARSTU
 from .filters import spectral_filters
@@ -24,6 +25,7 @@ from .regression import Layout, rows
 from .stu import STU
 
 LOSSES = ("one_step", "output_error")
+_LEVEL = 0.25  # mean of the outputs over their standard deviation above which a note speaks of an offset
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -141,6 +143,7 @@ class SpectralStatistics:
         self.layout = Layout(bank, method.form, n_inputs, n_outputs, n_taps, method.autoregression)
         self.squares = LeastSquares(self.layout.n_columns, n_outputs)
         self.missing = 0
+        self.levels: list[np.ndarray] = []  # mean over standard deviation of the outputs of each record
 
     def update(self, data: Data) -> None:
         """Add one record (or every sequence of a batch).
@@ -155,6 +158,8 @@ class SpectralStatistics:
             X, Y, missing = rows(self.layout, record, self.method.loss, self.method.initial)
             self.squares.update(X, Y)
             self.missing += missing
+            mean, spread = moments(record.y)
+            self.levels.append(mean / spread)
 
     def solve(self, n_filters: int) -> tuple[np.ndarray, int]:
         """Weights (columns, p) that use the first n_filters filters, and the rank."""
@@ -172,6 +177,11 @@ class SpectralStatistics:
         notes = []
         if self.missing:
             notes.append(f"{self.missing} rows were left out for missing outputs")
+        levels = np.array(self.levels)
+        level = np.where(np.ptp(np.sign(levels), axis=0) == 0, np.abs(levels).min(0), 0.0).max()
+        if level > _LEVEL:
+            notes.append(f"outputs stand {level:.2g} of their spread or more away from zero, and a spectral filter has no offset: if that is "
+                         "a level of the sensor, subtract it, data.detrend(0)")  # fmt: skip
         columns = len(layout.columns(k))
         if rank < columns and not self.method.ridge:
             notes.append(f"the data determine {rank} of {columns} weights an output; the rest are least-norm")

@@ -158,3 +158,11 @@ def test_bad_input_is_named(clean):
         sysid.SpectralFiltering(loss="both")
     with pytest.raises(ValueError, match="ridge >= 0"):
         sysid.SpectralFiltering(ridge=-1.0)
+
+
+def test_a_level_of_the_outputs_is_noted_because_a_spectral_filter_has_no_offset(clean):
+    data = clean[0]
+    spread = max(float(d.y.std()) for d in data)
+    raised = [sysid.Data(d.y + 3 * spread, d.u) for d in data]
+    said = [sysid.fit(records_, sysid.SpectralFiltering(n_filters=4)).notes for records_ in (data, raised, [d.detrend(0) for d in raised])]
+    assert [any("has no offset" in note for note in notes) for notes in said] == [False, True, False]
