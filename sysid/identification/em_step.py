@@ -138,7 +138,7 @@ def _tied_regression(tied: Tied, xz: np.ndarray, zz: np.ndarray, cov: np.ndarray
     if tied.G.shape[1] == 0:
         return tied.base.reshape(q, n).T
     W = _weights(cov)
-    start = tied.parameters(before)
+    start = tied.parameters(before) if (np.diag(cov) <= 0).any() else np.zeros(tied.G.shape[1])
     xz = xz - tied.matrix(start, n) @ zz
     # vec(W theta zz) = (zz kron W) vec theta, formed column block by column block of G.
     G = tied.G.reshape(q, n, -1)
