@@ -12,7 +12,7 @@ import pytest
 import sysid
 from sysid.inference.threads import in_parts
 from sysid.kernels import _jit
-from sysid.kernels._jit import Kernel, mat, out_vec, vec
+from sysid.kernels._jit import Kernel, helper, mat, out_vec, vec
 from tests.data import ROOT
 
 
@@ -138,6 +138,28 @@ def test_a_kernel_from_the_cache_needs_none_of_numbas_tables_and_others_compile_
     runs = [subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
             for code in (filtered, filtered + loaded + compiled)]  # fmt: skip
     assert runs[1] == [*runs[0], "[]", "4.0"]
+
+
+@helper
+def ratio(a, b):
+    return a / b
+
+
+def test_a_helper_has_no_machine_code_of_its_own_and_what_it_raises_reaches_the_caller():
+    """Optimised twice, and loaded for nobody, helpers would double the time to compile a kernel."""
+
+    def ratios(a, b, out):
+        for i in range(len(a)):
+            out[i] = ratio(a[i], b[i])
+
+    run, out = Kernel(ratios, (vec, vec, out_vec)), np.empty(2)
+    run(np.array([1.0, 2.0]), np.array([4.0, 8.0]), out)
+    assert (out == 0.25).all()
+    with pytest.raises(ZeroDivisionError):
+        run(np.ones(2), np.zeros(2), out)
+    (result,) = ratio.overloads.values()
+    assert not result.target_context.codegen()._engine.is_symbol_defined(result.fndesc.llvm_func_name)
+    assert ratio(1.0, 2.0) == 0.5  # from Python
 
 
 def test_operations_side_by_side_become_vector_instructions_and_others_compile_as_before():
