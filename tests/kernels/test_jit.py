@@ -12,7 +12,7 @@ import pytest
 import sysid
 from sysid.inference.threads import in_parts
 from sysid.kernels import _jit
-from sysid.kernels._jit import Kernel, helper, mat, out_vec, vec
+from sysid.kernels._jit import Kernel, helper, mat, out_vec, real, vec
 from tests.data import ROOT
 
 
@@ -157,6 +157,7 @@ def test_a_helper_has_no_machine_code_of_its_own_and_what_it_raises_reaches_the_
     assert (out == 0.25).all()
     with pytest.raises(ZeroDivisionError):
         run(np.ones(2), np.zeros(2), out)
+    ratio.compile((real, real))
     (result,) = ratio.overloads.values()
     assert not result.target_context.codegen()._engine.is_symbol_defined(result.fndesc.llvm_func_name)
     assert ratio(1.0, 2.0) == 0.5  # from Python
