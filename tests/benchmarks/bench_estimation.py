@@ -1,7 +1,7 @@
 """Filters and smoothers on one thread, interleaved with their peers, equal outputs; microseconds per step.
 
 Means and covariances at every step unless said; the peer's convergence detection is on. A call of ours costs about .1 ms before its
-first step, so series are long enough for a time per step: at 10,000 steps of two states that call is a fifth of the time.
+first step, so series are long enough for a time per step: at 10,000 steps of two states that call is a quarter of the time.
 """
 
 from __future__ import annotations
