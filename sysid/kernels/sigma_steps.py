@@ -11,8 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import helper
+from .matrices import t_dot
 
 EPS = 2.220446049250313e-16
+BLAS = 20  # values from which a library call sums their spread faster
 
 
 @helper(forceinline=True, _nrt=False)
@@ -82,10 +84,12 @@ def regress_on_axes(m, n, centre, arms, w, arm, about_first, excess, noise, mean
             arms[j, a] = 0.5 * (up + down)
             bend += arms[j, a]
         mean[a] = about + (2.0 * w * bend if about_first else 0.0)
+    if m > BLAS:
+        t_dot(arms[:n], arms[:n], spread)
     for a in range(m):
         for b in range(a + 1):
-            total = 0.0
-            for j in range(n):
+            total = spread[a, b] if m > BLAS else 0.0
+            for j in range(0 if m > BLAS else n):
                 total += arms[j, a] * arms[j, b]
             total = noise[a, b] + 2.0 * w * total
             if about_first:
@@ -133,10 +137,12 @@ def divide(m, n, slope, LT, inverse, AT):
     """AT (n, m) = A' from slope = L' A'; zero along directions that have vanished."""
     for j in range(n - 1, -1, -1):
         for a in range(m):
-            total = slope[j, a]
-            for i in range(j + 1, n):
-                total -= LT[j, i] * AT[i, a]
-            AT[j, a] = total * inverse[j]
+            AT[j, a] = slope[j, a]
+        for i in range(j + 1, n):
+            for a in range(m):
+                AT[j, a] -= LT[j, i] * AT[i, a]
+        for a in range(m):
+            AT[j, a] *= inverse[j]
 
 
 @helper(inline="always", _nrt=False)

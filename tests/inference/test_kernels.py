@@ -62,13 +62,14 @@ def test_the_joint_update_of_mean_and_covariance_is_the_textbook_one(n, p):
 
 
 @pytest.mark.parametrize("method", [sysid.UnscentedKalman(), sysid.UnscentedKalman(alpha=0.3), sysid.CubatureKalman()], ids=str)
-def test_points_on_axes_give_the_regression_of_any_points(method):
-    n, m = 4, 3
+@pytest.mark.parametrize(("n", "m"), [(4, 3), (sigma_steps.BLAS + 2, sigma_steps.BLAS + 1)])
+def test_points_on_axes_give_the_regression_of_any_points(method, n, m):
     rng = np.random.default_rng(0)
     rule, P, LT, inverse = method.points(n), covariance(rng, n), np.empty((n, n)), np.empty(n)
     first, noise = len(rule.xi) % 2, covariance(rng, m)
     sigma_steps.factor(n, P, LT, inverse)
-    np.testing.assert_allclose(LT, np.linalg.cholesky(P).T, rtol=0, atol=1e-14)
+    np.testing.assert_allclose(LT.T @ LT, P, rtol=0, atol=1e-15 * n * np.abs(P).max())
+    assert (np.tril(LT, -1) == 0).all()
     np.testing.assert_allclose(inverse, 1 / np.diag(LT), rtol=1e-14)
     x, at = np.arange(float(n)), np.empty_like(rule.xi)
     sigma_steps.place(x, LT, rule.xi, at)
