@@ -112,19 +112,19 @@ def indefinite(P, L):
     return False
 
 
-@helper
+@helper(_nrt=True)
 def dot(A, B, out):
-    """out = A B by BLAS; a call in a helper is compiled once for all kernels."""
+    """out = A B by BLAS, also for kernels that count no references; a call in a helper is compiled once for all kernels."""
     np.dot(A, B, out)
 
 
-@helper
+@helper(_nrt=True)
 def t_dot(A, B, out):
     """out = A' B."""
     np.dot(A.T, B, out)
 
 
-@helper
+@helper(_nrt=True)
 def dot_t(A, B, out):
     """out = A B'."""
     np.dot(A, B.T, out)
