@@ -200,3 +200,16 @@ def test_slicot_dryer_example(record):
     record("issue 5: SLICOT's dryer example, largest gap of Markov parameters 1..6",
            float(np.abs(fit.model.markov_parameters(7)[1:, 0, 0] - markov).max()))  # fmt: skip
     assert reference_systems() is not None
+
+
+def test_a_thousand_hard_records(record):
+    """Every method on what people bring: fitted, or refused in one sentence; a warning of the arithmetic counts as a failure."""
+    from tests.identification.hard import outcome
+    found = {"fitted": 0, "refused": 0, "failed": 0}
+    for seed in range(1000):
+        try:
+            found[outcome(seed, T_max=600)] += 1
+        except AssertionError:
+            found["failed"] += 1
+    record("issue 5: of 1,000 hard records, neither fitted nor refused in one sentence", found["failed"], bar="== 0",
+           note=f"{found['fitted']} fitted, {found['refused']} refused")
