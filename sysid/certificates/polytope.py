@@ -13,9 +13,10 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from scipy.linalg import eigvalsh, solve_discrete_lyapunov
+from scipy.linalg import eigvalsh, matrix_balance
 
 from .. import _check
+from ..linear.equations import discrete_lyapunov
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
@@ -82,6 +83,8 @@ class CommonLyapunov:
         """Certify an LTI, LTV or Bilinear model."""
         wanted = wanted or Contraction()
         A, words = matrices_of(model, wanted)
+        if not A.shape[-1]:
+            raise ValueError("certify: expected a model with states; received one without, whose outputs forget everything at once.")
         floor = product_floor(A)
         P, rate = (_single(A[0], floor, self.margin) if len(A) == 1 else _several(A, self.n_iterations))
         return common_certificate(A, P, rate, "common Lyapunov metric", words, wanted, floor)
@@ -138,15 +141,15 @@ def product_floor(A: np.ndarray, length: int = 3, most: int = 400) -> float:
 
 def _single(A: np.ndarray, radius: float, margin: float) -> tuple[np.ndarray | None, float]:
     n = len(A)
+    balanced, (size, _) = matrix_balance(A, permute=False, separate=True)  # powers of two: units of the states do not matter
     for share in (margin, 3 * margin, 10 * margin):
         rate = radius + share * max(1 - radius, 0.02 * radius) + 1e-9
         try:
-            P = solve_discrete_lyapunov((A / rate).T, np.eye(n))
+            P = discrete_lyapunov((balanced / rate).T, np.eye(n)) / np.outer(size, size)
+            np.linalg.cholesky(P)
         except (np.linalg.LinAlgError, ValueError):
             continue
-        P = (P + P.T) / 2
-        if np.isfinite(P).all() and np.linalg.eigvalsh(P)[0] > 0:
-            return P / np.abs(P).max(), largest_ratio(A[None], P)[0] * (1 + 1e-10)
+        return P / np.abs(P).max(), largest_ratio(A[None], P)[0] * (1 + 1e-10)
     return None, radius
 
 

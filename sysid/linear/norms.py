@@ -51,11 +51,12 @@ def hinf_norm(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, *, con
     """
     if 0 in D.shape:
         return 0.0, 0.0
+    refuse_unstable(A, "hinf_norm", "the H-infinity norm", continuous=continuous, cure=_CURE)
+    A, B, C, D, unit = _in_balanced_units(A, B, C, D)
     gains = _Gains(A, B, C, D, continuous)
-    refuse_unstable(A, "hinf_norm", "the H-infinity norm", continuous=continuous, cure=_CURE, poles=gains.poles)
     value, omega = gains.peak(gains.candidates())
     if len(A) == 0:
-        return value, omega
+        return unit * value, omega
     Ac, Bc, Cc, Dc, back = _regular_form(A, B, C, D, gains, continuous)
     for _ in range(30):
         crossings = back(_crossings(Ac, Bc, Cc, Dc, value * (1 + tolerance)))
@@ -68,7 +69,19 @@ def hinf_norm(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, *, con
         if higher <= value * (1 + tolerance):
             break
         value, omega = higher, where
-    return gains.exactly_at(omega), omega
+    return unit * gains.exactly_at(omega), omega
+
+
+def _in_balanced_units(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray) -> tuple:
+    """The same system with states of comparable size and entries of B, C, D at most 1; its gains times the last item are the given ones."""
+    if len(A):
+        A, (size, _) = scipy.linalg.matrix_balance(A, permute=False, separate=True)
+        B, C = B / size[:, None], C * size
+    b, c = np.abs(B).max(initial=0.0), np.abs(C).max(initial=0.0)
+    if b == 0.0 or c == 0.0:
+        return A, B, C, D, 1.0
+    unit = max(b * c, float(np.abs(D).max(initial=0.0)), 1e-300)
+    return A, B / b, C / c * (b * c / unit), D / unit, unit
 
 
 def _largest(H: np.ndarray) -> np.ndarray:
@@ -206,20 +219,22 @@ def l1_gain(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, *, conti
         return 0.0
     if len(A) == 0:
         return float(np.abs(D).sum(axis=1).max())
-    return _l1_continuous(A, B, C, D, tolerance) if continuous else _l1_discrete(A, B, C, D, tolerance)
+    *system, unit = _in_balanced_units(A, B, C, D)
+    return unit * (_l1_continuous(*system, tolerance) if continuous else _l1_discrete(*system, tolerance))
 
 
 def _l1_discrete(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, tolerance: float) -> float:
     # V = A'VA + I gives |A^k x|_V <= r^k |x|_V with r^2 = 1 - 1/lambda_max(V), and |x| <= |x|_V.
     V = gramian(A.T, np.eye(len(A)), call="l1_gain")
-    rate = np.sqrt(1 - 1 / np.linalg.eigvalsh(V)[-1])
+    share = 1 / np.linalg.eigvalsh(V)[-1]
+    lost = share / (1 + np.sqrt(1 - share))  # 1 - r
     total, state, count = np.abs(D), B, 256
     while True:
         h = markov_parameters(A, state, C, np.zeros(D.shape), count + 1)[1:]
         total = total + np.abs(h).sum(axis=0)
         state = np.linalg.matrix_power(A, count) @ state
         inputs = np.sqrt(np.maximum(np.sum(state * (V @ state), axis=0), 0))  # (m,)
-        tail = np.linalg.norm(C, axis=1)[:, None] * inputs / (1 - rate)
+        tail = np.linalg.norm(C, axis=1)[:, None] * inputs / lost
         gain = total.sum(axis=1).max()
         if (total + tail).sum(axis=1).max() <= gain * (1 + tolerance) or not tail.any():
             return float(gain)
@@ -227,22 +242,37 @@ def _l1_discrete(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, tol
 
 
 def _l1_continuous(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, tolerance: float) -> float:
-    poles = np.linalg.eigvals(A)
-    step = 0.5 / np.abs(poles).max()
-    settle = -1 / poles.real.max() * np.log(1e3 / tolerance)
+    spans = _spans(np.linalg.eigvals(A), np.log(1e3 / tolerance))
     x = np.linalg.solve(A, B)  # step response s(t) = C (e^(At) - I) A^-1 B
     previous = -1.0
-    for _ in range(20):
-        E = scipy.linalg.expm(A * step)
-        count = int(np.ceil(settle / step)) + 1
-        total = np.zeros(D.shape)
-        last, state = C @ x, E @ x
-        for start in range(0, count, 65536):
-            part = markov_parameters(E, state, C, D, min(65536, count - start) + 1)[1:]
-            total += np.abs(np.diff(np.concatenate((last[None], part)), axis=0)).sum(axis=0)
-            last, state = part[-1], np.linalg.matrix_power(E, len(part)) @ state
+    for halvings in range(20):
+        total, state, samples = np.zeros(D.shape), x, 0
+        for length, step in spans:
+            count = max(int(np.ceil(length / step * 2**halvings)), 1)
+            variation, state = _variation(scipy.linalg.expm(A * (length / count)), C, state, count)
+            total, samples = total + variation, samples + count
         gain = float((np.abs(D) + total).sum(axis=1).max())
-        if abs(gain - previous) <= tolerance * gain or count > 4_000_000:
+        if abs(gain - previous) <= tolerance * gain or samples > 4_000_000:
             return gain
-        previous, step = gain, step / 2
+        previous = gain
     return gain
+
+
+def _spans(poles: np.ndarray, decay: float) -> list[tuple[float, float]]:
+    """Lengths of time and the step that resolves the fastest mode alive in each; a mode dies when decay / |Re pole| is over."""
+    ends, sizes = -decay / poles.real, np.abs(poles)
+    order = np.argsort(ends)
+    starts = np.concatenate([[0.0], ends[order][:-1]])
+    alive = np.maximum.accumulate(sizes[order][::-1])[::-1]
+    return [(end - start, 0.5 / fastest) for start, end, fastest in zip(starts, ends[order], alive) if end > start]
+
+
+def _variation(E: np.ndarray, C: np.ndarray, state: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Total variation (p, m) of C E^k x over k = 0..count, and E^count x."""
+    total = np.zeros((len(C), state.shape[1]))
+    for start in range(0, count, 65536):
+        k = min(65536, count - start)
+        values = markov_parameters(E, state, C, np.zeros(total.shape), k + 2)[1:]
+        total += np.abs(np.diff(values, axis=0)).sum(axis=0)
+        state = np.linalg.matrix_power(E, k) @ state
+    return total, state

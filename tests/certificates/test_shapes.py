@@ -319,3 +319,15 @@ def test_a_coupling_is_synthesised_by_a_convex_program():
     assert sysid.certify(made, sysid.Contraction(0.951)).rate < 0.951
     with pytest.raises(ValueError, match="n <= 30"):
         sysid.synthesize(sysid.ESN(np.eye(31)))
+
+
+def test_a_common_metric_does_not_depend_on_the_units_of_the_states(recwarn):
+    rng = np.random.default_rng(2)
+    A = rng.standard_normal((6, 6))
+    A *= 0.9 / np.abs(np.linalg.eigvals(A)).max()
+    size = 10.0 ** rng.uniform(-8, 8, 6)
+    plain, scaled = (sysid.certify(sysid.LTI(M, np.ones((6, 1)), np.ones((1, 6))), sysid.Contraction()) for M in (A, size[:, None] * A / size))
+    assert plain.verified and scaled.verified and scaled.rate == pytest.approx(plain.rate, abs=5e-3)
+    assert not recwarn.list
+    with pytest.raises(ValueError, match="a model with states"):
+        sysid.certify(sysid.LTI(np.zeros((0, 0)), np.zeros((0, 1)), np.zeros((1, 0)), np.eye(1)))

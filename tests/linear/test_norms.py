@@ -200,3 +200,21 @@ def test_eigensystem_realization_of_noiseless_markov_parameters():
         eigensystem_realization(h, order=6)
     with pytest.raises(ValueError, match="rows"):
         eigensystem_realization(h, rows=20, columns=20)
+
+
+def test_the_peak_gain_of_a_stiff_system_resolves_every_mode_while_it_lives():
+    """Twelve decades of time constants, all responses positive: the gain is the sum of the static ones."""
+    poles = np.array([1e-6, 1.0, 1e6])
+    assert l1_gain(-np.diag(poles), np.ones((3, 1)), poles[None], np.zeros((1, 1)), continuous=True) == pytest.approx(3.0, rel=1e-7)
+
+
+@pytest.mark.parametrize("continuous", [False, True])
+def test_norms_do_not_depend_on_the_units_of_states_and_signals(continuous):
+    rng = np.random.default_rng(4)
+    A = rng.standard_normal((5, 5))
+    A = A - (np.linalg.eigvals(A).real.max() + 0.2) * np.eye(5) if continuous else 0.9 * A / np.abs(np.linalg.eigvals(A)).max()
+    B, C, D = rng.standard_normal((5, 2)), rng.standard_normal((2, 5)), rng.standard_normal((2, 2))
+    size = 2.0 ** rng.integers(-30, 30, 5)
+    other = size[:, None] * A / size, size[:, None] * B * 2.0**-400, C / size * 2.0**-100, D * 2.0**-500
+    for norm in (lambda *m: hinf_norm(*m, continuous=continuous)[0], lambda *m: l1_gain(*m, continuous=continuous)):
+        assert norm(*other) == pytest.approx(norm(A, B, C, D) * 2.0**-500, rel=1e-9)
