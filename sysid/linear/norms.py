@@ -219,8 +219,8 @@ def l1_gain(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, *, conti
         return 0.0
     if len(A) == 0:
         return float(np.abs(D).sum(axis=1).max())
-    *system, unit = _in_balanced_units(A, B, C, D)
-    return unit * (_l1_continuous(*system, tolerance) if continuous else _l1_discrete(*system, tolerance))
+    A, B, C, D, unit = _in_balanced_units(A, B, C, D)
+    return unit * (_l1_continuous if continuous else _l1_discrete)(A, B, C, D, tolerance)
 
 
 def _l1_discrete(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, tolerance: float) -> float:
