@@ -80,7 +80,10 @@ class CommonLyapunov:
         _check.options(self, n_iterations="count", margin="nonnegative")
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
-        """Certify an LTI, LTV or Bilinear model."""
+        """Certify an LTI, LTV or Bilinear model.
+
+        Raises ValueError for a model without states, TypeError for a model of another kind.
+        """
         wanted = wanted or Contraction()
         A, words = matrices_of(model, wanted)
         if not A.shape[-1]:
