@@ -124,7 +124,9 @@ def test_recovery_where_noise_alone_moves_the_units(record):
 def test_time(record):
     process, data = simulated(n=100, p=1, T=5000, seed=1)
     reservoir, p = ForcedReservoir.of(process.model, [data]), Parameters.of(process, "bench")
-    smoothed_moments(ForcedReservoir.of(process.model, [data[:20]]), p)       # compile
+    short = ForcedReservoir.of(process.model, [data[:20]])
+    smoothed_moments(short, p)  # compile
+    smoothed_moments(ReducedReservoir.about(short, p, 24), p)
     start = time.process_time()
     exact = smoothed_moments(reservoir, p).log_likelihood
     record("issue 8: one exact EM iteration, n = 100, T = 5000 (CPU s)", time.process_time() - start, bar="<= 3")
