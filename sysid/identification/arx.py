@@ -12,12 +12,12 @@ from .. import _check
 from ..core.data import Data
 from ..core.gaussian import Gaussian
 from ..kernels.sensitivity import predict_linear
-from ..linear.covariances import innovations_noise
+from ..linear.covariances import innovations_noise, mean_and_covariance
 from ..models.lti import LTI
 from ..models.process import Process
 from .excitation import check_excitation
 from .fit import Fit
-from .records import common_scales
+from .records import DIVERGED, common_scales
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -140,7 +140,6 @@ def innovations_process(model: LTI, gain: np.ndarray, cov: np.ndarray, data: lis
         predict_linear(*(np.ascontiguousarray(M) for M in (model.A, wide[0], model.C, wide[1], gain, u, y)), np.zeros(n), X, E)
         states.append(X)
     joined = np.concatenate(states)
-    joined = joined[np.abs(joined).max(1, initial=0.0) < 1e100]
+    mean, spread = mean_and_covariance(joined[np.abs(joined).max(1, initial=0.0) < DIVERGED])
     Q, R, S = innovations_noise(gain, cov)
-    prior = Gaussian(joined.mean(0), np.cov(joined.T, bias=True).reshape(n, n) + Q)
-    return Process(model, Q, R, S, prior)
+    return Process(model, Q, R, S, Gaussian(mean, spread + Q))

@@ -58,7 +58,8 @@ class Search:
         if len(parts) == 1:
             only = self.realise(windows, records, parts[0])
             return only, [(only.part.weighting, only.part.past, only.loss)]
-        ranked = [self.realise(windows, excerpt(records), part) for part in parts]
+        stretch = excerpt(records)
+        ranked = [self.realise(windows, stretch, part) for part in parts]
         # A stable model is preferred to an unstable one whatever their errors over the record.
         chosen = min(ranked, key=lambda c: (c.radius > UNSTABLE, c.loss))
         return self.realise(windows, records, chosen.part), [(c.part.weighting, c.part.past, c.loss) for c in ranked]

@@ -15,6 +15,7 @@ from ..core.status import Status
 from ..inference.simulate import simulate
 from ..kernels import rollout
 from ..kernels._jit import as_float
+from ..linear.covariances import mean_and_covariance
 from ..models.nonlinear import Nonlinear
 from ..models.process import Process
 from .progress import Progress
@@ -152,7 +153,7 @@ def _prior(model: Nonlinear, data: list[Data], x0: np.ndarray) -> Gaussian:
     """The spread of the states along the records: what is known of where another record begins."""
     paths = [simulate(model, d.u, start, n_steps=None if d.n_inputs else d.n_steps).x for d, start in zip(data, x0)]
     states = np.concatenate(paths)
-    return Gaussian(states.mean(0), np.cov(states.T, bias=True).reshape(model.n_states, model.n_states))
+    return Gaussian(*mean_and_covariance(states))
 
 
 def _sandwich(J: np.ndarray, e: np.ndarray) -> np.ndarray:

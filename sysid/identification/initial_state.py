@@ -13,8 +13,7 @@ from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
 from ..models.nonlinear import Nonlinear
-
-_DIVERGED = 1e100  # beyond it squares overflow
+from .records import DIVERGED
 
 
 def initial_state(model: Any, data: Data, samples: int = 50, guess: np.ndarray | None = None) -> np.ndarray:
@@ -49,7 +48,7 @@ def _linearised(model: Any, head: Data, x0: np.ndarray, step: float) -> tuple[np
     base = run(model, head, x0)
     J = np.stack([(run(model, head, x0 + step * e) - base) / step for e in np.eye(len(x0))], axis=-1)
     with np.errstate(invalid="ignore"):
-        use = ~head.missing & (np.abs(base) < _DIVERGED) & (np.abs(J).max(-1, initial=0.0) < _DIVERGED)
+        use = ~head.missing & (np.abs(base) < DIVERGED) & (np.abs(J).max(-1, initial=0.0) < DIVERGED)
     return J[use], (head.y - base)[use]
 
 

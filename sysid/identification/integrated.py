@@ -23,7 +23,7 @@ from ..core.gaussian import Gaussian
 from ..inference.filter import filter
 from ..inference.simulate import simulate
 from ..inference.smooth import smooth
-from ..linear.covariances import innovations_noise
+from ..linear.covariances import innovations_noise, mean_and_covariance
 from ..models.lti import LTI
 from ..models.process import Process
 from .joint_regression import joint_regression, prediction_errors
@@ -74,7 +74,8 @@ def fit_integrated(method: Subspace, data: list[Data]) -> SubspaceFit:
         raise ValueError(f"fit(Subspace): expected n_states above {p}, the integrators among them; received {n}.")
     differences = [replace(d, y=np.diff(d.y, axis=0), u=None if d.u is None else d.u[:-1]) for d in data]
     method = replace(method, integrators=0, n_states=None if n is None else n - p)
-    inner, notes = method.fit(differences), [_NOTE]
+    inner = method.fit(differences)
+    notes = [_NOTE]
     if np.abs(inner.model.poles()).max(initial=0.0) > 1.0:
         inner = replace(method, stable=True).fit(differences)  # runs of y, to which B is fitted below, must not diverge
         notes.append("the dynamics of the increments were constrained to be stable; the unconstrained estimate was not")
@@ -84,7 +85,7 @@ def fit_integrated(method: Subspace, data: list[Data]) -> SubspaceFit:
     settle = min(_SETTLE, min(len(d) for d in data) // 4)
     tries = [_run(plant, records, settle, direct) for direct in ((False, True) if method.feedthrough else (False,))]
     best = min(tries, key=lambda found: np.linalg.slogdet(found.process.R)[1])
-    return replace(_result(inner, plant, best, scales, data, settle), notes=tuple(notes))
+    return _result(inner, plant, best, scales, data, settle, tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -117,16 +118,16 @@ def _run(plant: _Integrated, records: list, settle: int, direct: bool) -> _Run:
     return _Run(process, B, np.stack([smooth(process, head).smoothed.mean[0] for head in heads]), reached, rest.mean_square)
 
 
-def _result(inner: SubspaceFit, plant: _Integrated, found: _Run, scales: Scales, data: list[Data], settle: int) -> SubspaceFit:
+def _result(inner: SubspaceFit, plant: _Integrated, found: _Run, scales: Scales, data: list[Data], settle: int, notes: tuple[str, ...]) -> SubspaceFit:
     """In original units."""
     process, B, p, ys = found.process, found.B, len(plant.C), scales.y_scale
     parts = scales.restore(plant.A, B[:, :-1], plant.C, np.zeros((p, data[0].n_inputs)), np.zeros(p))
     model = LTI(**(parts | {"c": parts["c"] + B[:, -1]}), dt=data[0].dt)
     states = np.concatenate([_states(model, d[settle:], x) for d, x in zip(data, found.reached)])
-    prior = Gaussian(states.mean(0), np.cov(states.T, bias=True).reshape(len(plant.A), len(plant.A)))
+    prior = Gaussian(*mean_and_covariance(states))
     cov = process.R / _ALMOST_EXACT * np.outer(ys, ys)
     return replace(inner, model=model, process=Process(model, process.Q, process.R * np.outer(ys, ys), None, prior),
-                   gain=plant.A @ plant.gain / ys, innovation_cov=cov, initial_states=found.starts, history={"loss": found.mean_square})  # fmt: skip
+                   gain=plant.A @ plant.gain / ys, innovation_cov=cov, initial_states=found.starts, history={"loss": found.mean_square}, notes=notes)  # fmt: skip
 
 
 def _states(model: LTI, d: Data, x0: np.ndarray) -> np.ndarray:

@@ -23,6 +23,7 @@ from ..core.data import Data
 from ..core.gaussian import Gaussian, Stationary
 from ..core.status import Status
 from ..inference.filter import filter
+from ..linear.covariances import mean_and_covariance
 from ..linear.riccati import filter_riccati
 from ..models.lti import LTI
 from ..models.process import Process
@@ -85,7 +86,7 @@ def _whitened(process: Process, data: list[Data]) -> Process:
     """The same process in coordinates in which the filtered states have unit second moments about their mean."""
     paths = [filter(process, d).predicted for d in data]
     states = np.concatenate([path.mean[:-1] for path in paths])
-    cov = np.cov(states.T, bias=True).reshape(process.n_states, -1) + np.mean([path.cov[-1] for path in paths], axis=0)
+    cov = mean_and_covariance(states)[1] + np.mean([path.cov[-1] for path in paths], axis=0)
     values, vectors = np.linalg.eigh(cov)
     T = vectors * np.sqrt(np.maximum(values, 1e-10 * values.max(initial=1e-300)))
     inverse = np.linalg.inv(T)

@@ -17,6 +17,7 @@ from ..core.status import Status
 from ..kernels.sensitivity import error_jacobian, predict_linear
 from .joint_regression import Record
 from .progress import Progress
+from .records import DIVERGED
 from .robust_loss import ErrorLaw
 from .structure import Predictor, Structure
 from .triangular import triangle
@@ -86,7 +87,7 @@ class LinearProblem:
         p = E.shape[1]
         seen = ~np.isnan(E)
         whole = seen.all(1)
-        if np.isinf(E).any() or not np.abs(E[seen]).max(initial=0.0) < 1e100:
+        if np.isinf(E).any() or not np.abs(E[seen]).max(initial=0.0) < DIVERGED:
             return np.inf, np.eye(p), [np.ones(e.shape) for e in errors]
         W = np.zeros(E.shape)
         if p == 1 or (whole == seen.any(1)).all():
@@ -226,7 +227,7 @@ class _Step:
 
 def _check_start(start: Point, name: str) -> None:
     """Refuse a start without a finite criterion, and errors of which one follows from the others."""
-    if not all(np.abs(e[~np.isnan(e)]).max(initial=0.0) < 1e100 for e in start.errors):
+    if not all(np.abs(e[~np.isnan(e)]).max(initial=0.0) < DIVERGED for e in start.errors):
         raise ValueError(f"{name}: expected a start whose errors stay finite over the data; received one that diverges. "
                          "Is its predictor unstable? Start from sysid.Subspace, with stable=True for a simulation.")  # fmt: skip
     spread = np.sqrt(np.diag(start.cov))

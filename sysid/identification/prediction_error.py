@@ -11,13 +11,13 @@ import numpy as np
 from .. import _check
 from ..core.data import Data
 from ..core.gaussian import Gaussian
-from ..linear.covariances import innovations_noise
+from ..linear.covariances import innovations_noise, mean_and_covariance
 from ..models.lti import LTI
 from ..models.nonlinear import Nonlinear
 from ..models.process import Process
 from .fit import Fit
 from .linear_pem import LinearProblem, Optimum
-from .records import Scales, common_scales
+from .records import DIVERGED, Scales, common_scales
 from .robust_loss import ErrorLaw
 from .structure import BLOCKS, Predictor, Structure
 from .subspace import Subspace
@@ -149,10 +149,9 @@ class PredictionError:
         restored = scales.restore(P.A, P.B, P.C, P.D, P.d)
         model = LTI(**(restored | {"c": P.c + restored["c"]}), dt=data[0].dt)
         gain, cov = P.K / ys, point.cov * np.outer(ys, ys)
-        states = np.concatenate(point.states)
         Q, R, S = innovations_noise(gain, cov)
-        prior = Gaussian(states.mean(0), np.cov(states.T, bias=True).reshape(len(P.A), len(P.A)) + Q)
-        process = Process(model, Q, R, S if gain.any() else None, prior)
+        mean, spread = mean_and_covariance(np.concatenate(point.states))
+        process = Process(model, Q, R, S if gain.any() else None, Gaussian(mean, spread + Q))
         seen = sum((~d.missing).sum(0) for d in data)
         covariance = found.covariance if self.focus == "prediction" and self.loss == "gaussian" else found.robust_covariance
         uncertainty = Uncertainty.of_linear(model, gain, problem.structure.M @ covariance @ problem.structure.M.T, scales)
@@ -197,7 +196,7 @@ def _cleaned(data: list[Data], method: Subspace, focus: str) -> list[Data]:
         problem = LinearProblem(scales.apply(clean), P, Structure.of_free(P, {"A": True}), ErrorLaw())
         errors = problem.evaluate(problem.structure.theta(P.vector()), fit.initial_states).errors
         stacked = np.concatenate(errors)
-        if not np.nanmax(np.abs(stacked)) < 1e100:
+        if not np.nanmax(np.abs(stacked)) < DIVERGED:
             return clean  # an unstable predictor says nothing about outliers
         limit = 3 * 1.4826 * np.nanmedian(np.abs(stacked - np.nanmedian(stacked, 0)), 0)
         clean = [replace(d, y=d.y - (e - np.clip(e, -limit, limit)) * scales.y_scale) for d, e in zip(clean, errors)]
@@ -218,10 +217,10 @@ def _whitening(P: Predictor, records: Sequence) -> np.ndarray:
     """Coordinates in which the states of the data have unit covariance; the identity where that is not regular."""
     problem = LinearProblem(records, P, Structure.of_free(P, {"A": True}), ErrorLaw())
     states = np.concatenate(problem.evaluate(problem.structure.theta(P.vector()), np.zeros((len(records), len(P.A)))).states)
-    states = states[np.abs(states).max(1, initial=0.0) < 1e100]
+    states = states[np.abs(states).max(1, initial=0.0) < DIVERGED]
     if len(states) <= len(P.A):
         return np.eye(len(P.A))
-    cov = np.cov(states.T, bias=True).reshape(len(P.A), len(P.A))
+    _, cov = mean_and_covariance(states)
     scale = np.sqrt(np.maximum(np.diag(cov), 1e-300))
     try:
         root = np.linalg.cholesky(cov / np.outer(scale, scale)) * scale[:, None]

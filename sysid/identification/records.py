@@ -11,6 +11,7 @@ from ..core.data import Data
 from .joint_regression import Record
 
 _RANKING_SAMPLES = 20_000
+DIVERGED = 1e100  # a run is given up where it grows beyond: squares would overflow
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ def common_scales(data: Sequence[Data], call: str) -> Scales:
                              "Nothing can be learnt about it: leave the channel out, or check the sensor.")
     u_scale = np.where(u_scale > 1e-12 * np.maximum(np.abs(u_mean), 1e-300), u_scale, 1.0)
     return Scales(y_mean, y_scale, u_mean, u_scale)
+
 
 def excerpt(records: Sequence[Record]) -> list[Record]:
     """Experiments from the first on until enough samples are together to rank candidates."""

@@ -20,6 +20,7 @@ from ..models.nonlinear import Nonlinear
 from ..models.process import Process
 from .fit import Fit
 from .initial_state import initial_state, run
+from .records import DIVERGED
 from .residuals import Correlation, independence, whiteness
 
 _INITIAL = 50
@@ -118,7 +119,7 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     fit_p, rms_p = (None, None) if predicted is None else _scores(records, predicted, unscored)
     one = predicted if steps == 1 else None if process is None else [_predicted(process, d, x, 1) for d, x in zip(records, starts)]
     errors = [(d.y - e)[unscored:] for d, e in zip(records, one or simulated)]
-    errors = [np.where(np.abs(e) < 1e100, e, np.nan) for e in errors]
+    errors = [np.where(np.abs(e) < DIVERGED, e, np.nan) for e in errors]
     names = tuple(records[0].output_names or ())
     n_lags = max(1, min(25, min(len(e) for e in errors) // 4))
     cross = None

@@ -22,6 +22,12 @@ def covariance_inverse(P: np.ndarray) -> np.ndarray:
     return np.linalg.pinv(P / both, rcond=16 * P.shape[-1] * EPS, hermitian=True) / both
 
 
+def mean_and_covariance(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean (n,) and the covariance about it (n, n), sums divided by N, of samples (N, n), n = 1 included."""
+    n = samples.shape[1]
+    return samples.mean(0), np.cov(samples.T, bias=True).reshape(n, n)
+
+
 def innovations_noise(K: np.ndarray, cov: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return Q = K R K', R = cov and S = K R of the innovations form x+ = A x + B u + K e, y = C x + D u + e.
 

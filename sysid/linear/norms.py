@@ -51,9 +51,9 @@ def hinf_norm(A: np.ndarray, B: np.ndarray, C: np.ndarray, D: np.ndarray, *, con
     """
     if 0 in D.shape:
         return 0.0, 0.0
-    refuse_unstable(A, "hinf_norm", "the H-infinity norm", continuous=continuous, cure=_CURE)
     A, B, C, D, unit = _in_balanced_units(A, B, C, D)
     gains = _Gains(A, B, C, D, continuous)
+    refuse_unstable(A, "hinf_norm", "the H-infinity norm", continuous=continuous, cure=_CURE, poles=gains.poles)
     value, omega = gains.peak(gains.candidates())
     if len(A) == 0:
         return unit * value, omega
@@ -104,7 +104,9 @@ class _Gains:
         self._resolvent = None
         try:
             inverse = np.linalg.inv(V)
-            if len(A) == 0 or np.linalg.norm(V) * np.linalg.norm(inverse) < 1e6:
+            with np.errstate(over="ignore"):
+                separate = len(A) == 0 or np.linalg.norm(V) * np.linalg.norm(inverse) < 1e6
+            if separate:
                 self._left, self._right = C @ V, inverse @ B
             else:
                 self._resolvent = Resolvent(A, B, C, D)

@@ -157,13 +157,12 @@ def _judged(X: np.ndarray, gain: np.ndarray, closed_loop: np.ndarray, residual: 
 
 def _by_pencil(A: np.ndarray, B: np.ndarray, Q: np.ndarray, R: np.ndarray, S: np.ndarray) -> RiccatiSolution:
     """Solve with a singular R through the extended symplectic pencil [Van Dooren 1981]."""
-    try:
-        with np.errstate(all="ignore"):  # its balancing casts what overflows; a residual that is not finite is no solution
+    with np.errstate(all="ignore"):  # its balancing casts what overflows; a residual that is not finite is no solution
+        try:
             X = symmetric(scipy.linalg.solve_discrete_are(A, B, Q, R, s=S))
-    except (np.linalg.LinAlgError, ValueError) as error:
-        return RiccatiSolution(np.zeros(A.shape), np.zeros(B.shape[::-1]), A, np.inf, 0, False,
-                               f"R is singular and {error}")
-    with np.errstate(all="ignore"):
+        except (np.linalg.LinAlgError, ValueError) as error:
+            return RiccatiSolution(np.zeros(A.shape), np.zeros(B.shape[::-1]), A, np.inf, 0, False,
+                                   f"R is singular and {error}")
         solution = _judge_discrete(A, B, Q, R, S, X, 0)
     if solution.converged and not solution.radius() < 1:
         return replace(solution, converged=False, message=f"the closed loop is not stable{_QUESTION}")

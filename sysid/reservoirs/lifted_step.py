@@ -15,6 +15,7 @@ import numpy as np
 from ..core.data import Data
 from ..core.gaussian import Gaussian
 from ..kernels._jit import as_float
+from ..linear.covariances import mean_and_covariance
 from ..models.lti import LTI
 from ..models.process import Process
 from .forced import Driven, ForcedReservoir, Parameters, activation_derivatives
@@ -80,7 +81,8 @@ def _first(p: Parameters, lift) -> Gaussian:
     values, vectors = np.linalg.eigh(p.P0)
     root = np.sqrt(n) * (vectors * np.sqrt(np.maximum(values, 0.0))).T
     z = lift(p.m0 + np.vstack([root, -root]))
-    return Gaussian(z.mean(0), _definite(np.cov(z, rowvar=False, bias=True).reshape(z.shape[1], -1)))
+    mean, cov = mean_and_covariance(z)
+    return Gaussian(mean, _definite(cov))
 
 
 def _definite(cov: np.ndarray) -> np.ndarray:
