@@ -43,7 +43,7 @@ class GainCurves(Shown):
         from .. import plot
         ax = plot.axes(ax)
         for label, gain, target in zip(self.labels, self.gains, self.targets):
-            ax.plot(self.times, gain / target, label=label)
+            ax.plot(self.times, gain / (target or 1.0), label=label)  # towards a target of zero the gain itself
         ax.axhline(1.0, color=plot.COLOURS["grid"])
         ax.set(xlabel="training time", ylabel="gain / target")
         ax.legend(frameon=False)
@@ -57,6 +57,7 @@ def data_covariance_curves(t: Any, pole: float, teacher: LTI, inputs: Mapping[st
     t (n,): training times. teacher: a stable LTI. inputs: shaping filters by label, each a stable LTI driven by unit white noise, or None for white input.
     tau : time constant of the flow, in the unit of t
     """
+    _mapping(inputs, "inputs as a dict of label -> shaping filter, such as {'white': None}", "data_covariance_curves")
     settings = {}
     for label, shaping in inputs.items():
         G, h = population_statistics([pole], teacher, shaping)
@@ -76,8 +77,8 @@ def latent_size_curves(t: Any, sigma: float, eta: float, sizes: Any, *, start: s
     """
     call = "latent_size_curves"
     _check.choice(start, "start", call, ("unit", "total", "independent", "scaled"))
-    settings = {}
-    for size in sizes:
+    variance, s0, settings = _check.positive(variance, "variance", call), _check.positive(s0, "s0", call, zero=True), {}
+    for size in np.atleast_1d(sizes).tolist():
         n = _check.count(size, "sizes", call)
         if start in ("unit", "total"):
             weights = _balanced(s0 * n if start == "unit" else s0, n, call)
@@ -95,14 +96,19 @@ def initialisation_curves(t: Any, sigma: float, eta: float, starts: Mapping[str,
     t (n,): training times; sigma, eta: statistics of the data; starts: pairs (b0, c0), each (N,), by label.
     tau : time constant of the flow, in the unit of t
     """
+    _mapping(starts, "starts as a dict of label -> (b0, c0)", "initialisation_curves")
     return _curves(t, {label: (sigma, eta, pair) for label, pair in starts.items()}, tau, "initialisation_curves")
 
 
 def _balanced(total: float, n: int, call: str) -> tuple[np.ndarray, np.ndarray]:
-    if not total > 0:
+    if not _check.positive(total, "s0", call, zero=True):
         raise ValueError(f"{call}: expected s0 > 0; received {total!r}. From zero weights nothing is learnt.")
     b = np.full(n, np.sqrt(total / n))
     return b, b
+
+
+def _mapping(value: Any, wanted: str, call: str) -> None:
+    _check.kind(value, isinstance(value, Mapping), wanted, call)
 
 
 def _curves(t: Any, settings: Mapping[str, tuple], tau: float, call: str) -> GainCurves:

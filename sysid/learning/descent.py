@@ -31,7 +31,7 @@ class Objective(Protocol):
 @dataclass(frozen=True, eq=False, repr=False)
 class LearningCurve(Shown):
     """What training did. times (R,): iteration times rate, or flow time. losses (R,). A (R, n, n), B (R, n, m), C (R, p, n):
-    the parameters at those times. model: the last one as an LTI. status: why it stopped."""
+    the parameters at those times. model: the last recorded one as an LTI. status: why it stopped."""
 
     times: np.ndarray
     losses: np.ndarray
@@ -71,6 +71,8 @@ class _Problem:
         A = _check.square(start[0], "A", call)
         B = _check.matrix(start[1], "B", call, (len(A), None), f"A is {len(A)} x {len(A)}")
         C = _check.matrix(start[2], "C", call, (None, len(A)), f"A is {len(A)} x {len(A)}")
+        if not isinstance(train, str | tuple | list):
+            raise TypeError(f"{call}: expected train as names such as ('A', 'B', 'C'); received {_check.received(train)}.")
         for name in train:
             _check.choice(name, "train", call, ("A", "B", "C"))
         if not train:
@@ -99,20 +101,29 @@ class _Problem:
         chained = (g.A + C.T @ g.C, g.B + C.T @ g.D, g.C @ A.T + g.D @ B.T)
         return loss, np.concatenate([M[mask] for M, mask in zip(chained, self.masks)])
 
-    def sharpness(self, vector: np.ndarray, iterations: int = 30) -> float:
-        """Largest eigenvalue of the Hessian, by power iteration on central differences of the gradient (0 if not positive)."""
-        direction = self.gradient(vector)[1] + 1e-3 * np.cos(np.arange(len(vector)))
-        value = 0.0
+    def sharpness(self, vector: np.ndarray, most: int = 30) -> float:
+        """Largest eigenvalue of the Hessian, 0 if none is positive: Lanczos' method on central differences of the gradient.
+
+        The largest, not the largest in modulus: near a saddle the two differ.
+        """
+        gradient = self.gradient(vector)[1]
+        direction = gradient / (float(np.linalg.norm(gradient)) or 1.0) + 0.3 * np.cos(np.arange(len(vector)))
         step = 1e-5 * max(1.0, float(np.linalg.norm(vector)))
-        for _ in range(iterations):
-            norm = np.linalg.norm(direction)
-            if norm == 0.0:
-                return 0.0
-            direction = direction / norm
-            product = (self.gradient(vector + step * direction)[1] - self.gradient(vector - step * direction)[1]) / (2 * step)
-            value, previous = float(direction @ product), value
-            direction = product
-            if abs(value - previous) < 1e-4 * abs(value):
+        basis = np.empty((0, len(vector)))
+        images, value = basis, 0.0
+        for k in range(min(most, len(vector))):
+            size = float(np.linalg.norm(direction))
+            for _ in range(2):  # twice is enough
+                direction = direction - basis.T @ (basis @ direction)
+            rest = float(np.linalg.norm(direction))
+            if rest <= 1e-7 * size:
+                break
+            basis = np.vstack([basis, direction / rest])
+            direction = (self.gradient(vector + step * basis[-1])[1] - self.gradient(vector - step * basis[-1])[1]) / (2 * step)
+            images = np.vstack([images, direction])
+            small = basis @ images.T
+            value, previous = float(np.linalg.eigvalsh((small + small.T) / 2)[-1]), value
+            if k > 5 and abs(value - previous) < 1e-6 * abs(value):
                 break
         return max(value, 0.0)
 
@@ -133,15 +144,15 @@ def gradient_descent(objective: Objective, start: Sequence[Any], learning_rate: 
     vector = problem.vector
     sharpness = problem.sharpness(vector)
     if rate <= 0 or rate * sharpness > 2:
-        limit = f"the stability limit 2 / lambda_max = {2 / sharpness:.4g} at the start" if sharpness else "any positive value"
-        raise ValueError(f"{call}: expected learning_rate > 0 and below {limit}; received {rate:g}.")
+        limit = f" and below the stability limit 2 / lambda_max = {2 / sharpness:.4g} at the start" if sharpness else ""
+        raise ValueError(f"{call}: expected learning_rate > 0{limit}; received {rate:g}.")
     kept: list[np.ndarray] = []
     losses: list[float] = []
     status, previous = None, np.inf
     for k in range(n_iterations + 1):
         try:
             loss, gradient = problem.gradient(vector)
-        except ValueError:  # the population loss of an unstable model
+        except ValueError:  # the loss of an unstable model
             status = Status(False, f"the model became unstable at iteration {k}; lower learning_rate", k)
             break
         if not np.isfinite(loss) or (loss > previous * (1 + 1e-9) and rate * (sharpness := problem.sharpness(vector)) > 2):
@@ -168,9 +179,9 @@ def gradient_flow(objective: Objective, start: Sequence[Any], times: Any, *, tra
     from scipy.integrate import solve_ivp
     call = "gradient_flow"
     problem = _Problem(objective, start, train, diagonal, call)
-    times = _check.vector(times, "times", call)
-    if len(times) == 0 or times[0] < 0 or (np.diff(times) <= 0).any() or not tau > 0:
-        raise ValueError(f"{call}: expected increasing times >= 0 and tau > 0; received times {times} and tau {tau!r}.")
+    times, tau, tolerance = _check.vector(times, "times", call), _check.positive(tau, "tau", call), _check.positive(tolerance, "tolerance", call)
+    if len(times) == 0 or times[0] < 0 or (np.diff(times) <= 0).any():
+        raise ValueError(f"{call}: expected increasing times >= 0; received times {times}.")
     solution = solve_ivp(lambda t, v: -problem.gradient(v)[1] / tau, (0.0, float(times[-1]) or 1.0), problem.vector,
                          t_eval=times, method="DOP853", rtol=tolerance, atol=tolerance * 1e-2)
     if not solution.success:

@@ -22,6 +22,9 @@ from ..linear.equations import discrete_lyapunov
 from ..models.lti import LTI
 
 
+_ENTRIES = 1 << 20  # of the resolvents held at a time in the frequency domain
+
+
 class LTIGradient(NamedTuple):
     """Derivatives of a loss with respect to A, B, C, D of an LTI."""
 
@@ -92,7 +95,7 @@ class SampleLoss:
 
     data: one or several records, without missing outputs. domain: "time" starts at rest; "frequency" uses the discrete
     Fourier transform and so assumes the periodic initial state. Cost O(T n^2), in the frequency domain O(T n^3).
-    Raises ValueError for another domain, or missing outputs.
+    Raises ValueError for another domain, missing outputs, or a model whose outputs overflow; TypeError for what is no LTI.
     """
 
     data: Data | list[Data]
@@ -112,13 +115,21 @@ class SampleLoss:
     def gradient(self, model: LTI) -> tuple[float, LTIGradient]:
         """The loss and its exact derivatives, by the adjoint recursion or frequency by frequency."""
         records: list[Data] = self.data  # type: ignore[assignment]
+        _check.kind(model, isinstance(model, LTI), "an LTI model", "SampleLoss")
+        if (model.n_inputs, model.n_outputs) != (records[0].n_inputs, records[0].n_outputs):
+            raise ValueError(f"SampleLoss: expected a model with {records[0].n_inputs} inputs and {records[0].n_outputs} outputs as the "
+                             f"data; received {model.n_inputs} and {model.n_outputs}.")
         total = sum(d.n_steps for d in records)
         one = _time_gradient if self.domain == "time" else _frequency_gradient
         loss, parts = 0.0, [np.zeros(a.shape) for a in (model.A, model.B, model.C, model.D)]
-        for d in records:
-            value, gradient = one(model, d.inputs, d.y)
-            loss += value / total
-            parts = [a + g / total for a, g in zip(parts, gradient)]
+        with np.errstate(over="ignore", invalid="ignore"):  # said below
+            for d in records:
+                value, gradient = one(model, d.inputs, d.y)
+                loss += value / total
+                parts = [a + g / total for a, g in zip(parts, gradient)]
+        if not np.isfinite(loss):
+            raise ValueError("SampleLoss: expected a model whose outputs stay finite along the data; received one that overflows, with a "
+                             f"pole of modulus {np.abs(model.poles()).max(initial=0.0):.6g}.")
         return loss, LTIGradient(*parts)
 
 
@@ -141,12 +152,17 @@ def _frequency_gradient(model: LTI, u: np.ndarray, y: np.ndarray) -> tuple[float
     if n and np.abs(z[:, None] - np.linalg.eigvals(model.A)[None, :]).min() < 1e-12:
         raise ValueError("SampleLoss: expected no pole on a frequency of the transform; received one on the unit circle, "
                          "where the periodic state is infinite or, with no input power there, undetermined.")
-    resolvent = z[:, None, None] * np.eye(n) - model.A
-    X = np.linalg.solve(resolvent, (U @ model.B.T)[:, :, None])[:, :, 0]
-    E = X @ model.C.T + U @ model.D.T - Y  # [LDSSM, Eq. loss]
-    back = np.linalg.solve(resolvent.conj().transpose(0, 2, 1), (E @ model.C)[:, :, None])[:, :, 0]
-    gradient = LTIGradient(*((left.T @ right.conj()).real / T for left, right in ((back, X), (back, U), (E, X), (E, U))))
-    return 0.5 * float((np.abs(E) ** 2).sum()) / T, gradient
+    loss, parts = 0.0, [np.zeros(a.shape) for a in (model.A, model.B, model.C, model.D)]
+    some = max(1, _ENTRIES // max(n * n, 1))
+    for cut in (slice(k, k + some) for k in range(0, T, some)):
+        resolvent = z[cut, None, None] * np.eye(n) - model.A
+        X = np.linalg.solve(resolvent, (U[cut] @ model.B.T)[:, :, None])[:, :, 0]
+        E = X @ model.C.T + U[cut] @ model.D.T - Y[cut]  # [LDSSM, Eq. loss]
+        back = np.linalg.solve(resolvent.conj().transpose(0, 2, 1), (E @ model.C)[:, :, None])[:, :, 0]
+        loss += 0.5 * float((np.abs(E) ** 2).sum()) / T
+        for part, left, right in zip(parts, (back, back, E, E), (X, U[cut], X, U[cut])):
+            part += (left.T @ right.conj()).real / T
+    return loss, LTIGradient(*parts)
 
 
 def frequency_loss(model: LTI, teacher: LTI, input_spectrum: np.ndarray) -> float:
@@ -154,14 +170,18 @@ def frequency_loss(model: LTI, teacher: LTI, input_spectrum: np.ndarray) -> floa
 
     model, teacher: LTI with one input. input_spectrum (F,): S at w_k = 2 pi k / F, the variance density with mean one for
     unit variance. Converges exponentially in F to `PopulationLoss.value`.
-    Raises ValueError for a negative spectrum, or more than one input.
+    Raises ValueError for an empty or negative spectrum, an unstable model, more than one input, or other outputs than the teacher's.
     """
     call = "frequency_loss"
     spectrum = _check.vector(input_spectrum, "input_spectrum", call)
-    if (spectrum < 0).any():
-        raise ValueError(f"{call}: expected a spectrum >= 0; received {spectrum.min():g}.")
+    if not len(spectrum) or (spectrum < 0).any():
+        raise ValueError(f"{call}: expected a spectrum (F,) >= 0; received {spectrum.min() if len(spectrum) else 'none'}.")
+    _require_stable(model, "model", call)
+    _require_stable(teacher, "teacher", call)
     if model.n_inputs != 1 or teacher.n_inputs != 1:
         raise ValueError(f"{call}: expected one input; received {model.n_inputs} and {teacher.n_inputs}.")
+    if model.n_outputs != teacher.n_outputs:
+        raise ValueError(f"{call}: expected a model with {teacher.n_outputs} outputs as the teacher; received {model.n_outputs}.")
     z = np.exp(2j * np.pi * np.arange(len(spectrum)) / len(spectrum))
     gap = _transfer(model, z) - _transfer(teacher, z)
     return 0.5 * float(((np.abs(gap) ** 2).sum(axis=1) * spectrum).mean())

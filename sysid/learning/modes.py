@@ -137,14 +137,16 @@ def mode_time(gain: float, sigma: float, eta: float, b0: Any, c0: Any, tau: floa
     Raises ValueError for a gain that the path does not reach.
     """
     call = "mode_time"
-    s = _start(sigma, eta, b0, c0, tau, call)
+    s, gain = _start(sigma, eta, b0, c0, tau, call), float(_check.vector(gain, "gain", call, 1)[0])
     start, target = (s.P - s.Q) / 4, s.eta / s.sigma
     if not min(start, target) <= gain <= max(start, target) or gain == target:
         raise ValueError(f"{call}: expected gain from S(0) = {start:g} up to but not including eta/sigma = {target:g}; "
                          f"received {gain:g}.")
-    if s.P == 0.0 or (s.Q == 0.0 and s.eta <= 0):
+    if (s.P == 0.0 and s.eta >= 0) or (s.Q == 0.0 and s.eta <= 0):
         raise ValueError(f"{call}: expected a start that leads to eta/sigma; received one whose flow ends at b = c = 0. "
                          "Do b0 and c0 have opposite signs while eta > 0, or equal ones while eta < 0?")
+    if s.P == 0.0:  # mirror c -> -c, eta -> -eta, S -> -S
+        s, gain = s._replace(P=s.Q, Q=0.0, eta=-s.eta), -gain
     upper, lower, rate = _roots(s)
     E = (2 * gain + np.sqrt(4 * gain**2 + s.P * s.Q)) / s.P if gain >= 0 else \
         s.Q / (np.sqrt(4 * gain**2 + s.P * s.Q) - 2 * gain)
@@ -181,9 +183,10 @@ def tied_gain(t: Any, sigma: float, eta: float, b0: float, c0: float, n_copies: 
     n_copies is N, b0 and c0 the shared start; other arguments as in `mode_gain`.
     Raises TypeError or ValueError for n_copies that is not a whole number from 1.
     """
-    n = _check.count(n_copies, "n_copies", "tied_gain")
-    root = np.sqrt(n)
-    return mode_gain(t, sigma, eta, [root * b0], [root * c0], tau / n)
+    call = "tied_gain"
+    n = _check.count(n_copies, "n_copies", call)
+    b, c = (np.sqrt(n) * _check.vector(value, name, call, 1) for value, name in ((b0, "b0"), (c0, "c0")))
+    return mode_gain(t, sigma, eta, b, c, tau / n)
 
 
 def conserved_quantity(b: Any, c: Any) -> np.ndarray:

@@ -31,9 +31,12 @@ def aligned_modes(cross_covariance: Any) -> AlignedModes:
     """Decompose E y v' into the directions that are learnt independently; the largest eta is learnt first.
 
     cross_covariance: E y v' (p, m). Returns outputs (p, r), eta (r,), inputs (r, m).
-    Raises ValueError for what is not a matrix.
+    Raises ValueError for what is not a matrix, or an empty one.
     """
-    U, s, Vt = np.linalg.svd(_check.matrix(cross_covariance, "cross_covariance", "aligned_modes"), full_matrices=False)
+    cross = _check.matrix(cross_covariance, "cross_covariance", "aligned_modes")
+    if not cross.size:
+        raise ValueError(f"aligned_modes: expected at least one output and one input; received cross_covariance {cross.shape}.")
+    U, s, Vt = np.linalg.svd(cross, full_matrices=False)
     return AlignedModes(U, s, Vt)
 
 
@@ -60,7 +63,7 @@ def pole_flow(t: Any, G: Any, h: Any, b0: Any, c0: Any, tau: float = 1.0) -> tup
     call = "pole_flow"
     times = _increasing(t, call)
     G, h = _moments(G, h, call)
-    k = len(h)
+    k, tau = len(h), _check.positive(tau, "tau", call)
     start = np.concatenate([_check.vector(b0, "b0", call, k), _check.vector(c0, "c0", call, k)])
 
     def flow(_: float, z: np.ndarray) -> np.ndarray:
@@ -84,7 +87,7 @@ def lotka_volterra(t: Any, G: Any, h: Any, s0: Any, tau: float = 1.0) -> np.ndar
     call = "lotka_volterra"
     times = _increasing(t, call)
     G, h = _moments(G, h, call)
-    start = _check.vector(s0, "s0", call, len(h), "h has that many poles")
+    start, tau = _check.vector(s0, "s0", call, len(h), "h has that many poles"), _check.positive(tau, "tau", call)
     if (start <= 0).any():
         raise ValueError(f"{call}: expected s0 > 0; received {start.min():g}. Gains of either sign: use pole_flow.")
     return np.exp(_integrate(solve_ivp, lambda _, x: 2 * (h - G @ np.exp(x)) / tau, times, np.log(start), call))
@@ -99,7 +102,7 @@ def _integrate(solve_ivp: Any, flow: Any, times: np.ndarray, start: np.ndarray, 
 
 def _increasing(t: Any, call: str) -> np.ndarray:
     times = _times(t, call)
-    if (np.diff(times) <= 0).any():
+    if not len(times) or (np.diff(times) <= 0).any():
         raise ValueError(f"{call}: expected increasing times; received {times}.")
     return times
 

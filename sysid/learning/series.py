@@ -28,12 +28,14 @@ def series_gain(t: Any, sigma: float, eta: float, weights0: Any, tau: float = 1.
 
     t (n,) increasing, >= 0; sigma, eta: statistics of the data at the poles in series; weights0 (N,), one a layer.
     tau : time constant of the flow, in the unit of t
-    Raises ValueError for weights0 that is no vector.
+    Raises ValueError for weights0 that is no vector, or empty.
     """
     from scipy.integrate import solve_ivp
     call = "series_gain"
     sigma, eta, tau = _statistics(sigma, eta, tau, call)
     w0 = _check.vector(weights0, "weights0", call)
+    if not len(w0):
+        raise ValueError(f"{call}: expected weights0 with at least one layer; received none.")
 
     def flow(_: float, w: np.ndarray) -> np.ndarray:
         return _others(w) * (eta - sigma * np.prod(w)) / tau
@@ -50,13 +52,14 @@ def series_time(gain: float, sigma: float, eta: float, s0: float, n_layers: int,
     from scipy.integrate import quad
     call = "series_time"
     sigma, eta, tau = _statistics(sigma, eta, tau, call)
-    start, n = _positive(s0, "s0", call), _check.count(n_layers, "n_layers", call)
-    if not start <= gain < eta / sigma:
-        raise ValueError(f"{call}: expected s0 = {start:g} <= gain < eta / sigma = {eta / sigma:g}; received {gain:g}.")
-    # In log s the integrand is smooth over many decades.
-    value, _ = quad(lambda x: np.exp(-(1 - 2 / n) * x) / (n * (eta - sigma * np.exp(x))), np.log(start), np.log(gain),
-                    epsabs=0.0, epsrel=1e-11, limit=200)
-    return float(tau * value)
+    start, gain, n = _positive(s0, "s0", call), _positive(gain, "gain", call), _check.count(n_layers, "n_layers", call)
+    target = eta / sigma
+    if not start <= gain < target:
+        raise ValueError(f"{call}: expected s0 = {start:g} <= gain < eta / sigma = {target:g}; received {gain:g}.")
+    # In x = log(s / (S* - s)) the integrand s^(2/N - 1) / (N eta) is smooth from the smallest gains up to the target.
+    first, last = (np.log(s) - np.log(target - s) for s in (start, gain))
+    value, _ = quad(lambda x: (target / (1 + np.exp(-x))) ** (2 / n - 1), first, last, epsabs=0.0, epsrel=1e-11, limit=200)
+    return float(tau * value / (n * eta))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -93,11 +96,12 @@ def train_series(poles: Any, u: Any, y: Any, weights0: Any, learning_rate: float
     """
     call = "train_series"
     a = _check.vector(poles, "poles", call)
-    if (np.abs(a) >= 1).any():
-        raise ValueError(f"{call}: expected poles in (-1, 1); received {a[np.argmax(np.abs(a))]:g}.")
+    if not len(a) or (np.abs(a) >= 1).any():
+        raise ValueError(f"{call}: expected poles in (-1, 1), one a stage; received {a[np.argmax(np.abs(a))] if len(a) else 'none'}.")
+    n_iterations = _check.count(n_iterations, "n_iterations", call)
     u, y = _check.vector(u, "u", call), _check.vector(y, "y", call)
-    if len(u) != len(y):
-        raise ValueError(f"{call}: expected u and y of equal length; received {len(u)} and {len(y)}.")
+    if len(u) != len(y) or not len(u):
+        raise ValueError(f"{call}: expected u and y of equal length, one sample at least; received {len(u)} and {len(y)}.")
     w = np.array(_check.matrix(weights0, "weights0", call, (len(a), 2), f"there are {len(a)} poles"))
     _check.choice(activation, "activation", call, ("linear", "tanh"))
     rate = _positive(learning_rate, "learning_rate", call)

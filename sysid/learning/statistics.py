@@ -53,13 +53,18 @@ def sample_statistics(poles: Any, data: Data, *, periodic: bool = False) -> tupl
     poles (n,) real. data: one record with one input and one output.
     periodic: use the periodic initial state, as the discrete Fourier transform does; else start at rest. The two v differ by
     exactly a^(t+1) v_per[T-1].
-    Raises ValueError for other than one record with one input, one output and no gaps.
+    Raises ValueError for other than one record with one input, one output and no gaps, or
+    responses that overflow.
     """
     call = "sample_statistics"
+    _check.kind(data, isinstance(data, Data), "data as sysid.Data(y, u)", call)
     a = _check.vector(poles, "poles", call)
     if (data.n_inputs, data.n_outputs, data.is_batch) != (1, 1, False) or data.missing.any():
         raise ValueError(f"{call}: expected one record with one input and one output and nothing missing; received {data!r}.")
     v = pole_responses(a, data.inputs[:, 0], periodic=periodic)
+    if not (np.abs(v) < 1e150).all():
+        raise ValueError(f"{call}: expected poles whose responses stay finite over {len(v)} samples; received "
+                         f"{a[np.argmax(np.abs(a))]:g}, beyond the unit circle.")
     return _with_power(v.T @ v / len(v), call), v.T @ data.y[:, 0] / len(v)
 
 

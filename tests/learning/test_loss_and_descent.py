@@ -150,7 +150,47 @@ def test_a_rate_beyond_the_stability_limit_is_reported_before_divergence():
     assert "reached there" in later.status.reason and np.isfinite(later.losses).all()
 
 
+def test_the_stability_limit_near_a_saddle_is_that_of_the_largest_eigenvalue():
+    """At b = c = 0.1 the Hessian has eigenvalues of nearly one modulus and both signs; descent in b - c diverges by the positive one."""
+    objective, start = learning.PopulationLoss(ONE), ([[0.8]], [[0.1]], [[0.1]])
+    sigma, eta = 1 / (1 - 0.64), 1.5 / (1 - 0.56)
+    limit = 2 / (0.01 * sigma + (eta - 2 * sigma * 0.01))  # of [[c^2 s, 2 s b c - eta], [2 s b c - eta, b^2 s]]
+    learning.gradient_descent(objective, start, 0.999 * limit, 1, train="BC")
+    with pytest.raises(ValueError, match=f"lambda_max = {limit:.3g}"):
+        learning.gradient_descent(objective, start, 1.001 * limit, 1, train="BC")
+
+
+def test_a_large_problem_has_its_limit_by_lanczos():
+    from sysid.learning.descent import _Problem
+    problem = _Problem(learning.PopulationLoss(draw(6, 3, 3, 5, 0.6)), tuple(getattr(draw(6, 3, 3, 6, 0.6), name) for name in "ABC"), "ABC", False, "test")
+    n = len(problem.vector)
+    H = np.stack([(problem.gradient(problem.vector + e)[1] - problem.gradient(problem.vector - e)[1]) / 2e-5 for e in 1e-5 * np.eye(n)])
+    assert n > 60 and problem.sharpness(problem.vector) == pytest.approx(np.linalg.eigvalsh((H + H.T) / 2)[-1], rel=1e-4)
+
+
+def test_the_frequency_domain_loss_in_parts_is_the_whole(monkeypatch):
+    objective = learning.SampleLoss(record(), domain="frequency")
+    loss, gradient = objective.gradient(STUDENT)
+    monkeypatch.setattr("sysid.learning.loss._ENTRIES", 7 * 16)
+    parted, parts = objective.gradient(STUDENT)
+    assert parted == pytest.approx(loss, rel=1e-13) and all(np.allclose(a, b, rtol=1e-12, atol=1e-13) for a, b in zip(parts, gradient))
+
+
 def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="2 outputs as the teacher"):
+        learning.frequency_loss(ONE, sysid.LTI([[0.5]], [[1.0]], [[1.0], [2.0]]), np.ones(8))
+    with pytest.raises(ValueError, match="model stable"):
+        learning.frequency_loss(sysid.LTI([[1.0]], [[1.0]], [[1.0]]), ONE, np.ones(8))
+    with pytest.raises(ValueError, match="2 inputs and 2 outputs as the data"):
+        learning.SampleLoss(record()).value(ONE)
+    with pytest.raises(ValueError, match="one that overflows, with a pole of modulus 1.5"):
+        learning.SampleLoss(sysid.Data(np.ones(3000), np.ones(3000))).value(sysid.LTI([[1.5]], [[1.0]], [[1.0]]))
+    with pytest.raises(TypeError, match=r"data as sysid.Data\(y, u\)"):
+        learning.sample_statistics([0.5], np.ones(5))
+    with pytest.raises(ValueError, match="beyond the unit circle"):
+        learning.sample_statistics([3.0], sysid.Data(np.ones(1000), np.ones(1000)))
+    with pytest.raises(TypeError, match="tau as a number"):
+        learning.gradient_flow(learning.PopulationLoss(ONE), ([[0.1]], [[1.0]], [[1.0]]), [1.0], tau="1")
     with pytest.raises(ValueError, match="model stable"):
         learning.PopulationLoss(ONE).value(sysid.LTI([[1.0]], [[1.0]], [[1.0]]))
     with pytest.raises(ValueError, match="shaping with 2 outputs"):

@@ -54,6 +54,13 @@ def test_time_inverts_gain(b0, c0):
         assert modes.mode_time(gain, 1.0, 0.5, b0, c0, 0.7) == pytest.approx(t, rel=1e-10)
 
 
+def test_time_inverts_gain_from_weights_of_opposite_signs_too():
+    """From b = -c the flow reaches a negative eta / sigma: the mirror image of a balanced start."""
+    gain = modes.mode_gain(1.3, 1.0, -2.0, [0.4], [-0.4], 0.7)[0]
+    assert modes.mode_time(gain, 1.0, -2.0, [0.4], [-0.4], 0.7) == pytest.approx(1.3, rel=1e-10)
+    assert modes.mode_time(gain, 1.0, -2.0, [0.4], [-0.4], 0.7) == modes.mode_time(-gain, 1.0, 2.0, [0.4], [0.4], 0.7)
+
+
 def test_balanced_start_is_the_logistic_of_a_two_layer_network():
     t, s0, eta, sigma, tau = np.linspace(0, 10, 50), 0.01, 0.5, 1.3, 0.9
     target = eta / sigma
@@ -107,5 +114,9 @@ def test_bad_input_is_named():
         modes.mode_time(0.6, 1.0, 0.5, [0.1], [0.1])
     with pytest.raises(ValueError, match="b = c = 0"):
         modes.mode_time(-0.001, 1.0, 0.5, [0.1], [-0.1])
+    with pytest.raises(TypeError, match="expected gain"):
+        modes.mode_time("0.1", 1.0, 0.5, [0.1], [0.1])
+    with pytest.raises(ValueError, match="b0 with shape"):
+        modes.tied_gain([1.0], 1.0, 0.5, [0.1, 0.2], 0.1, 3)
     with pytest.raises(TypeError, match="complex"):
         modes.mode_gain([1.0], 1.0, 0.5, [0.1j], [0.1])

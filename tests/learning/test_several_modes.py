@@ -73,6 +73,13 @@ def test_two_layers_in_series_are_one_pole_and_more_are_a_deeper_network():
     assert learning.series_time(0.4, 1.0, 0.5, 0.01, 2) == pytest.approx(learning.mode_time(0.4, 1.0, 0.5, [0.1], [0.1]), rel=1e-9)
 
 
+def test_the_time_is_found_next_to_the_target_where_it_grows_without_bound():
+    for gap in (1e-4, 1e-9, 1e-13):
+        time = learning.series_time(0.5 - gap, 1.0, 0.5, 0.01, 2)
+        assert time == pytest.approx(np.log((0.5 - gap) * 0.49 / (0.01 * gap)), rel=1e-3 if gap < 1e-12 else 1e-7)
+    assert learning.latent_size_curves([1.0], 1.0, 0.0, 3).plot().lines  # a target of zero is drawn without a division
+
+
 def stages(T=300):
     from sysid.learning.statistics import pole_responses
     u = np.random.default_rng(2).normal(size=T)
@@ -159,5 +166,15 @@ def test_bad_input_is_named():
         learning.train_series([0.5], np.ones(5), np.ones(5), [[1.0, 1.0]], 0.1, 2, activation="relu")
     with pytest.raises(TypeError, match="explicit generator"):
         learning.latent_size_curves([1.0], 1.0, 0.5, [2], start="independent")
+    with pytest.raises(ValueError, match="tau > 0"):
+        learning.pole_flow([1.0], np.eye(1), [0.5], [0.1], [0.1], tau=0.0)
+    with pytest.raises(ValueError, match="increasing times"):
+        learning.lotka_volterra([], np.eye(1), [0.5], [0.1])
+    with pytest.raises(ValueError, match="at least one output and one input"):
+        learning.aligned_gain([1.0], 1.0, np.zeros((0, 2)), 0.1)
+    with pytest.raises(TypeError, match="dict of label"):
+        learning.initialisation_curves([1.0], 1.0, 0.5, [([0.1], [0.1])])
+    with pytest.raises(TypeError, match="n_iterations as a whole number"):
+        learning.train_series([0.5], np.ones(5), np.ones(5), [[1.0, 1.0]], 0.1, 2.5)
     with pytest.raises(ValueError, match="gain < eta / sigma"):
         learning.series_time(0.6, 1.0, 0.5, 0.1, 4)
