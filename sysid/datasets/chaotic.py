@@ -30,15 +30,16 @@ def mackey_glass(n_steps: int, tau: float = 17.0, dt: float = 1.0, *, beta: floa
     """
     T = _check.count(n_steps, "n_steps", "mackey_glass")
     skip, substeps = _counts("mackey_glass", transient, substeps)
-    step = float(_check.time_step(dt, "mackey_glass") or 0.0)
+    step = _interval(dt, "mackey_glass")
     h = step / substeps
+    tau = _check.positive(tau, "tau", "mackey_glass")
     delay = round(tau / h)
     if delay < 1 or abs(delay * h - tau) > 1e-9 * max(tau, 1.0):
         raise ValueError(f"mackey_glass: expected tau to be a whole number of steps dt/substeps = {h:g}; "
                          f"received tau = {tau:g}. Another substeps fits.")
     out, ring = np.empty(T), np.empty((2, delay + 1))
     kernels.mackey_glass(float(beta), float(gamma), float(power), h, delay, substeps, float(x0), skip, ring, out)
-    return Data(out[:, None], dt=step)
+    return _bounded(out[:, None], step, "mackey_glass")
 
 
 def lorenz(n_steps: int, dt: float = 0.02, *, sigma: float = 10.0, rho: float = 28.0, beta: float = 8.0 / 3.0,
@@ -102,16 +103,18 @@ def kuramoto_sivashinsky(n_steps: int, n_points: int = 64, length: float = 22.0,
     T, N = _check.count(n_steps, "n_steps", "kuramoto_sivashinsky"), _check.count(
         n_points, "n_points", "kuramoto_sivashinsky", least=8)
     skip, substeps = _counts("kuramoto_sivashinsky", transient, substeps)
+    interval, length = _interval(dt, "kuramoto_sivashinsky"), _check.positive(length, "length", "kuramoto_sivashinsky")
     x = 2 * np.pi * np.arange(N) / N
     start = np.cos(x) * (1 + np.sin(x)) + 0.5 * np.cos(2 * x + 1) if x0 is None else _check.vector(x0, "x0", "kuramoto_sivashinsky", N)
-    step = _etdrk4(N, float(length), float(dt) / substeps)
+    step = _etdrk4(N, length, interval / substeps)
     v, out = np.fft.rfft(start), np.empty((T, N))
-    for t in range(skip + T):
-        if t >= skip:
-            out[t - skip] = np.fft.irfft(v, N)
-        for _ in range(substeps):
-            v = step(v)
-    return _bounded(out, float(dt), "kuramoto_sivashinsky")
+    with np.errstate(over="ignore", invalid="ignore"):  # said by `_bounded`
+        for t in range(skip + T):
+            if t >= skip:
+                out[t - skip] = np.fft.irfft(v, N)
+            for _ in range(substeps):
+                v = step(v)
+    return _bounded(out, interval, "kuramoto_sivashinsky")
 
 
 def _etdrk4(N: int, length: float, h: float) -> Any:
@@ -145,7 +148,7 @@ def _flow(call: str, kind: int, p: tuple, x0: Any, n: int, n_steps: Any, dt: Any
           u: np.ndarray | None = None) -> Data:
     T = _check.count(n_steps, "n_steps", call)
     skip, substeps = _counts(call, transient, substeps)
-    step = float(_check.time_step(dt, call) or 0.0)
+    step = _interval(dt, call)
     start = _check.vector(x0, "x0", call, n)
     out = np.empty((T, n))
     drive = np.zeros((T, 1)) if u is None else u
@@ -160,6 +163,14 @@ def _bounded(out: np.ndarray, dt: float, call: str) -> Data:
         raise ValueError(f"{call}: the solution left every bound at sample {int(np.argmax(bad))}. "
                          "A smaller dt, more substeps or another start keeps it finite.")
     return Data(out, dt=dt)
+
+
+def _interval(dt: Any, call: str) -> float:
+    """The sampling interval, which a series must have."""
+    step = _check.time_step(dt, call)
+    if step is None:
+        raise ValueError(f"{call}: expected a sampling interval dt > 0; received None.")
+    return step
 
 
 def _counts(call: str, transient: Any, substeps: Any) -> tuple[int, int]:

@@ -9,7 +9,7 @@ import numpy as np
 from .. import _check
 from ..core.data import Data
 from ..kernels import generators as kernels
-from .chaotic import _flow
+from .chaotic import _bounded, _flow, _interval
 
 
 def narma(order: int, n_steps: int, rng: np.random.Generator) -> Data:
@@ -76,9 +76,10 @@ def slow_manifold(n_steps: int, dt: float = 0.1, *, mu: float = -0.05, decay: fl
     if decay == 2 * mu:
         raise ValueError("slow_manifold: expected decay != 2 mu, where the two modes coincide; "
                          f"received decay = {decay:g}, mu = {mu:g}.")
-    t, b = np.arange(T) * float(dt), decay / (decay - 2 * mu)
+    interval = _interval(dt, "slow_manifold")
+    t, b = np.arange(T) * interval, decay / (decay - 2 * mu)
     x1 = a * np.exp(mu * t)
-    return Data(np.column_stack([x1, b * x1 ** 2 + (b0 - b * a ** 2) * np.exp(decay * t)]), dt=dt)
+    return Data(np.column_stack([x1, b * x1 ** 2 + (b0 - b * a ** 2) * np.exp(decay * t)]), dt=interval)
 
 
 def forced_slow_manifold(u: Any, *, a: float = 0.9, b: float = 0.5, c: float = 0.3, x0: Any = (0.0, 0.0)) -> Data:
@@ -87,14 +88,15 @@ def forced_slow_manifold(u: Any, *, a: float = 0.9, b: float = 0.5, c: float = 0
     u : (T,). Returns Data with y (T, 2), u (T, 1). A lift without the bilinear and u^2 terms cannot be exact
     (corrections #32).
     x0 : (2,) first state
-    Raises ValueError for u or x0 of another shape.
+    Raises ValueError for u or x0 of another shape, or a solution that overflows.
     """
     from scipy.signal import lfilter
     drive = _check.signal(u, "u", "forced_slow_manifold", 1)
     start = _check.vector(x0, "x0", "forced_slow_manifold", 2)
-    x1 = lfilter([1.0], [1.0, -a], np.concatenate([[start[0]], drive[:-1, 0]]))
-    x2 = lfilter([1.0], [1.0, -b], np.concatenate([[start[1]], c * x1[:-1] ** 2]))
-    return Data(np.column_stack([x1, x2]), drive)
+    with np.errstate(over="ignore", invalid="ignore"):  # said by `_bounded`
+        x1 = lfilter([1.0], [1.0, -a], np.concatenate([[start[0]], drive[:-1, 0]]))
+        x2 = lfilter([1.0], [1.0, -b], np.concatenate([[start[1]], c * x1[:-1] ** 2]))
+    return Data(_bounded(np.column_stack([x1, x2]), 1.0, "forced_slow_manifold").y, drive)
 
 
 def marginally_stable(n_steps: int, n_states: int, rng: np.random.Generator, *, oscillating: bool = False,

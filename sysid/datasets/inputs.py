@@ -23,15 +23,23 @@ def prbs(n_steps: int, hold: int = 1, bits: int | None = None, amplitude: float 
     n_steps, hold = _check.count(n_steps, "n_steps", "prbs"), _check.count(hold, "hold", "prbs")
     if bits is None:
         bits = int(np.clip(np.ceil(np.log2(n_steps / hold + 1)), 2, 20))
-    if bits not in _TAPS:
+    if _check.count(bits, "bits", "prbs") not in _TAPS:
         raise ValueError(f"prbs: expected bits between 2 and 20; received {bits}.")
-    register = np.ones(bits, dtype=np.int64)
-    period = np.empty(2**bits - 1)
-    for i in range(len(period)):
-        period[i] = 2.0 * register[-1] - 1.0
-        feedback = np.bitwise_xor.reduce(register[[t - 1 for t in _TAPS[bits]]])
-        register = np.concatenate([[feedback], register[:-1]])
-    return amplitude * np.resize(np.repeat(period, hold), n_steps)
+    needed = min(2**bits - 1, -(-n_steps // hold))
+    levels = 2.0 * np.array(_register(bits, needed), dtype=float) - 1.0
+    return amplitude * np.resize(np.repeat(levels, hold), n_steps)
+
+
+def _register(bits: int, count: int) -> list[int]:
+    """The first outputs of the shift register, begun full of ones; bit k - 1 of the number is its stage k."""
+    state, last, taps, out = (1 << bits) - 1, bits - 1, _TAPS[bits], []
+    for _ in range(count):
+        out.append(state >> last)
+        feedback = 0
+        for tap in taps:
+            feedback ^= state >> (tap - 1)
+        state = ((state << 1) | (feedback & 1)) & ((1 << bits) - 1)
+    return out
 
 
 def random_binary(n_steps: int, rng: np.random.Generator, switch: float = 0.1, amplitude: float = 1.0) -> np.ndarray:
@@ -41,7 +49,7 @@ def random_binary(n_steps: int, rng: np.random.Generator, switch: float = 0.1, a
     Raises TypeError or ValueError for switch outside (0, 1], or a missing rng.
     """
     rng = _check.generator(rng, "random_binary")
-    if not 0 < switch <= 1:
+    if not _check.positive(switch, "switch", "random_binary") <= 1:
         raise ValueError(f"random_binary: expected switch in (0, 1]; received {switch}.")
     flips = rng.random(_check.count(n_steps, "n_steps", "random_binary")) < switch
     return amplitude * (1.0 - 2.0 * (np.cumsum(flips) % 2))
@@ -57,9 +65,10 @@ def multisine(n_steps: int, rng: np.random.Generator, lines: np.ndarray | None =
     """
     n_steps = _check.count(n_steps, "n_steps", "multisine", least=4)
     rng = _check.generator(rng, "multisine")
-    lines = np.arange(1, n_steps // 2) if lines is None else np.unique(np.asarray(lines, dtype=int))
-    if len(lines) == 0 or lines[0] < 1 or lines[-1] >= n_steps / 2:
-        raise ValueError(f"multisine: expected lines between 1 and {(n_steps - 1) // 2}; received {lines.tolist()[:5]}.")
+    tries = _check.count(tries, "tries", "multisine")
+    lines = np.arange(1, n_steps // 2) if lines is None else np.unique(np.asarray(lines))
+    if len(lines) == 0 or lines.dtype.kind not in "iu" or lines[0] < 1 or lines[-1] >= n_steps / 2:
+        raise ValueError(f"multisine: expected lines as whole numbers between 1 and {(n_steps - 1) // 2}; received {lines.tolist()[:5]}.")
     best = None
     for _ in range(tries):
         spectrum = np.zeros(n_steps // 2 + 1, dtype=complex)
@@ -80,7 +89,8 @@ def chirp(n_steps: int, low: float, high: float, dt: float = 1.0, amplitude: flo
     amplitude : of the sine
     Raises TypeError or ValueError for frequencies outside 0 to pi/dt.
     """
-    n_steps = _check.count(n_steps, "n_steps", "chirp", least=2)
+    n_steps, dt = _check.count(n_steps, "n_steps", "chirp", least=2), _check.positive(dt, "dt", "chirp")
+    low, high = _check.positive(low, "low", "chirp"), _check.positive(high, "high", "chirp")
     if not (0 < low < np.pi / dt and 0 < high < np.pi / dt):
         raise ValueError(f"chirp: expected frequencies between 0 and pi/dt = {np.pi / dt:.4g} rad per unit of time; received {low:g}, {high:g}.")
     s = np.arange(n_steps) / (n_steps - 1)

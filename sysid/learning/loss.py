@@ -21,7 +21,6 @@ from ..kernels._jit import as_float
 from ..linear.equations import discrete_lyapunov
 from ..models.lti import LTI
 
-
 _ENTRIES = 1 << 20  # of the resolvents held at a time in the frequency domain
 
 

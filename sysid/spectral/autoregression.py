@@ -34,8 +34,11 @@ class Autoregression(Shown):
     dt: float = 1.0
 
     def predict(self, data: Data) -> np.ndarray:
-        """Predict y[t] (T, p) from the measured outputs before t; missing ones are replaced by predictions."""
-        return self._respond(wide_input(data.u, data.n_steps, self.taps.shape[2], "Autoregression.predict"), data.y)
+        """Predict y[t] (T, p) from the measured outputs before t; missing ones are replaced by predictions. (S, T, p) for a batch."""
+        call = "Autoregression.predict"
+        _check.kind(data, isinstance(data, Data), "data as sysid.Data(y, u)", call)
+        out = [self._respond(wide_input(d.u, d.n_steps, self.taps.shape[2], call), d.y) for d in data.sequences()]
+        return np.stack(out) if data.is_batch else out[0]
 
     def simulate(self, u: Any) -> np.ndarray:
         """Run on its own outputs from rest; u (T, m), returns (T, p)."""

@@ -67,10 +67,11 @@ def error_bound(model: LTI, n_filters: int, n_steps: int, input_bound: float, fo
 def filters_needed(n_steps: int, tolerance: float, kind: str = "standard", most: int = 64) -> int:
     """Return the least K for which the sequence of every unit mode with a pole in [-1, 1] is left with at most `tolerance`.
 
-    Raises ValueError where `most` filters do not suffice.
+    Raises ValueError where `most` filters do not suffice or the tolerance is not above 0.
     kind : the Hankel matrix, 'standard' or 'alternating'
     """
-    bank = spectral_filters(n_steps, min(most, n_steps), kind)
+    tolerance = _check.positive(tolerance, "tolerance", "filters_needed")
+    bank = spectral_filters(n_steps, min(_check.count(most, "most", "filters_needed"), n_steps), kind)
     # The residual varies on the scale 1 - |a| ~ 1/L near the ends.
     near = 1 - np.geomspace(1e-3 / n_steps, 1.0, 200)
     poles = np.concatenate([-near, near, [-1.0, 1.0]])

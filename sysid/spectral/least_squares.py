@@ -24,6 +24,12 @@ class LeastSquares:
         stacked = np.concatenate([self.factor, np.concatenate([X, Y], axis=1)])
         self.factor = scipy.linalg.qr(stacked, mode="r", check_finite=False)[0][:stacked.shape[1]]
 
+    def merge(self, other: LeastSquares) -> None:
+        """Add the rows that another one has seen."""
+        n_rows = self.n_rows + other.n_rows
+        self.update(other.factor[:, :self.n_columns], other.factor[:, self.n_columns:])
+        self.n_rows = n_rows
+
     def solve(self, ridge: float = 0.0, columns: np.ndarray | None = None) -> tuple[np.ndarray, int]:
         """Minimise |X theta - Y|^2 + ridge |theta|^2 over the named columns; returns theta (F, p), zero elsewhere, and the rank.
 

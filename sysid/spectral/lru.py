@@ -41,8 +41,10 @@ class LRU(Shown):
         C = _complex(self.C, "C", (None, n))
         D = _check.matrix(self.D, "D", "LRU", (len(C), B.shape[1]), f"C has {len(C)} rows and B {B.shape[1]} columns")
         gamma = _check.vector(self.gamma, "gamma", "LRU", n, "there are as many eigenvalues")
-        for name, value in {"eigenvalues": lam, "gamma": gamma, "B": B, "C": C, "D": D,
-                            "dt": _check.time_step(self.dt, "LRU")}.items():
+        dt = _check.time_step(self.dt, "LRU")
+        if dt is None:
+            raise ValueError("LRU: expected dt > 0; received None. A recurrence speaks of samples.")
+        for name, value in {"eigenvalues": lam, "gamma": gamma, "B": B, "C": C, "D": D, "dt": dt}.items():
             object.__setattr__(self, name, value)
 
     @classmethod
@@ -57,7 +59,9 @@ class LRU(Shown):
         call = "LRU.random"
         rng = _check.generator(rng, call)
         n, m, p = (_check.count(v, k, call) for v, k in ((n_states, "n_states"), (n_inputs, "n_inputs"), (n_outputs, "n_outputs")))
-        if not 0 <= r_min < r_max <= 1:
+        r_min, r_max = _check.positive(r_min, "r_min", call, zero=True), _check.positive(r_max, "r_max", call)
+        max_phase = _check.positive(max_phase, "max_phase", call, zero=True)
+        if not r_min < r_max <= 1:
             raise ValueError(f"{call}: expected 0 <= r_min < r_max <= 1; received {r_min!r} and {r_max!r}.")
         # 1 - U lies in (0, 1]; keep the radius below one so that it has a logarithm.
         square = np.minimum((1 - rng.random(n)) * (r_max**2 - r_min**2) + r_min**2, 1 - 1e-12)
@@ -114,7 +118,10 @@ class LRU(Shown):
 
 
 def _complex(value: Any, name: str, shape: tuple) -> np.ndarray:
-    array = np.array(value, dtype=complex, order="C")
+    try:
+        array = np.array(value, dtype=complex, order="C")
+    except (TypeError, ValueError):
+        raise TypeError(f"LRU: expected {name} as a rectangular array of real or complex numbers; received {_check.received(value)}.") from None
     if array.ndim != len(shape) or any(w is not None and w != g for w, g in zip(shape, array.shape)):
         raise ValueError(f"LRU: expected {name} with shape {tuple('n' if s is None else s for s in shape)}; "
                          f"received {array.shape}.")
@@ -131,8 +138,9 @@ def _(model: LRU) -> Any:
 def _run(model: LRU, drive: Drive) -> Path:
     n = len(model.eigenvalues)
     start = drive.x0[:n] + 1j * drive.x0[n:]
-    H = model.hidden(drive.u, start)
-    Y = (H @ model.C.T).real + drive.u @ model.D.T
+    with np.errstate(over="ignore", invalid="ignore"):  # the step at which it diverges is returned
+        H = model.hidden(drive.u, start)
+        Y = (H @ model.C.T).real + drive.u @ model.D.T
     past = np.concatenate([start[None], H])
     X = np.concatenate([past.real, past.imag], axis=1)
     bad = ~np.isfinite(Y).all(axis=1)

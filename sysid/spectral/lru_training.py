@@ -92,7 +92,8 @@ class LRUTraining:
     def fit(self, data: list[Data], start: LRU | None = None) -> TrainingFit:
         """Train from `start`, or from a ring drawn with rng; history["loss"] is each step's loss on its record.
 
-        Raises TypeError for a start that is no LRU, ValueError for data without inputs or of other sizes.
+        Raises TypeError for a start that is no LRU, ValueError for data without inputs or of other sizes than
+        the start's, or a start that the parametrisation cannot hold.
         """
         first = data[0]
         if first.n_inputs == 0:
@@ -101,6 +102,9 @@ class LRUTraining:
                                     r_max=self.r_max, max_phase=self.max_phase, normalize=self.normalize, dt=first.dt)
         if not isinstance(model, LRU):
             raise TypeError(f"LRUTraining: expected start as an LRU; received {type(model).__name__}.")
+        if (model.n_inputs, model.n_outputs) != (first.n_inputs, first.n_outputs):
+            raise ValueError(f"LRUTraining: expected data with {model.n_inputs} inputs and {model.n_outputs} outputs as the start; "
+                             f"received {first.n_inputs} and {first.n_outputs}.")
         parameters = _Parameters(model, self.parametrization, self.normalize)
         vector = parameters.pack(model)
         adam, losses, status = Adam(len(vector), self.learning_rate), np.full(self.n_iterations, np.nan), None
@@ -151,6 +155,9 @@ class _Parameters:
 
     def pack(self, model: LRU) -> np.ndarray:
         lam = model.eigenvalues
+        if (model.gamma <= 0).any():
+            raise ValueError("LRUTraining: expected start with gamma > 0, whose logarithm is trained; "
+                             f"received {model.gamma.min():g}.")
         if self.parametrization == "direct":
             pair = lam.real, lam.imag
         else:

@@ -116,8 +116,10 @@ def _model(theta: np.ndarray, layout: Layout, dt: float) -> STU:
 
 
 def _pack(start: Any, layout: Layout) -> np.ndarray:
-    if not isinstance(start, STU) or start.form != layout.form or start.bank.filters.shape != layout.bank.filters.shape:
+    taps = (layout.n_taps, layout.n_outputs, layout.n_inputs)
+    if not isinstance(start, STU) or (start.form, start.bank.filters.shape, start.taps.shape) != (layout.form, layout.bank.filters.shape, taps):
         raise ValueError(f"OnlineSpectralFiltering: expected start as an STU in the {layout.form} form with "
-                         f"{layout.bank.n_filters} filters of {layout.bank.n_steps} steps; received {start!r}.")
+                         f"{layout.bank.n_filters} filters of {layout.bank.n_steps} steps and taps {taps}; received {_check.received(start)}"
+                         f"{f' with taps {start.taps.shape}' if isinstance(start, STU) else ''}.")
     parts = [start.taps, start.plus, *([] if start.minus is None else [start.minus])]
     return np.concatenate([part.transpose(0, 2, 1).reshape(-1, start.n_outputs) for part in parts])

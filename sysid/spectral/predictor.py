@@ -15,9 +15,11 @@ from ..core.data import Data
 from ..inference.simulate import Drive, Path, default_run
 from ..kernels import recurrence
 from ..kernels._jit import as_float
+from ..models.lti import LTI
 from ..models.protocol import wide_input
 from .features import alternating_signs, matrix_convolution
 from .filters import FilterBank
+from .realization import realize
 
 FORMS = ("standard", "alternating", "positive")
 
@@ -96,6 +98,7 @@ class SpectralPredictor(Shown):
 
         Missing outputs are replaced by the predictor's own.
         """
+        _check.kind(data, isinstance(data, Data), "data as sysid.Data(y, u)", f"{type(self).__name__}.predict")
         out = [self._respond(matrix_convolution(self.input_kernel(), self._inputs(d)), known=d.y)[0]
                for d in data.sequences()]
         return np.stack(out) if data.is_batch else out[0]
@@ -111,9 +114,8 @@ class SpectralPredictor(Shown):
     def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         return u
 
-    def to_lti(self, n_states: int | None = None, tolerance: float = 1e-8) -> Any:
+    def to_lti(self, n_states: int | None = None, tolerance: float = 1e-8) -> LTI:
         """Realise the predictor's impulse response as a small LTI; see `sysid.spectral.realization.realize`."""
-        from .realization import realize
         return realize(self, n_states=n_states, tolerance=tolerance).model
 
     def summary(self) -> dict[str, Any]:
@@ -147,7 +149,10 @@ def check_weights(model: Any, call: str) -> None:
         raise ValueError(f"{call}: expected minus weights for the standard form and None for the others; "
                          f"received form={model.form!r} with minus {'None' if model.minus is None else 'given'}.")
     minus = None if model.minus is None else _weights(model.minus, "minus", call, shape)
-    for name, value in {"taps": taps, "plus": plus, "minus": minus, "dt": _check.time_step(model.dt, call)}.items():
+    dt = _check.time_step(model.dt, call)
+    if dt is None:
+        raise ValueError(f"{call}: expected dt > 0; received None. A spectral predictor speaks of samples.")
+    for name, value in {"taps": taps, "plus": plus, "minus": minus, "dt": dt}.items():
         object.__setattr__(model, name, value)
 
 

@@ -7,14 +7,29 @@ value decomposition gives A, B, C [Ho & Kalman 1966; Kung 1978]. Gramians, Bode 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from .. import _check
 from .._show import Shown
 from ..models.lti import LTI
-from .predictor import SpectralPredictor
+
+
+class Window(Protocol):
+    """What is realised: a causal response over a window of inputs, as STU and ARSTU have."""
+
+    dt: float
+
+    @property
+    def n_steps(self) -> int: ...
+    @property
+    def shift(self) -> int: ...
+    @property
+    def n_inputs(self) -> int: ...
+    @property
+    def n_outputs(self) -> int: ...
+    def markov_parameters(self, n_steps: int) -> np.ndarray: ...
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -31,7 +46,7 @@ class Realization(Shown):
                 "spectral radius": float(np.abs(self.model.poles()).max(initial=0.0))}
 
 
-def realize(predictor: SpectralPredictor, n_states: int | None = None, tolerance: float = 1e-8, rows: int = 400,
+def realize(predictor: Window, n_states: int | None = None, tolerance: float = 1e-8, rows: int = 400,
             ) -> Realization:
     """Compute an LTI with the predictor's impulse response over its window.
 
@@ -40,7 +55,8 @@ def realize(predictor: SpectralPredictor, n_states: int | None = None, tolerance
     Raises TypeError for other models, ValueError for one without inputs, or n_states beyond the window.
     """
     call = "realize"
-    _check.kind(predictor, isinstance(predictor, SpectralPredictor), "an STU or ARSTU", call)
+    _check.kind(predictor, hasattr(predictor, "shift") and hasattr(predictor, "markov_parameters"), "an STU or ARSTU", call)
+    tolerance = _check.positive(tolerance, "tolerance", call, zero=True)
     horizon = predictor.n_steps + predictor.shift
     half = min(_check.count(rows, "rows", call, least=2), horizon // 2)
     if half < 1 or predictor.n_inputs == 0:

@@ -8,6 +8,7 @@ Both are linear least squares with one solution; there is no iteration and no st
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,8 @@ class SpectralFiltering:
     ridge: added to the sum of squares, on weights of features scaled by s^(1/4).
     autoregression: k_y; 0 keeps the fixed feedback, more fits an ARSTU (one_step only). n_taps: k_u.
     initial: "zero" for records that start at rest, "free" for records that do not.
-    validation: share of the data held out for the choice of K (whole records if there are four or more).
+    validation: share of the data held out for the choice of K (whole records if there are four or more, else the end of
+    each); the model is then fitted to all of them.
     Raises TypeError or ValueError for options of another kind or out of range.
     """
 
@@ -74,6 +76,8 @@ class SpectralFiltering:
         _check.choice(self.form, "form", call, FORMS)
         _check.choice(self.initial, "initial", call, ("zero", "free"))
         _check.count(self.autoregression, "autoregression", call, least=0)
+        if not isinstance(self.candidates, tuple | list) or not len(self.candidates):
+            raise TypeError(f"{call}: expected candidates as numbers of filters such as (4, 8, 16); received {_check.received(self.candidates)}.")
         for k in self.candidates if self.n_filters is None else (self.n_filters,):
             _check.count(k, "n_filters", call)
         least_taps = 2 if self.form == "positive" else 3
@@ -105,19 +109,16 @@ class SpectralFiltering:
         if not candidates:
             raise ValueError(f"SpectralFiltering: expected candidates up to the window of {window} steps; "
                              f"received {self.candidates}.")
-        train, held = _hold_out(data, self.validation)
-        parts = []
-        for records in (train, held):
-            part = SpectralStatistics(self, first.n_inputs, first.n_outputs, window, first.dt, n_filters=candidates[-1])
-            for record in records:
-                part.update(record)
-            parts.append(part)
-        fitted, kept = parts
-        n_rows = max(kept.squares.n_rows, 1)
-        errors = {k: float(kept.squares.loss(fitted.solve(k)[0]).sum() / n_rows) for k in candidates}
+        fitted = SpectralStatistics(self, first.n_inputs, first.n_outputs, window, first.dt, n_filters=candidates[-1])
+        held = LeastSquares(fitted.layout.n_columns, first.n_outputs)
+        for record, share in zip(data, _held_shares(len(data), self.validation)):
+            for X, Y in fitted.regressions(record):  # of the whole record, so that what is held out knows its past
+                kept = len(X) - min(len(X), max(1, round(share * len(X)))) if share else len(X)
+                fitted.squares.update(X[:kept], Y[:kept])
+                held.update(X[kept:], Y[kept:])
+        errors = {k: float(held.loss(fitted.solve(k)[0]).sum() / max(held.n_rows, 1)) for k in candidates}
         best = min(errors, key=lambda k: errors[k])
-        fitted.squares.update(kept.squares.factor[:, :fitted.layout.n_columns], kept.squares.factor[:, fitted.layout.n_columns:])
-        fitted.squares.n_rows += n_rows - len(kept.squares.factor)
+        fitted.squares.merge(held)
         return fitted.fit(best, validation=errors)
 
 
@@ -150,16 +151,21 @@ class SpectralStatistics:
 
         Raises ValueError for records of other channels, or no longer than the lag.
         """
+        for X, Y in self.regressions(data):
+            self.squares.update(X, Y)
+
+    def regressions(self, data: Data) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Regressors and targets of every sequence of a record; what is left out and where outputs lie is noted."""
         for record in data.sequences():
             lag = max(self.layout.shift, self.layout.n_past)
             if record.n_steps <= lag:
                 raise ValueError(f"SpectralFiltering: expected records longer than the lag of {lag} steps; "
                                  f"received {record.n_steps} samples. Time is the first axis: did you pass the transpose?")
             X, Y, missing = rows(self.layout, record, self.method.loss, self.method.initial)
-            self.squares.update(X, Y)
             self.missing += missing
             mean, spread = moments(record.y)
             self.levels.append(mean / spread)
+            yield X, Y
 
     def solve(self, n_filters: int) -> tuple[np.ndarray, int]:
         """Weights (columns, p) that use the first n_filters filters, and the rank."""
@@ -190,9 +196,9 @@ class SpectralStatistics:
                            validation=validation)
 
 
-def _hold_out(data: list[Data], share: float) -> tuple[list[Data], list[Data]]:
-    if len(data) >= 4:
-        cut = len(data) - max(1, round(share * len(data)))
-        return data[:cut], data[cut:]
-    parts = [d.split(1 - share) for d in data]
-    return [a for a, _ in parts], [b for _, b in parts]
+def _held_shares(n_records: int, share: float) -> list[float]:
+    """The share of each record that is held out: of four and more the last ones whole, of fewer the end of each."""
+    if n_records < 4:
+        return [share] * n_records
+    kept = n_records - min(n_records - 1, max(1, round(share * n_records)))
+    return [0.0] * kept + [1.0] * (n_records - kept)

@@ -57,8 +57,13 @@ class STUTraining:
         _check.choice(self.form, "form", call, FORMS)
 
     def fit(self, data: list[Data], start: Any = None) -> TrainingFit:
-        """Train; history["loss"] is each step's mean squared error on its record."""
+        """Train; history["loss"] is each step's mean squared error on its record. `start` is not used: the loss is convex.
+
+        Raises ValueError for data without inputs, or a learning_rate with which gradient descent would diverge.
+        """
         first = data[0]
+        if first.n_inputs == 0:
+            raise ValueError("STUTraining: expected data with inputs u; received none.")
         bank = spectral_filters(self.n_steps or max(d.n_steps for d in data), self.n_filters,
                                 "alternating" if self.form == "alternating" else "standard")
         layout = Layout(bank, self.form, first.n_inputs, first.n_outputs, 2 if self.form == "positive" else 3)
@@ -67,7 +72,7 @@ class STUTraining:
         regressions = [(X / factor, Y) for X, Y in regressions]
         if self.optimizer == "sgd":
             self._check_rate(regressions)
-        theta = np.zeros((layout.n_columns, first.n_outputs))
+        theta = before = np.zeros((layout.n_columns, first.n_outputs))
         adam = Adam(theta.size, self.learning_rate)
         losses, status = np.full(self.n_iterations, np.nan), None
         snapshots: dict[int, STU] = {}
@@ -76,16 +81,17 @@ class STUTraining:
             taps, plus, minus, _ = layout.weights(theta / factor[:, None])
             return STU(bank, taps, plus, minus, self.form, first.dt)
 
-        with Progress("STU", self.n_iterations) as progress:
+        with Progress("STU", self.n_iterations) as progress, np.errstate(over="ignore", invalid="ignore"):
             for step in progress:
                 X, Y = regressions[self.rng.integers(len(data))]
                 error = X @ theta - Y
-                gradient = 2.0 / error.size * (X.T @ error)
-                losses[step - 1] = (error**2).mean()
-                if not np.isfinite(gradient).all():
-                    status = Status(False, f"the loss is not finite at step {step}; lower learning_rate", step)
+                gradient = 2.0 / max(error.size, 1) * (X.T @ error)
+                losses[step - 1] = (error**2).sum() / max(error.size, 1)
+                if not np.isfinite(losses[step - 1]) or not np.isfinite(gradient).all():
+                    status = Status(False, f"the loss is not finite at step {step}: the weights before are returned; lower learning_rate", step)
+                    theta, losses[step - 1] = before, np.nan
                     break
-                theta = theta + (adam.step(gradient.ravel()).reshape(theta.shape) if self.optimizer == "adam"
+                before, theta = theta, theta + (adam.step(gradient.ravel()).reshape(theta.shape) if self.optimizer == "adam"
                                  else -self.learning_rate * gradient)
                 if self.snapshot_every and step % self.snapshot_every == 0:
                     snapshots[step] = model()
@@ -103,8 +109,8 @@ class STUTraining:
 
     def _check_rate(self, regressions: list) -> None:
         # The loss averages over outputs too, hence the second division.
-        hessian = 2.0 * sum(X.T @ X / Y.size for X, Y in regressions) / len(regressions)
-        limit = 2.0 / np.linalg.eigvalsh(hessian)[-1]
+        hessian = 2.0 * sum(X.T @ X / max(Y.size, 1) for X, Y in regressions) / len(regressions)
+        limit = 2.0 / max(float(np.linalg.eigvalsh(hessian)[-1]), 1e-300)
         if self.learning_rate > limit:
             raise ValueError(f"STUTraining: expected learning_rate below the stability limit 2 / lambda_max = {limit:.4g} of "
                              f"these data; received {self.learning_rate:g}, with which gradient descent diverges.")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sysid.datasets import chaotic, driven
+from sysid.datasets import chaotic, driven, inputs
 
 
 def last(function, *args, **options):
@@ -76,7 +76,34 @@ def test_marginally_stable_systems_do_not_decay():
         assert np.isfinite(y).all() and y[2000:].std() > y[:500].std()
 
 
+def test_a_pseudo_random_binary_sequence_has_maximum_length():
+    for bits in range(2, 13):
+        period = 2**bits - 1
+        u = inputs.prbs(2 * period, bits=bits)
+        assert np.array_equal(u[:period], u[period:]) and u[:period].sum() == 1.0  # one more +1 than -1
+        windows = np.lib.stride_tricks.sliding_window_view(np.concatenate([u[:period], u[: bits - 1]]), bits)
+        assert len(np.unique(windows, axis=0)) == period  # every word but one occurs, once
+    held = inputs.prbs(50, hold=3, bits=5)
+    assert np.array_equal(held, np.repeat(inputs.prbs(17, bits=5), 3)[:50])
+    assert np.array_equal(inputs.prbs(9, bits=4), inputs.prbs(15, bits=4)[:9])
+
+
 def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="left every bound"):
+        chaotic.mackey_glass(50, power=9.65, x0=-1.2)  # a negative base: NaN, not a gap
+    with pytest.raises(ValueError, match="left every bound"):
+        chaotic.kuramoto_sivashinsky(50, dt=50.0)
+    with pytest.raises(ValueError, match="left every bound"):
+        driven.forced_slow_manifold(np.ones(5000), a=3.0)
+    for make in (chaotic.mackey_glass, chaotic.lorenz, chaotic.kuramoto_sivashinsky, driven.slow_manifold):
+        with pytest.raises(ValueError, match="sampling interval dt > 0; received None"):
+            make(5, dt=None)
+    with pytest.raises(ValueError, match="whole numbers between 1 and 4"):
+        inputs.multisine(10, np.random.default_rng(0), lines=[1.5])
+    with pytest.raises(ValueError, match="tries >= 1"):
+        inputs.multisine(10, np.random.default_rng(0), tries=0)
+    with pytest.raises(TypeError, match="bits as a whole number"):
+        inputs.prbs(10, bits=3.0)
     with pytest.raises(ValueError, match="whole number of steps"):
         chaotic.mackey_glass(10, tau=17.03)
     with pytest.raises(ValueError, match="left every bound"):

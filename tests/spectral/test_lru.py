@@ -121,5 +121,15 @@ def test_bad_input_is_named(unit):
         sysid.LRU(unit.eigenvalues, unit.gamma, unit.B[:3], unit.C, unit.D)
     with pytest.raises(ValueError, match="learning_rate > 0"):
         sysid.LRUTraining(np.random.default_rng(0), learning_rate=0.0)
+    with pytest.raises(ValueError, match="dt > 0; received None"):
+        sysid.LRU(unit.eigenvalues, unit.gamma, unit.B, unit.C, unit.D, None)
+    with pytest.raises(TypeError, match="eigenvalues as a rectangular array"):
+        sysid.LRU("a", unit.gamma, unit.B, unit.C, unit.D)
+    with pytest.raises(ValueError, match="2 inputs and 3 outputs as the start; received 1 and 1"):
+        sysid.fit(stable_records(), sysid.LRUTraining(np.random.default_rng(0)), start=unit)
+    turned = sysid.LRU([0.5], [-1.0], [[1.0]], [[1.0]], [[0.0]])
+    with pytest.raises(ValueError, match="gamma > 0, whose logarithm"):
+        sysid.fit(stable_records(), sysid.LRUTraining(np.random.default_rng(0)), start=turned)
+    assert sysid.simulate(sysid.LRU([3.0], [1.0], [[1.0]], [[1.0]], [[0.0]]), np.ones((5000, 1))).diverged is not None
     with pytest.raises(TypeError, match="start as an LRU"):
         sysid.fit(stable_records(), sysid.LRUTraining(np.random.default_rng(0)), start=unit.to_lti())

@@ -88,6 +88,15 @@ def test_plain_gradient_decreases_and_its_limit_is_reported_beforehand():
     assert losses[-30:].mean() < 0.5 * losses[:30].mean()
 
 
+def test_training_says_that_it_diverged_and_takes_an_input_that_never_moves(stream):
+    short = stream[:60]
+    fit = sysid.fit(short, STUTraining(np.random.default_rng(0), n_filters=3, learning_rate=1e200, n_iterations=50))
+    assert "not finite" in fit.status.reason
+    still = sysid.Data(short.y, np.zeros((60, 1)))
+    fit = sysid.fit(still, STUTraining(np.random.default_rng(0), n_filters=3, optimizer="sgd", n_iterations=5))
+    assert not fit.model.taps.any() and np.isfinite(fit.history["loss"]).all()
+
+
 def test_bad_input_is_named(stream):
     with pytest.raises(ValueError, match=r"learning_rate in \(0, 2\)"):
         OnlineSpectralFiltering(n_steps=10, update="gradient", learning_rate=2.5)
@@ -96,5 +105,11 @@ def test_bad_input_is_named(stream):
     with pytest.raises(ValueError, match="start as an STU"):
         sysid.fit(stream, OnlineSpectralFiltering(n_steps=64, n_filters=4), start=sysid.STU.from_lti(
             sysid.LTI([[0.5]], [[1.0]], [[1.0]]), 5, 64))
+    one = sysid.STU.from_lti(sysid.LTI([[0.5]], [[1.0]], [[1.0]]), 4, 64)
+    longer = sysid.STU(one.bank, np.concatenate([one.taps, one.taps]), one.plus, one.minus)
+    with pytest.raises(ValueError, match=r"taps \(3, 1, 1\); received STU with taps \(6, 1, 1\)"):
+        sysid.fit(stream, OnlineSpectralFiltering(n_steps=64, n_filters=4), start=longer)
+    with pytest.raises(ValueError, match="data with inputs"):
+        sysid.fit(sysid.Data(stream.y[:50]), STUTraining(np.random.default_rng(0)))
     with pytest.raises(ValueError, match="sgd, adam"):
         STUTraining(np.random.default_rng(0), optimizer="rmsprop")

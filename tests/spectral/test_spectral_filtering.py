@@ -137,6 +137,27 @@ def test_the_number_of_filters_is_chosen_on_held_out_data():
     assert np.isclose(free_run_nmse(fit.model, clean_data), free_run_nmse(refit.model, clean_data), rtol=1e-3)
 
 
+@pytest.mark.parametrize("loss", ["one_step", "output_error"])
+@pytest.mark.parametrize("count", [1, 5])
+def test_after_the_choice_the_model_is_that_of_all_data(loss, count):
+    """Also of one record, whose held-out end does not begin at rest."""
+    data = records(count, noise=0.05, n_steps=200)
+    y = data[0].y.copy()
+    y[[20, 190]] = np.nan
+    data[0] = sysid.Data(y, data[0].u)
+    chosen = sysid.fit(data, sysid.SpectralFiltering(n_filters=None, loss=loss, candidates=(2, 4)))
+    given = sysid.fit(data, sysid.SpectralFiltering(n_filters=chosen.n_filters, loss=loss))
+    assert np.allclose(chosen.history["loss"], given.history["loss"], rtol=1e-9) and chosen.notes == given.notes
+    assert np.allclose(chosen.model.taps, given.model.taps, rtol=1e-6, atol=1e-7)
+    assert np.allclose(chosen.model.plus, given.model.plus, rtol=1e-6, atol=1e-6)
+
+
+def test_what_is_held_out_of_one_record_is_predicted_from_its_whole_past():
+    data = records(1, poles=np.array([0.999, -0.9]))[0]
+    fit = sysid.fit(data, sysid.SpectralFiltering(n_filters=None, candidates=(16,)))
+    assert fit.validation[16] < 1e-10 * float((data.y**2).mean())
+
+
 def test_a_learnt_autoregression_gives_an_ar_stu(clean):
     train, test = clean
     fit = sysid.fit(train, sysid.SpectralFiltering(n_filters=8, autoregression=2, n_taps=4))
@@ -154,6 +175,9 @@ def test_bad_input_is_named(clean):
         sysid.fit(train, sysid.SpectralFiltering(n_filters=30, n_steps=20))
     with pytest.raises(ValueError, match="act on inputs"):
         sysid.fit(sysid.Data(np.ones(30)), sysid.SpectralFiltering())
+    for candidates in (5, ()):
+        with pytest.raises(TypeError, match="candidates as numbers of filters"):
+            sysid.SpectralFiltering(n_filters=None, candidates=candidates)
     with pytest.raises(ValueError, match="one_step, output_error"):
         sysid.SpectralFiltering(loss="both")
     with pytest.raises(ValueError, match="ridge >= 0"):

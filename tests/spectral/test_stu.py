@@ -182,6 +182,13 @@ def test_the_finite_autoregression_is_exact(singular):
         assert abs(ar.feedback[-1]) < 1e-12
 
 
+def test_the_finite_autoregression_predicts_a_batch_one_by_one():
+    ar = finite_autoregression(symmetric_system([0.5, -0.4], seed=9))
+    rng = np.random.default_rng(0)
+    batch = sysid.Data(rng.normal(size=(2, 20, 3)), rng.normal(size=(2, 20, 2)))
+    assert np.array_equal(ar.predict(batch)[1], ar.predict(sysid.Data(batch.y[1], batch.u[1])))
+
+
 def test_in_the_undelayed_convention_the_last_tap_is_c_d_times_D():
     rng = np.random.default_rng(8)
     A, D = np.diag([0.5, -0.8, 0.9]), rng.normal(size=(2, 2))
@@ -212,6 +219,14 @@ def test_bad_input_is_named():
         sysid.STU(stu.bank, stu.taps, stu.plus)
     with pytest.raises(TypeError, match="to_lti"):
         stu.functions()
+    with pytest.raises(ValueError, match="dt > 0; received None"):
+        sysid.STU(stu.bank, stu.taps, stu.plus, stu.minus, dt=None)
+    with pytest.raises(TypeError, match="expected an STU or ARSTU; received LTI"):
+        realize(sysid.LTI([[0.5]], [[1.0]], [[1.0]]))
+    with pytest.raises(TypeError, match=r"data as sysid.Data\(y, u\)"):
+        stu.predict(np.ones(4))
+    with pytest.raises(ValueError, match="tolerance > 0"):
+        filters_needed(20, -1.0)
     with pytest.raises(ValueError, match="before each observe"):
         stu.stream().observe([1.0])
     with pytest.raises(ValueError, match=r"poles in \[-1, 1\]"):
