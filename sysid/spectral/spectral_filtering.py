@@ -155,7 +155,10 @@ class SpectralStatistics:
             self.squares.update(X, Y)
 
     def regressions(self, data: Data) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Regressors and targets of every sequence of a record; what is left out and where outputs lie is noted."""
+        """Regressors and targets of every sequence of a record; what is left out and where outputs lie is noted.
+
+        Raises ValueError for records no longer than the lag.
+        """
         for record in data.sequences():
             lag = max(self.layout.shift, self.layout.n_past)
             if record.n_steps <= lag:
