@@ -112,7 +112,10 @@ class SampleLoss:
         return self.gradient(model)[0]
 
     def gradient(self, model: LTI) -> tuple[float, LTIGradient]:
-        """The loss and its exact derivatives, by the adjoint recursion or frequency by frequency."""
+        """The loss and its exact derivatives, by the adjoint recursion or frequency by frequency.
+
+        Raises TypeError for what is no LTI, ValueError for other channels than the data's, or outputs that overflow.
+        """
         records: list[Data] = self.data  # type: ignore[assignment]
         _check.kind(model, isinstance(model, LTI), "an LTI model", "SampleLoss")
         if (model.n_inputs, model.n_outputs) != (records[0].n_inputs, records[0].n_outputs):

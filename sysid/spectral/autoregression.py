@@ -34,7 +34,10 @@ class Autoregression(Shown):
     dt: float = 1.0
 
     def predict(self, data: Data) -> np.ndarray:
-        """Predict y[t] (T, p) from the measured outputs before t; missing ones are replaced by predictions. (S, T, p) for a batch."""
+        """Predict y[t] (T, p) from the measured outputs before t; missing ones are replaced by predictions. (S, T, p) for a batch.
+
+        Raises TypeError for what is no Data, ValueError for other inputs.
+        """
         call = "Autoregression.predict"
         _check.kind(data, isinstance(data, Data), "data as sysid.Data(y, u)", call)
         out = [self._respond(wide_input(d.u, d.n_steps, self.taps.shape[2], call), d.y) for d in data.sequences()]

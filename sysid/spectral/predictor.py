@@ -96,7 +96,7 @@ class SpectralPredictor(Shown):
     def predict(self, data: Data) -> np.ndarray:
         """Predict every y[t] from u up to t and the measured y before t; (T, p), for a batch (S, T, p).
 
-        Missing outputs are replaced by the predictor's own.
+        Missing outputs are replaced by the predictor's own. Raises TypeError for what is no Data, ValueError for other inputs.
         """
         _check.kind(data, isinstance(data, Data), "data as sysid.Data(y, u)", f"{type(self).__name__}.predict")
         out = [self._respond(matrix_convolution(self.input_kernel(), self._inputs(d)), known=d.y)[0]
