@@ -22,6 +22,11 @@ def _value(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and its noun, "1 input" or "2 inputs"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def text(title: str, summary: dict[str, Any]) -> str:
     """Lay a summary out as `title` and one aligned line an entry."""
     width = max((len(k) for k in summary), default=0)

@@ -6,7 +6,7 @@ Each method is a way to choose the multiplier T and the metric P; what it claims
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -145,7 +145,8 @@ class CircleCriterion:
         """Certify a leaky network."""
         wanted, network = wanted or Contraction(), as_network(model)
         seconds = self.seconds if self.seconds is not None else wanted.seconds
-        t, floor = multiplier_of(network, self.multiplier, deadline(seconds))
+        search = multiplier_of(network, self.multiplier, deadline(seconds))
+        t, floor = search.t, search.floor
         name = f"circle criterion, {self.multiplier} multiplier"
         low, up = network.endpoints()
         rate = smallest_rate(low, up, t, network.leak)
@@ -156,21 +157,30 @@ class CircleCriterion:
             wider = found[1] + self.margin * (1 - found[1])
             P = roomy(network, t, wider)
             found = found if P is None else (P, wider)
-        return result(network, found[0], t, found[1], name, wanted, model, floor)
+        proof = result(network, found[0], t, found[1], name, wanted, model, floor)
+        return replace(proof, reason=f"{proof.reason}; the search was interrupted by the user") if search.interrupted else proof
 
 
-def multiplier_of(network: LeakyNetwork, kind: str, expired: Callable[[], bool] = lambda: False,
-                  ) -> tuple[np.ndarray, float]:
-    """T (n,) of the named kind, and the floor of the whole family where the search gives one."""
+@dataclass(frozen=True)
+class Multiplier:
+    """T (n,), the floor of the whole family where the search gives one, and whether the user ended the search."""
+
+    t: np.ndarray
+    floor: float = 0.0
+    interrupted: bool = False
+
+
+def multiplier_of(network: LeakyNetwork, kind: str, expired: Callable[[], bool] = lambda: False) -> Multiplier:
+    """The multiplier of the named kind."""
     n = network.n_states
     if kind == "identity":
-        return np.ones(n), 0.0
+        return Multiplier(np.ones(n))
     d = balanced(network.coupling)
     if kind == "balanced":
-        return d**2, 0.0
+        return Multiplier(d**2)
     low, up = (d[:, None] * A / d for A in network.endpoints())
     search = MultiplierSearch(low, up, network.leak, expired=expired).run()
-    return d**2 * search.t, search.floor
+    return Multiplier(d**2 * search.t, search.floor, search.interrupted)
 
 
 def _norm(A: np.ndarray) -> float:

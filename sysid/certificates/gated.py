@@ -72,7 +72,7 @@ class GateVertices:
 
     def _try(self, networks: list[LeakyNetwork], centre: LeakyNetwork,
              ) -> tuple[float, np.ndarray, np.ndarray, int] | None:
-        t, _ = multiplier_of(centre, self.multiplier)
+        t = multiplier_of(centre, self.multiplier).t
         low, up = centre.endpoints()
         least = smallest_rate(low, up, t, centre.leak)
         best: tuple[float, np.ndarray, np.ndarray, int] | None = None

@@ -43,6 +43,7 @@ class MultiplierSearch:
     rate: float = field(init=False)
     floor: float = field(init=False, default=0.0)
     steps: int = field(init=False, default=0)
+    interrupted: bool = field(init=False, default=False)
 
     def __post_init__(self) -> None:
         self.t = np.ones(len(self.lower))
@@ -56,7 +57,7 @@ class MultiplierSearch:
         self.rate = self._grid_rate(self.t)
 
     def run(self) -> MultiplierSearch:
-        """Follow the path; `t`, `rate` and `floor` hold the best found even when interrupted."""
+        """Follow the path; `t`, `rate` and `floor` hold the best found even when the user interrupts it, which `interrupted` says."""
         try:
             t, k = self._follow(0.3)
             for _ in range(2):                            # frequencies found wanting are added, and the path continued
@@ -65,7 +66,7 @@ class MultiplierSearch:
                 t, k = self._follow(0.02)
             self._bound(t, k)
         except KeyboardInterrupt:
-            pass
+            self.interrupted = True
         return self
 
     def _grid_rate(self, t: np.ndarray) -> float:

@@ -54,7 +54,7 @@ class CertifiedSet:
             raise ValueError("CertifiedSet: expected slopes that are not negative; received a lower bound of "
                              f"{network.lower.min():g}. Use scale_to_certified.")
         network = LeakyNetwork(network.W, network.leak, 0.0, network.upper)
-        t, _ = multiplier_of(network, multiplier)
+        t = multiplier_of(network, multiplier).t
         d = np.sqrt(t)
         angles = np.linspace(0, np.pi, n_angles)
         h = support_function((d * network.upper)[:, None] * network.coupling / d, angles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
@@ -44,13 +45,16 @@ def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -
     kind = method.multiplier if method is not None else ("optimal" if network.n_states <= 200 else "balanced")
     alpha, t = _start(network, goal), None
     for _ in range(4 if kind == "optimal" else 1):        # the best multiplier depends on the scale: alternate
-        trial, _ = multiplier_of(network.scaled(alpha), kind)
-        new = _reach(network, trial, goal, alpha)
-        if t is None or new > alpha:
-            t, old, alpha = trial, alpha, max(new, alpha if t is not None else 0.0)
-            if alpha < old * (1 + 1e-3):
-                break
-        else:
+        search = multiplier_of(network.scaled(alpha), kind)
+        new = _reach(network, search.t, goal, alpha)
+        if search.interrupted:
+            warnings.warn("scale_to_certified: interrupted by the user; the scale so far is proved all the same, "
+                          "a longer search may allow a larger one", UserWarning, stacklevel=2)
+        if t is not None and new <= alpha:
+            break
+        old, alpha = alpha, max(new, alpha if t is not None else 0.0)
+        t = search.t
+        if alpha < old * (1 + 1e-3) or search.interrupted:
             break
     assert t is not None
     for shrink in (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1):

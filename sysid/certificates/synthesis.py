@@ -45,7 +45,7 @@ def nearest_certified(esn: Any, rate: float = 0.98, multiplier: str = "balanced"
     found = CircleCriterion(multiplier).certify(network)
     if found.verified and found.rate <= goal:
         return esn
-    t, _ = multiplier_of(LeakyNetwork(network.W, network.leak, 0.0, network.upper), multiplier)
+    t = multiplier_of(LeakyNetwork(network.W, network.leak, 0.0, network.upper), multiplier).t
     d = np.sqrt(t) * np.sqrt(np.maximum(network.upper, 1e-12))
     e = np.sqrt(t) / np.sqrt(np.maximum(network.upper, 1e-12))
     start = d[:, None] * network.coupling / e             # D L W D^-1 with the slopes' bounds in the rows

@@ -83,6 +83,7 @@ class ARX:
         cov = cov * np.outer(ys, ys)
         value = -0.5 * len(X) * (np.linalg.slogdet(cov)[1] + p * np.log(2 * np.pi) + p)
         return PolynomialFit(model=model, process=innovations_process(model, gain, cov, data), polynomials={"A": A, "B": B}, gain=gain,
+                             n_parameters=X.shape[1] * p + p * (p + 1) // 2 if self.ridge == 0 else None, n_samples=len(X),
                              innovation_cov=cov, standard_errors=errors, log_likelihood=float(value))  # fmt: skip
 
 

@@ -14,10 +14,12 @@ from ..core.gaussian import Gaussian
 from ..core.status import Status
 from ..models.bilinear import Bilinear
 from ..models.process import Process
+from .elements import gauge, unseen
 from .em_step import Maximiser
-from .expectation import Expectation, gaussian_start, grouped
-from .fit import Fit
-from .observed_information import ObservedInformation
+from .exact_likelihood import Coordinates
+from .expectation import Expectation, gaussian_start, grouped, kept_law
+from .fit import Fit, measured_samples
+from .observed_information import INTERRUPTED, ObservedInformation, n_parameters, unknown
 from .progress import Progress
 from .uncertainty import Uncertainty
 
@@ -41,14 +43,15 @@ class EM:
 
         E: moments of x given y by the smoother;   M: [A B c] = xz zz^-1,  Q = (xx - [A B c] zx) / N,  and so for [C D d], R
 
-    Every element of A, (N,) B, C, D, d, Q, R and the initial mean is estimated unless told; c is held, since d and the
-    initial mean already carry every offset of a model without a pole at one. S is zero.
+    Every element of A, (N,) B, C, D, d, Q, R and the initial mean is estimated unless told; c is held unless `structure`
+    names it, since d and the initial mean already carry every offset of a model without a pole at one. S is zero.
     structure: constraints by name. Matrices: "full", "fixed", or an array of True (free), False or numbers (held), and
     expressions such as "a" or "1 + 2*a" (shared, tied). Q, R, P0: "full", "diagonal", "scalar", "fixed", a mask of blocks,
     or names and numbers for the diagonal. A variance that is zero in `start` stays zero.
     fixed: names held at the start, among A, N, B, c, C, D, d, Q, R, m0, P0.
-    initial: "mean" (the covariance P0 is held), "both", "fixed", or None: "both" for five experiments or more. With one
-    experiment P0 is never estimated with the mean, for it would go to zero.
+    initial: "mean" (the covariance P0 is held), "both", "fixed", or None: a diffuse law of `start` is kept, exactly, where A
+    and C are held; else "both" for five experiments or more. With one experiment P0 is never estimated with the mean, for
+    it would go to zero.
     noise: "gaussian", or "student" with `degrees` of freedom for the outputs, which downweights outliers.
     prior: {"Q": (scale matrix, degrees), "R": ..., "A": (mean, precision)} for the posterior mode; inverse-Wishart and
     matrix-normal.
@@ -64,7 +67,7 @@ class EM:
     max_iterations: int = 200
     tolerance: float = 1e-5
     structure: Mapping[str, Any] = field(default_factory=dict)
-    fixed: Sequence[str] = ("c",)
+    fixed: Sequence[str] = ()
     initial: str | None = None
     noise: str = "gaussian"
     degrees: float = 4.0
@@ -91,13 +94,17 @@ class EM:
         if initial == "both" and len(data) == 1:
             raise ValueError('fit(EM): expected initial="mean" or "fixed" for one experiment; received "both". The likelihood has no '
                              "maximum in mean and covariance of a state that is seen once.")  # fmt: skip
-        maximise = Maximiser.of(process, self.structure, self.fixed, "fixed" if "m0" in self.fixed else initial, self.prior)
+        held = self.fixed if "c" in self.structure else {*self.fixed, "c"}
+        maximise = Maximiser.of(process, self.structure, sorted(held), "fixed" if "m0" in self.fixed else initial, self.prior)
+        law = None
+        if self.initial in (None, "fixed"):
+            law, maximise = kept_law(start, maximise, data, notes, "fit(EM)")
         process = maximise.project(process)
         still = np.flatnonzero(np.diag(process.Q) <= 0)
         if len(still):
             notes.append(f"states {still.tolist()} start without process noise, which EM cannot leave, nor what their rows of A and B say: "
                          "give them a small variance in start.Q to have these estimated")  # fmt: skip
-        expectation = Expectation(grouped(data, process, self.n_jobs if self.noise == "gaussian" else 2), self.degrees if self.noise == "student" else None, self.n_jobs, maximise)
+        expectation = Expectation(grouped(data, process, self.n_jobs if self.noise == "gaussian" else 2), self.degrees if self.noise == "student" else None, self.n_jobs, maximise, law)
         return _iterate(self, process, maximise, expectation, notes)
 
 
@@ -134,15 +141,21 @@ def _iterate(method: EM, process: Process, maximise: Maximiser, expectation: Exp
         status = Status(False, f"stopped after {method.max_iterations} iterations; the last step still gained "
                         f"{history[-1] - history[-2]:.3g} in log likelihood: raise max_iterations", method.max_iterations)  # fmt: skip
     status = status if progress.interrupted is None else progress.interrupted
-    errors = ObservedInformation.at(process, maximise, expectation).errors() if method.standard_errors else None
+    errors = None
+    if method.standard_errors:
+        errors = ObservedInformation.at(process, maximise, expectation).errors() if progress.interrupted is None else unknown(process, INTERRUPTED)
     if errors is not None:
         notes += errors.notes
     if method.noise == "student":
         notes.append("log_likelihood is the variational bound of the Student likelihood")
     states = np.concatenate([part.initial_states for part in parts])
-    return EMFit(model=process.model, process=process, status=status, history={"log_likelihood": np.array(history)},
-                 log_likelihood=value - maximise.log_prior(process), initial_states=states, notes=tuple(notes),
-                 precisions=expectation.precisions or None,
+    count = None
+    if method.noise == "gaussian" and not method.prior:  # a maximum of the likelihood, and not of a bound or a posterior
+        coordinates = Coordinates.of(maximise, process)
+        count = n_parameters(coordinates, coordinates.vector(process), gauge if isinstance(process.model, Bilinear) else unseen)
+    return EMFit(model=process.model, process=expectation.lawful(process), status=status, history={"log_likelihood": np.array(history)},
+                 log_likelihood=value - maximise.log_prior(process), n_parameters=count, n_samples=measured_samples(expectation.data),
+                 initial_states=states, notes=tuple(notes), precisions=expectation.precisions or None,
                  standard_errors=None if errors is None else errors.deviations, uncertainty=None if errors is None else errors.uncertainty)  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -11,7 +11,10 @@ import numpy as np
 
 from .. import _check
 from ..core.data import Data
-from ..core.gaussian import Gaussian, Stationary
+from ..core.gaussian import Diffuse, Gaussian, Stationary
+from ..core.initial import Blocks
+from ..inference.filter import run
+from ..inference.kalman import Kalman
 from ..inference.start import stationary_law
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
@@ -22,24 +25,33 @@ from .moments import Expected, Moments, expect
 
 @dataclass
 class Expectation:
-    """The E-step over all experiments, and the precisions that heavy-tailed noise carries from round to round."""
+    """The E-step over all experiments, and the precisions that heavy-tailed noise carries from round to round.
+
+    law: the initial law of every experiment where it stays as the start has it, in place of the processes' own; or None.
+    """
 
     data: list[Data]
     degrees: float | None
     n_jobs: int | None
     maximise: Maximiser
+    law: Any = None
     precisions: list[Any] = field(default_factory=list)
 
     def __call__(self, process: Process) -> tuple[float, Moments, list[Expected]]:
         """Objective (log likelihood or bound, plus log prior), the summed moments, and each experiment's part."""
+        used = self.lawful(process)
         weights = self.precisions or [None] * len(self.data)
         if len(self.data) == 1:
-            parts = [expect(process, self.data[0], weights[0], self.degrees)]
+            parts = [expect(used, self.data[0], weights[0], self.degrees)]
         else:
             from joblib import Parallel, delayed
-            parts = Parallel(n_jobs=self.n_jobs)(delayed(expect)(process, d, w, self.degrees) for d, w in zip(self.data, weights))
+            parts = Parallel(n_jobs=self.n_jobs)(delayed(expect)(used, d, w, self.degrees) for d, w in zip(self.data, weights))
         moments = reduce(add, (part.moments for part in parts))
         return moments.log_likelihood + self.maximise.log_prior(process), moments, parts
+
+    def lawful(self, process: Process) -> Process:
+        """The process under the initial law that is kept as it stands, where there is one."""
+        return process if self.law is None else replace(process, initial=self.law)
 
     def accept(self, parts: list[Expected]) -> None:
         """Carry the precisions on."""
@@ -63,10 +75,7 @@ def gaussian_start(data: list[Data], start: Any, call: str) -> tuple[Process, li
     if (start.model.n_inputs, start.n_outputs) != (data[0].n_inputs, data[0].n_outputs):
         raise ValueError(f"{call}: expected a start with {data[0].n_inputs} inputs and {data[0].n_outputs} outputs as in the data; "
                          f"received {start.model.n_inputs} and {start.n_outputs}.")  # fmt: skip
-    law = start.initial if isinstance(start.initial, Gaussian) else None
-    if law is None:
-        law = _proper_law(start, data, call)
-        notes.append(f"the initial law {type(start.initial).__name__}() was replaced by a Gaussian, which can be estimated")
+    law = start.initial if isinstance(start.initial, Gaussian) else _proper_law(start, data, call)
     Q, R = start.Q, start.R
     if start.S is not None and start.S.any():
         # Without S the same output needs more process noise; a tenth of the innovations' part keeps Q regular.
@@ -75,10 +84,36 @@ def gaussian_start(data: list[Data], start: Any, call: str) -> tuple[Process, li
     return Process(start.model, Q, R, None, law), notes
 
 
+def kept_law(start: Any, maximise: Maximiser, data: list[Data], notes: list[str], call: str) -> tuple[Any, Maximiser]:
+    """The diffuse law of `start` where estimation may keep it, exactly, with a maximiser that holds it; else (None, maximise).
+
+    A diffuse likelihood takes the unit of each diffuse state from A and C: it may be kept, and compared, where neither
+    moves. Elsewhere the law becomes a Gaussian, which a note says.
+    Raises ValueError where the data do not determine the diffuse states.
+    """
+    law = getattr(start, "initial", None)
+    if law is None or isinstance(law, Gaussian):
+        return None, maximise
+    blocks = [block for _, block in law.blocks] if isinstance(law, Blocks) else [law]
+    n, p = start.n_states, start.n_outputs
+    still = isinstance(start.model, LTI) and not maximise.state.G[: n * n].any() and not maximise.output.G[: n * p].any()
+    if not still or not all(isinstance(block, Diffuse | Gaussian) for block in blocks):
+        why = "; hold A and C to keep it exactly" if any(isinstance(block, Diffuse) for block in blocks) else ""
+        notes.append(f"the initial law {type(law).__name__}() was replaced by a Gaussian, which can be estimated{why}")
+        return None, maximise
+    for i, d in enumerate(data):
+        if any("infinite filtered" in t.extra and t.extra["infinite filtered"].shape[0] == d.n_steps and t.extra["infinite filtered"][-1].any()
+               for t in run(start, d, Kalman(), "all")):  # fmt: skip
+            raise ValueError(f"{call}: expected data that determine the diffuse states; the measurements of experiment {i} leave some unknown. "
+                             "Give initial=Gaussian(mean, cov) for them.")  # fmt: skip
+    return law, replace(maximise, initial="fixed")
+
+
 def _proper_law(start: Process, data: list[Data], call: str) -> Gaussian:
     if isinstance(start.initial, Stationary):
         return stationary_law(start, np.arange(start.n_states), call)
-    spread = np.nanvar(np.concatenate([d.y for d in data]), 0).sum() / max(np.linalg.norm(start.model.C) ** 2, 1e-300)
+    square = np.nanmean(np.concatenate([d.y - d.inputs @ start.model.D.T - start.model.d for d in data]) ** 2, 0)  # about zero: a level counts
+    spread = square.sum() / max(np.linalg.norm(start.model.C) ** 2, 1e-300)
     return Gaussian(np.zeros(start.n_states), 10 * spread * np.eye(start.n_states))
 
 

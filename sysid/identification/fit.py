@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from .._show import Shown
+from .._show import Shown, counted
 from ..core.data import Data, experiments
 from ..core.status import Status, closed_form
 
@@ -24,6 +24,8 @@ class Fit(Shown):
     standard_errors: one array a parameter, under the parameter's name; NaN where one does not exist, with the
     reason in `notes`; None where the method gives none.
     initial_states: (S, n), the state at the first sample of each experiment; None where none is estimated.
+    n_parameters: how many the likelihood was maximised over, changes of the state's coordinates and initial states not
+    counted; None where it was not. n_samples: samples in time with a measurement, over all experiments.
     notes: sentences the user ought to read.
     A method with more to report returns a subclass that adds its fields.
     """
@@ -35,12 +37,25 @@ class Fit(Shown):
     log_likelihood: float | None = None
     standard_errors: Mapping[str, np.ndarray] | None = None
     initial_states: np.ndarray | None = None
+    n_parameters: int | None = None
+    n_samples: int | None = None
     notes: tuple[str, ...] = ()
 
     @property
     def converged(self) -> bool:
         """Whether the iteration reached its tolerance."""
         return self.status.converged
+
+    @property
+    def aic(self) -> float | None:
+        """Akaike's criterion 2 k - 2 log L, k = n_parameters; None without a maximised likelihood [Akaike 1974]."""
+        return None if self.n_parameters is None or self.log_likelihood is None else 2.0 * self.n_parameters - 2.0 * self.log_likelihood
+
+    @property
+    def bic(self) -> float | None:
+        """The Bayesian criterion k log N - 2 log L, N = n_samples; None without a maximised likelihood [Schwarz 1978]."""
+        aic = self.aic
+        return None if aic is None or not self.n_samples or self.n_parameters is None else aic + self.n_parameters * (float(np.log(self.n_samples)) - 2.0)
 
     def summary(self) -> dict[str, Any]:
         out: dict[str, Any] = {"model": _one_line(self.model), "converged": self.converged, "status": self.status.reason}
@@ -50,6 +65,9 @@ class Fit(Shown):
             out["ridge, the best"] = float(self.history["ridge"][np.argmin(self.history["loss"])])
         if self.log_likelihood is not None:
             out["log likelihood"] = self.log_likelihood
+        if self.bic is not None:
+            out["parameters"] = self.n_parameters
+            out["AIC, BIC"] = f"{self.aic:.6g}, {self.bic:.6g}"
         for i, note in enumerate(self.notes):
             out["note" if len(self.notes) == 1 else f"note {i + 1}"] = note
         return out
@@ -110,6 +128,11 @@ def fit(data: Data | Iterable[Data], method: FitMethod[F_co], start: Any = None)
     return method.fit(records, start)
 
 
+def measured_samples(records: Iterable[Data]) -> int:
+    """Samples in time at which any output was measured."""
+    return int(sum((~d.missing).any(-1).sum() for d in records))
+
+
 def _measured(records: list[Data]) -> None:
     """Refuse series too short to hold dynamics and outputs that were never seen."""
     for i, d in enumerate(records):
@@ -124,6 +147,6 @@ def _measured(records: list[Data]) -> None:
 
 
 def _one_line(model: Any) -> str:
-    sizes = [f"{getattr(model, key)} {word}" for key, word in
-             (("n_states", "states"), ("n_inputs", "inputs"), ("n_outputs", "outputs")) if hasattr(model, key)]
+    sizes = [counted(getattr(model, key), word) for key, word in
+             (("n_states", "state"), ("n_inputs", "input"), ("n_outputs", "output")) if hasattr(model, key)]
     return type(model).__name__ + (f" with {', '.join(sizes)}" if sizes else "")

@@ -18,6 +18,7 @@ from ..kernels._jit import as_float
 from ..linear.covariances import mean_and_covariance
 from ..models.nonlinear import Nonlinear
 from ..models.process import Process
+from .fit import measured_samples
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def _result(kind: Any, problem: GreyBox, best: Any, status: Status, scale: np.nd
     process = Process(fitted, np.zeros((n, n)), cov, None, _prior(fitted, data, x0))
     value = float(-0.5 * (seen * (np.log(2 * np.pi * np.maximum(np.diag(cov), 1e-300)) + 1)).sum())
     return kind(model=fitted, process=process, status=status, initial_states=x0.copy(), innovation_cov=cov, log_likelihood=value,
+                n_parameters=len(p) + len(cov) if rank == best.jac.shape[1] else None, n_samples=measured_samples(data),
                 parameter_cov=covariance, standard_errors={"p": np.sqrt(np.diag(covariance))}, notes=tuple(notes),
                 history={"loss": np.array([best.cost])})  # fmt: skip
 

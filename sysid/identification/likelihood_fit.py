@@ -30,8 +30,9 @@ from ..models.process import Process
 from .elements import gauge, unseen
 from .em_step import Maximiser
 from .exact_likelihood import Coordinates
-from .expectation import Expectation, gaussian_start, grouped
-from .observed_information import ObservedInformation, information
+from .expectation import Expectation, gaussian_start, grouped, kept_law
+from .fit import measured_samples
+from .observed_information import INTERRUPTED, ObservedInformation, information, n_parameters, unknown
 from .progress import Progress
 
 if TYPE_CHECKING:
@@ -53,14 +54,14 @@ def fit_likelihood(method: PredictionError, data: list[Data], start: Any) -> Pre
         process = _excited(process, data, notes)
     if method.free is None:
         process = _whitened(process, data)
-    maximise = _maximiser(method, process, data)
+    law, maximise = kept_law(start, _maximiser(method, process, data), data, notes, _CALL)
     process = maximise.project(process)
-    expectation = Expectation(grouped(data, process, None), None, None, maximise)
+    expectation = Expectation(grouped(data, process, None), None, None, maximise, law)
     coordinates = Coordinates.of(maximise, process, method.free is None)
     vector = coordinates.vector(process)
     search = _Search(coordinates, expectation, vector, unseen if method.free is None else gauge)
-    status = search.run(method.max_iterations, method.tolerance)
-    return _result(search, maximise, status, notes)
+    status, interrupted = search.run(method.max_iterations, method.tolerance)
+    return _result(search, maximise, status, interrupted, notes)
 
 
 def _noisy(model: LTI, data: list[Data]) -> Process:
@@ -135,8 +136,8 @@ class _Search:
             self.best, self.value, self.parts = vector.copy(), value, parts
         return -value, -gradient
 
-    def run(self, iterations: int, tolerance: float) -> Status:
-        """Maximise; the best point visited is kept whatever ends the search."""
+    def run(self, iterations: int, tolerance: float) -> tuple[Status, bool]:
+        """Maximise; the best point visited is kept whatever ends the search. Returns how it ended, and whether the user ended it."""
         value, _ = self._negative(self.best)
         if not np.isfinite(value):
             raise ValueError(f"{_CALL}: expected a start under which the data have a finite likelihood; received one with a singular "
@@ -152,8 +153,8 @@ class _Search:
                     status = Status(True, f"a further step would gain less than {tolerance:g} in log likelihood", used)
                     break
         if progress.interrupted is not None:
-            return progress.interrupted
-        return status or Status(False, f"stopped after {used} steps, before the gain fell below {tolerance:g}", used)
+            return progress.interrupted, True
+        return status or Status(False, f"stopped after {used} steps, before the gain fell below {tolerance:g}", used), False
 
     def _round(self, iterations: int, tolerance: float, progress: Progress) -> tuple[float, int]:
         """One search with fresh curvature; the gain that its last gradient still promises, and the steps taken."""
@@ -184,17 +185,19 @@ def _preconditioner(matrix: np.ndarray) -> np.ndarray:
     return vectors / np.sqrt(size) / scale[:, None]
 
 
-def _result(search: _Search, maximise: Maximiser, status: Status, notes: list[str]) -> PredictionErrorFit:
+def _result(search: _Search, maximise: Maximiser, status: Status, interrupted: bool, notes: list[str]) -> PredictionErrorFit:
     from .prediction_error import PredictionErrorFit
     process = search.coordinates.process(search.best)
-    errors = ObservedInformation.at(process, maximise, search.expectation, search.still is unseen).errors()
+    errors = (ObservedInformation.at(process, maximise, search.expectation, search.still is unseen).errors() if not interrupted
+              else unknown(process, INTERRUPTED))
     model = process.model
     solution = filter_riccati(model.A, model.C, process.Q, process.R, None)
     cov = model.C @ solution.X @ model.C.T + process.R if solution.converged else process.R
     if not solution.converged:
         notes.append(f"no stationary gain: {solution.message}")
     return PredictionErrorFit(
-        model=model, process=process, status=status, initial_states=np.concatenate([part.initial_states for part in search.parts]),
+        model=model, process=search.expectation.lawful(process), status=status, initial_states=np.concatenate([part.initial_states for part in search.parts]),
         gain=solution.gain if solution.converged else None, innovation_cov=cov, log_likelihood=search.value,
         history={"log_likelihood": np.array(search.history)}, uncertainty=errors.uncertainty,
+        n_parameters=n_parameters(search.coordinates, search.best, search.still), n_samples=measured_samples(search.expectation.data),
         standard_errors=errors.deviations, notes=tuple(notes + errors.notes))  # fmt: skip

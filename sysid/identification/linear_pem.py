@@ -43,7 +43,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Optimum:
-    """The best point, the criterion per iteration, how it ended, and the covariance of theta with its sandwich form."""
+    """The best point, the criterion per iteration, how it ended, and the covariance of theta with its sandwich form.
+
+    interrupted: the status where the user ended it, else None.
+    """
 
     point: Point
     history: np.ndarray
@@ -51,6 +54,13 @@ class Optimum:
     covariance: np.ndarray
     robust_covariance: np.ndarray
     rank: int
+    interrupted: Status | None = None
+
+    @property
+    def n_parameters(self) -> int:
+        """Directions of theta that the data determine, and the entries of the errors' covariance."""
+        p = len(self.point.cov)
+        return self.rank + p * (p + 1) // 2
 
 
 @dataclass(frozen=True)
@@ -162,7 +172,7 @@ class LinearProblem:
         if status is None:
             status = Status(False, f"stopped after {iterations} iterations, before the gain fell below {tolerance:g}", iterations)
         status = status if progress.interrupted is None else progress.interrupted
-        return self._optimum(best, np.array(history), status)
+        return self._optimum(best, np.array(history), status, progress.interrupted)
 
     def _search(self, best: Point, direction: _Step, heads: list[np.ndarray], damping: float, radius: float,
                 ) -> tuple[Point | None, float]:
@@ -179,7 +189,7 @@ class LinearProblem:
             damping *= 8
         return None, damping
 
-    def _optimum(self, best: Point, history: np.ndarray, status: Status) -> Optimum:
+    def _optimum(self, best: Point, history: np.ndarray, status: Status, interrupted: Status | None) -> Optimum:
         R, _ = self._triangles(best)
         step = _Step(R)
         basis = step.basis()
@@ -188,7 +198,7 @@ class LinearProblem:
         active = weights[weights > 0]
         factor = 1.0 if self.law.kind == "gaussian" else float(1.0 / max(active.mean(), 1e-12))
         covariance = basis @ basis.T * factor
-        return Optimum(best, history, status, covariance, self._sandwich(best, basis), basis.shape[1])
+        return Optimum(best, history, status, covariance, self._sandwich(best, basis), basis.shape[1], interrupted)
 
     def _sandwich(self, best: Point, basis: np.ndarray) -> np.ndarray:
         """Covariance from sums of scores over blocks of about T^(1/2) samples: valid under coloured errors."""

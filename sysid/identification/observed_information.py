@@ -20,6 +20,7 @@ from .em_step import Maximiser
 from .exact_likelihood import Coordinates
 from .uncertainty import Uncertainty
 
+INTERRUPTED = "the search was interrupted"
 _STEP = 1e-4
 _FLAT = 1e-7    # of the largest scaled eigenvalue: below it a direction is not seen
 _INSIDE = 1e-3  # share of an element's gradient along such directions above which it has no error
@@ -32,6 +33,11 @@ class Errors:
     deviations: Mapping[str, np.ndarray]
     uncertainty: Uncertainty | None
     notes: list[str]
+
+
+def unknown(process: Process, reason: str) -> Errors:
+    """No errors, and why."""
+    return Errors({key: np.full(shape, np.nan) for key, shape in shapes_of(process).items()}, None, [f"no standard errors: {reason}"])
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,7 @@ class ObservedInformation:
         """Standard deviations of all elements and poles."""
         shapes, at, jacobian = elements(self.coordinates, self.vector) if len(self.vector) else ({}, {}, np.zeros((0, 0)))
         if self.reason:
-            blocks = shapes_of(self.coordinates.template)
-            return Errors({key: np.full(shape, np.nan) for key, shape in blocks.items()}, None, [f"no standard errors: {self.reason}"])
+            return unknown(self.coordinates.template, self.reason)
         free = sla.null_space(self.still(self.coordinates, self.vector).T)  # of changes of state coordinates
         found = _Inverse.of(self.matrix, free)
         if found is None:
@@ -79,6 +84,12 @@ class ObservedInformation:
         if bands is not None:
             out["poles"] = bands.pole_deviations()
         return Errors(out, bands, notes)
+
+
+def n_parameters(coordinates: Coordinates, vector: np.ndarray, still: Callable[[Coordinates, np.ndarray], np.ndarray]) -> int:
+    """Free parameters of model and noise, less the directions that leave the likelihood as it is; the initial law not counted."""
+    free = coordinates.parts()["m0"].start
+    return free - int(np.linalg.matrix_rank(still(coordinates, vector)[:free])) if free else 0
 
 
 def information(coordinates: Coordinates, vector: np.ndarray, expectation: Callable[[Process], tuple]) -> np.ndarray:

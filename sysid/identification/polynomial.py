@@ -85,7 +85,7 @@ class _Polynomial(_Search):
         seen = sum(int((~d.missing).sum()) for d in data)
         return PolynomialFit(
             model=model, process=innovations_process(model, gain, cov, data), status=found.status, gain=gain, innovation_cov=cov,
-            initial_states=found.point.x0, history={"loss": found.history}, log_likelihood=-found.point.value - seen * np.log(ys),
+            initial_states=found.point.x0, n_parameters=found.n_parameters, n_samples=seen, history={"loss": found.history}, log_likelihood=-found.point.value - seen * np.log(ys),
             polynomials=_named(form, found.point.theta, scales), standard_errors=_named(form, deviations, scales))  # fmt: skip
 
     def _form(self, m: int) -> Form:

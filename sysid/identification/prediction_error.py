@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +11,12 @@ import numpy as np
 from .. import _check
 from ..core.data import Data
 from ..core.gaussian import Gaussian
+from ..core.status import Status
 from ..linear.covariances import innovations_noise, mean_and_covariance
 from ..models.lti import LTI
 from ..models.nonlinear import Nonlinear
 from ..models.process import Process
-from .fit import Fit
+from .fit import Fit, measured_samples
 from .linear_pem import LinearProblem, Optimum
 from .records import DIVERGED, Scales, common_scales
 from .robust_loss import ErrorLaw
@@ -119,18 +120,35 @@ class PredictionError:
 
     def _fit_linear(self, data: list[Data], start: Any) -> PredictionErrorFit:
         call = "fit(PredictionError)"
-        begins = [start] if start is not None else []
-        weightings = ("auto",) if self.starts == 1 else ("moesp", "cva", "n4sid", "ivm")[: self.starts - len(begins)]
+        scales = common_scales(data, call)
+        found: list[tuple[Optimum, LinearProblem]] = []
+        interrupted: Status | None = None
+        try:
+            for begin in self._starting_points(data, start):
+                found.append(self._refine(data, begin, scales, call))
+                interrupted = found[-1][0].interrupted
+                if interrupted is not None:
+                    break
+        except KeyboardInterrupt:
+            if not found:
+                raise
+            interrupted = Status(False, f"interrupted by the user after {len(found)} of {self.starts} starts: the best estimate so far is returned",
+                                 found[-1][0].status.iterations)  # fmt: skip
+        best, problem = min(found, key=lambda pair: pair[0].point.value)
+        return self._result(best if interrupted is None else replace(best, status=interrupted), problem, scales, data)
+
+    def _starting_points(self, data: list[Data], start: Any) -> Iterator[Any]:
+        """The user's start, then subspace estimates of other weightings."""
+        if start is not None:
+            yield start
         if start is None or self.starts > 1:
             order = self.n_states or (None if start is None else start.n_states)
             # A simulation that diverges has no gradient to follow.
             subspace = Subspace(order, feedthrough=self.feedthrough, stable=self.focus == "simulation")
             clean = data if self.loss == "gaussian" else _cleaned(data, subspace, self.focus)
-            begins += [replace(subspace, weighting=w).fit(clean) for w in weightings]
-        scales = common_scales(data, call)
-        found = [self._refine(data, b, scales, call) for b in begins]
-        best = min(found, key=lambda pair: pair[0].point.value)
-        return self._result(*best, scales, data)
+            weightings = ("auto",) if self.starts == 1 else ("moesp", "cva", "n4sid", "ivm")[: self.starts - (start is not None)]
+            for weighting in weightings:
+                yield replace(subspace, weighting=weighting).fit(clean)
 
     def _refine(self, data: list[Data], start: Any, scales: Scales, call: str) -> tuple[Optimum, LinearProblem]:
         begin = _scaled(start, scales, data, call, self.focus)
@@ -158,6 +176,7 @@ class PredictionError:
         return PredictionErrorFit(
             model=model, process=process, status=found.status, initial_states=point.x0, gain=gain, innovation_cov=cov,
             log_likelihood=-point.value - float(seen @ np.log(ys)), history={"loss": found.history},
+            n_parameters=found.n_parameters, n_samples=measured_samples(data),
             uncertainty=uncertainty, standard_errors={"poles": uncertainty.pole_deviations()}, notes=_notes(found, len(P.A)))  # fmt: skip
 
 

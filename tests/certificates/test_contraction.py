@@ -197,3 +197,21 @@ def test_a_little_of_the_rate_buys_a_smaller_overshoot():
     assert wide.overshoot < 0.5 * tight.overshoot
     with pytest.raises(ValueError, match="margin"):
         sysid.CircleCriterion(margin=1.0)
+
+
+def test_an_interrupted_scaling_says_so_and_is_proved_all_the_same(monkeypatch):
+    from sysid.certificates.multiplier import MultiplierSearch
+    esn = sysid.ESN.random(20, 1, spectral_radius=1.3, leak=0.5, rng=np.random.default_rng(0))
+    asked = []
+
+    def interrupt(self, *args):
+        asked.append(1)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MultiplierSearch, "_derivatives", interrupt)
+    with pytest.warns(UserWarning, match="interrupted by the user"):
+        safe = sysid.scale_to_certified(esn, rate=0.95)
+    assert len(asked) == 1  # the search is not begun again at another scale
+    cert = sysid.certify(safe, sysid.Contraction(rate=0.95))
+    assert cert.verified and cert.rate <= 0.95
+    assert "interrupted by the user" in sysid.certify(safe, sysid.Contraction(), sysid.CircleCriterion("optimal")).reason
