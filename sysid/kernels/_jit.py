@@ -6,24 +6,20 @@ workspace are declared with `out_vec`, `out_mat` or `out_cube`. `kernel.py_func`
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numba
 import numpy as np
 from numba import types
-from numba.core import cgutils
-from numba.core.compiler_lock import global_compiler_lock
-from numba.experimental import function_type
-from numba.extending import NativeValue, register_model, unbox
+from numba.extending import is_jitted
 
 from ._cache import cached
-from ._helper import Helper
+from ._numba import parts
 
 __all__ = [
     "absorb_step",
@@ -63,24 +59,7 @@ vec, mat, cube = (_array(d, True) for d in (1, 2, 3))
 out_vec, out_mat, out_cube = (_array(d, False) for d in (1, 2, 3))
 
 
-class FunctionArgument(types.FunctionType):
-    """Numba's first-class function type, unpacked from an `Argument`: its own unpacking looks everything up at every call."""
-
-
-register_model(FunctionArgument)(function_type.FunctionModel)
-
-
-@unbox(FunctionArgument)
-def _unpack(typ: Any, argument: Any, c: Any) -> Any:
-    function = cgutils.create_struct_proxy(typ)(c.context, c.builder)
-    for name in ("c_addr", "jit_addr"):  # the second one raises what the function raises
-        address = c.pyapi.object_getattr_string(argument, name)
-        setattr(function, name, c.pyapi.long_as_voidptr(address))
-        c.pyapi.decref(address)
-    function.py_addr = c.builder.ptrtoint(argument, c.context.get_value_type(types.voidptr))
-    return NativeValue(function._getvalue())
-
-
+FunctionArgument = parts.FunctionArgument
 # f(x, u, p, t) -> (n,) and its Jacobians (x, u, p, t) -> (n, k), as first-class function types: a kernel that
 # takes them compiles once for every user function.
 state_function = FunctionArgument(out_vec(vec, vec, vec, real))
@@ -119,6 +98,9 @@ def _notice() -> None:
 def _njit(signature: tuple | None, function: Callable, **options: Any) -> Callable:
     """Compile with the disk cache, for one signature or for any; without one where no cache folder can be written."""
     global _warned_uncached
+    if numba.config.DISABLE_JIT:
+        return function
+    options = parts.options(options)
     try:
         run = cached(function, options)
     except RuntimeError as error:
@@ -139,34 +121,10 @@ def _njit(signature: tuple | None, function: Callable, **options: Any) -> Callab
     return run
 
 
-class Argument:
-    """A compiled function with its type and addresses looked up once, as kernels take it."""
-
-    def __init__(self, function: Any, numba_type: FunctionArgument):
-        self.function, self._numba_type_ = function, numba_type  # where Numba's dispatch looks before it asks Python
-        self.c_addr = function_type._get_wrapper_address(function, numba_type.signature)
-        self.jit_addr = function_type._get_jit_address(function, numba_type.signature)
-
-    def __call__(self, *args: Any) -> Any:
-        return self.function(*args)
-
-
 @functools.lru_cache(maxsize=256)
 def argument(function: Any, kind: str) -> Any:
     """A user's compiled function as an argument of kernels, looked up once: Numba would do so at every call."""
-    return Argument(function, FunctionArgument(_FUNCTION_SIGNATURES[kind])) if compiled(function, kind) else function
-
-
-@contextlib.contextmanager
-def _vectors_of_lines(wanted: bool) -> Iterator[None]:
-    """Let LLVM turn like operations that stand side by side into vector instructions, which Numba leaves out to compile faster."""
-    with global_compiler_lock:
-        before = numba.config.SLP_VECTORIZE
-        numba.config.SLP_VECTORIZE = int(wanted or before)
-        try:
-            yield
-        finally:
-            numba.config.SLP_VECTORIZE = before
+    return parts.Argument(function, FunctionArgument(_FUNCTION_SIGNATURES[kind])) if compiled(function, kind) else function
 
 
 class Kernel:
@@ -186,7 +144,7 @@ class Kernel:
     def as_argument(self) -> Any:
         """This kernel as an argument of another one, which then holds no copy of its code. Declare it with `returns`."""
         if self._argument is None:
-            self._argument = Argument(self.compile(), FunctionArgument(self.declared))
+            self._argument = parts.Argument(self.compile(), FunctionArgument(self.declared))
         return self._argument
 
     def compile(self) -> Callable:
@@ -197,7 +155,7 @@ class Kernel:
                 notice.daemon = True
                 notice.start()
                 try:
-                    with _vectors_of_lines(self._side_by_side):
+                    with parts.vectors_of_lines(self._side_by_side):
                         self._compiled = _njit(self.signature, self.py_func, **self._options)
                 finally:
                     notice.cancel()
@@ -223,7 +181,7 @@ def compiled(function: Any, kind: str = "vector") -> bool:
     kind: "vector" for f and g, "matrix" for Jacobians; with " in place" where they fill an array. Raises TypeError with
     Numba's own reason where the function does not compile for (x, u, p, t) or returns another type.
     """
-    if not isinstance(function, numba.core.registry.CPUDispatcher):
+    if not is_jitted(function):
         return False
     signature = _FUNCTION_SIGNATURES[kind]
     call = f"{function.__name__}(x, u, p, t{', out' if kind.endswith('in place') else ''})"
@@ -262,4 +220,5 @@ def helper(function: Callable | None = None, *, inner: bool = True, **options: A
     """
     if function is None:
         return lambda function: helper(function, inner=inner, **options)
-    return Helper(function, options) if inner else _njit(None, function, **options)
+    alone = functools.partial(_njit, None, function, **options)
+    return parts.Helper(function, options, alone) if inner else alone()

@@ -12,7 +12,7 @@ from tests.data import ROOT
 
 PACKAGE = ROOT / "sysid"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-KERNELS = [p for p in sorted((PACKAGE / "kernels").glob("*.py")) if p.stem not in ("__init__", "_cache", "_helper", "_jit")]
+KERNELS = [p for p in sorted((PACKAGE / "kernels").glob("*.py")) if p.stem not in ("__init__", "_cache", "_inner", "_jit", "_numba", "_plain")]
 NOT_AT_IMPORT = ("matplotlib", "cvxpy", "pandas", "sklearn", "control", "dask", "scipy.signal", "scipy.stats",
                  "scipy.optimize")
 
