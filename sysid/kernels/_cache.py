@@ -26,7 +26,7 @@ def _helper_files(function: Callable) -> set[str]:
     while waiting:
         current = waiting.pop()
         for name in current.__code__.co_names:
-            value = current.__globals__.get(name)
+            value: Any = current.__globals__.get(name)
             called = value.py_func if is_jitted(value) else None
             if called is not None and called not in seen:
                 seen.add(called)

@@ -17,6 +17,6 @@ inner = FIRST <= tuple(int(part) for part in re.findall(r"\d+", numba.__version_
 if inner:
     from . import _inner as parts
 else:
-    from . import _plain as parts
+    from . import _plain as parts  # type: ignore[no-redef]
 
 __all__ = ["parts", "inner"]
