@@ -19,4 +19,4 @@ if inner:
 else:
     from . import _plain as parts  # type: ignore[no-redef]
 
-__all__ = ["parts", "inner"]
+__all__ = ["inner", "parts"]
