@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--outputs", nargs="+", required=True, metavar="NAME", help="measured columns")
     report.add_argument("--inputs", nargs="+", default=[], metavar="NAME", help="columns that drive the system")
     report.add_argument("--dt", type=float, help="sampling interval in your unit of time (1)")
-    report.add_argument("--time", metavar="NAME", help="column of times, numbers or ISO dates, instead of --dt")
+    report.add_argument("--time", metavar="NAME", help="column of times, numbers or dates; with --dt they may be uneven")
+    report.add_argument("--missing", nargs="+", default=[], metavar="WORD", help="words that mark a missing value")
     report.add_argument("--decimal", default=".", metavar="SIGN", help="decimal sign of the file, . or ,")
     report.add_argument("--out", default="report", metavar="DIR", help="folder to write into (report)")
     return parser
@@ -74,7 +75,7 @@ def _report(options: argparse.Namespace, folder: Path) -> str:
     from .report.identify import run
     if not Path(options.file).is_file():
         raise ValueError(f"expected a CSV file; {options.file} does not exist or is no file.")
-    data = Data.from_csv(options.file, options.outputs, options.inputs, options.dt, time=options.time, decimal=options.decimal)
+    data = Data.from_csv(options.file, options.outputs, options.inputs, options.dt, time=options.time, decimal=options.decimal, missing=options.missing)
     return run(data, folder, Path(options.file).name)
 
 

@@ -19,17 +19,25 @@ _PREAMBLE = 100  # lines above the header that are looked at
 
 @dataclass(frozen=True)
 class Layout:
-    """How a file is written. separator None: the one of comma, semicolon, tab, bar under which the names are found."""
+    """How a file is written. separator None: the one of comma, semicolon, tab, bar under which the names are found.
+
+    missing: words that mark a missing value, beside the usual ones.
+    """
 
     separator: str | None = None
     decimal: str = "."
     encoding: str = "utf-8"
+    missing: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
             raise ValueError(f"Data.from_csv: expected decimal='.' or ','; received {self.decimal!r}.")
         if self.separator is not None and (not isinstance(self.separator, str) or len(self.separator) != 1):
             raise ValueError(f"Data.from_csv: expected separator as one character; received {self.separator!r}.")
+        words = [self.missing] if isinstance(self.missing, str) else list(self.missing)
+        if not all(isinstance(word, str) for word in words):
+            raise TypeError(f"Data.from_csv: expected missing as words such as ('Bad', '-999'); received {self.missing!r}.")
+        object.__setattr__(self, "missing", tuple(word.strip().lower() for word in words))
         if self.separator == self.decimal:
             raise ValueError("Data.from_csv: expected different separator and decimal; received ',' for both.")
 
@@ -54,11 +62,11 @@ def read_columns(path: str | os.PathLike, names: Sequence[str], time: str | None
     columns = {}
     for name in names:
         at = header.index(name)
-        columns[name] = _column([r[at] if at < len(r) else "" for r in rows], name, where, layout.decimal)
+        columns[name] = _column([r[at] if at < len(r) else "" for r in rows], name, where, layout)
     _report_gaps(columns, where)
     if time is not None:
         at = header.index(time)
-        columns[time] = _times([r[at] if at < len(r) else "" for r in rows], time, where, layout.decimal)
+        columns[time] = _times([r[at] if at < len(r) else "" for r in rows], time, where, layout)
     return columns
 
 
@@ -123,20 +131,21 @@ def _report_gaps(columns: dict[str, np.ndarray], where: str) -> None:
         warnings.warn(f"{where}: empty cells were read as missing ({counts} of {n} rows).", UserWarning, stacklevel=4)
 
 
-def _column(cells: list[str], name: str, where: str, decimal: str) -> np.ndarray:
+def _column(cells: list[str], name: str, where: str, layout: Layout) -> np.ndarray:
     out = np.empty(len(cells))
     for i, cell in enumerate(cells):
         cell = cell.strip()
-        if cell.lower() in _MISSING:
+        if cell.lower() in _MISSING or cell.lower() in layout.missing:
             out[i] = np.nan
             continue
         try:
-            out[i] = _number(cell, decimal)
+            out[i] = _number(cell, layout.decimal)
         except ValueError:
-            other = "comma (decimal=',')" if decimal == "." else "point (decimal='.')"
+            other = "comma (decimal=',')" if layout.decimal == "." else "point (decimal='.')"
+            way_out = f"Is it a decimal {other}?" if any(c.isdigit() for c in cell) else "Does it mark a missing value?"
             raise ValueError(
                 f"{where}: expected numbers in column {name}; received {cell!r} in data row {i + 1}. "
-                f"Is it text, a unit, or a decimal {other}?"
+                f"{way_out} What marks a missing value is named by missing=({cell!r},)."
             ) from None
         if np.isinf(out[i]):
             raise ValueError(
@@ -152,14 +161,37 @@ def _number(cell: str, decimal: str) -> float:
     return float(cell.replace(",", ".") if decimal == "," else cell)
 
 
-def _times(cells: list[str], name: str, where: str, decimal: str) -> np.ndarray:
-    """Times (T,) from numbers, or from ISO dates in seconds after the first."""
+def _times(cells: list[str], name: str, where: str, layout: Layout) -> np.ndarray:
+    """Times (T,) from numbers, or in seconds after the first from dates: ISO, or day.month.year."""
+    for read in (datetime.fromisoformat, _day_first):
+        try:
+            first = read(cells[0].strip())
+        except ValueError:
+            continue
+        out = np.empty(len(cells))
+        for i, cell in enumerate(cells):
+            try:
+                out[i] = (read(cell.strip()) - first).total_seconds()
+            except (ValueError, TypeError):
+                raise ValueError(f"{where}: expected a date in every row of column {name}, written as in the first, {cells[0].strip()}; "
+                                 f"received {cell!r} in data row {i + 1}.") from None
+        return out
     try:
-        first = datetime.fromisoformat(cells[0].strip())
-        return np.array([(datetime.fromisoformat(cell.strip()) - first).total_seconds() for cell in cells])
-    except (ValueError, TypeError):
-        pass
-    times = _column(cells, name, where, decimal)
+        times = _column(cells, name, where, layout)
+    except ValueError:
+        raise ValueError(f"{where}: expected numbers or dates in column {name}, written 2024-03-01 08:00:00 or 01.03.2024 08:00:00; "
+                         f"received {cells[0]!r} in data row 1. Other ways to write a date are read by pandas, and its table by "
+                         "Data.from_columns.") from None
     if np.isnan(times).any():
         raise ValueError(f"{where}: expected a time in every row; column {name} has none in data row {int(np.argmax(np.isnan(times))) + 1}.")
     return times
+
+
+def _day_first(cell: str) -> datetime:
+    """01.03.2024, with or without hours, minutes, seconds and their fractions."""
+    for form in ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M:%S.%f", "%d.%m.%Y %H:%M", "%d.%m.%Y"):
+        try:
+            return datetime.strptime(cell, form)
+        except ValueError:
+            continue
+    raise ValueError(cell)

@@ -75,18 +75,21 @@ class Data(Shown):
     @classmethod
     def from_csv(cls, path: str | os.PathLike, outputs: Sequence[str], inputs: Sequence[str] = (), dt: float | None = None, *,
                  time: str | None = None, separator: str | None = None, decimal: str = ".",
-                 encoding: str = "utf-8") -> Data:  # fmt: skip
+                 encoding: str = "utf-8", missing: Sequence[str] = ()) -> Data:  # fmt: skip
         """Read columns of a CSV file with a header line.
 
         outputs, inputs: names of columns. dt: sampling interval, 1 unless given. time: a column of equally spaced times
-        (numbers, or ISO dates read as seconds) from which dt and t0 are taken instead; uneven times are refused.
+        (numbers, or dates read as seconds, ISO or day.month.year) from which dt and t0 are taken instead. With dt beside it
+        the times may be uneven: each row goes to the nearest step of a grid, steps without a row are missing, and inputs
+        keep their last value there; a warning says how many and how far rows were moved.
         separator: found among comma, semicolon, tab and bar unless given. decimal: "." or ",". encoding: of the file.
-        Empty cells become NaN and are reported in a warning.
-        Raises ValueError for an empty cell in an input column, missing columns, duplicate headers, text cells, uneven
-        times, and rows longer than the header; FileNotFoundError as usual.
+        missing: words that mark a missing value, such as ("Bad", "-999"), beside NA, NaN, null, -, ? and the empty cell.
+        Missing cells become NaN and are reported in a warning.
+        Raises ValueError for a missing cell in an input column, absent columns, duplicate headers, text cells, uneven
+        times without dt, and rows longer than the header; FileNotFoundError as usual.
         """
         wanted = Columns(outputs, inputs, dt, time, "Data.from_csv")
-        return cls(**wanted.record(read_columns(path, [*wanted.outputs, *wanted.inputs], time, Layout(separator, decimal, encoding))))
+        return cls(**wanted.record(read_columns(path, [*wanted.outputs, *wanted.inputs], time, Layout(separator, decimal, encoding, missing))))
 
     @classmethod
     def from_columns(cls, table: Any, outputs: Sequence[str], inputs: Sequence[str] = (), dt: float | None = None, *,
@@ -94,8 +97,9 @@ class Data(Shown):
         """Take columns of a table by name: a pandas or polars DataFrame, a dict of arrays, a record array.
 
         outputs, inputs: names of columns. dt: sampling interval, 1 unless given. time: a column of equally spaced times
-        (numbers, or dates read as seconds after the first) from which dt and t0 are taken instead. An index of pandas is
-        a column after `reset_index()`. Gaps in outputs are missing, as NaN, NA or None.
+        (numbers, or dates read as seconds after the first) from which dt and t0 are taken instead; with dt beside it they
+        may be uneven, as for `from_csv`. An index of pandas is a column after `reset_index()`. Gaps in outputs are missing,
+        as NaN, NA or None.
         Raises ValueError or TypeError for absent columns, text, gaps in an input, or uneven times.
         """
         wanted = Columns(outputs, inputs, dt, time, "Data.from_columns")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,10 @@ from .. import _check
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns are outputs and inputs, and where the sampling interval comes from: dt, or equally spaced times."""
+    """Which columns are outputs and inputs, and where the sampling interval comes from: dt, or equally spaced times.
+
+    Both, dt and time: rows at uneven times are put on a grid of steps dt.
+    """
 
     outputs: Sequence[str]
     inputs: Sequence[str]
@@ -32,18 +36,20 @@ class Columns:
             raise TypeError(f"{self.call}: expected the names of columns as text; received {names}.")
         if len(set(names)) < len(names):
             raise ValueError(f"{self.call}: expected each column once among outputs, inputs and time; received {names}.")
-        if self.time is not None and self.dt is not None:
-            raise ValueError(f"{self.call}: expected dt or time, from which dt follows; received both.")
 
     def record(self, columns: Mapping[str, np.ndarray]) -> dict[str, Any]:
         """y, u, dt, t0 and the names of the channels from the columns (T,) read."""
+        for name in self.inputs:
+            if np.isnan(columns[name]).any():
+                raise ValueError(f"{self.call}: expected input column {name} without gaps; received one in data row {int(np.argmax(np.isnan(columns[name]))) + 1}. "
+                                 "Only outputs may be missing: fill the input by what was applied.")  # fmt: skip
+        if self.time is not None and self.dt is not None:
+            columns = gridded(columns, self.time, self.dt, self.inputs, self.call)
         y, u = (np.column_stack([columns[s] for s in names]) if names else None for names in (self.outputs, self.inputs))
-        if u is not None and np.isnan(u).any():
-            row, channel = np.argwhere(np.isnan(u))[0]
-            raise ValueError(f"{self.call}: expected input column {self.inputs[channel]} without gaps; received one in data row {row + 1}. "
-                             "Only outputs may be missing: fill the input by what was applied.")  # fmt: skip
         t0 = 0.0 if self.time is None else float(columns[self.time][0])
-        dt = even_interval(columns[self.time], self.time, self.call) if self.time is not None else 1.0 if self.dt is None else self.dt
+        dt = 1.0 if self.dt is None else self.dt
+        if self.time is not None and self.dt is None:
+            dt = even_interval(columns[self.time], self.time, self.call)
         return {"y": y, "u": u, "dt": dt, "t0": t0, "output_names": self.outputs, "input_names": self.inputs or None}
 
     def of_table(self, table: Any) -> dict[str, np.ndarray]:
@@ -107,6 +113,39 @@ def even_interval(times: np.ndarray, name: str, call: str) -> float:
     if off.any():
         i = int(np.argmax(off))
         raise ValueError(f"{call}: expected equally spaced times in column {name}; the step to data row {i + 1} is "
-                         f"{steps[i - 1]:g}, most are {dt:g}. Put in a row with empty outputs for each missing time, or "
-                         "interpolate to equal steps first.")
+                         f"{steps[i - 1]:g}, most are {dt:g}. With dt={dt:.6g} beside it, each row goes to the nearest step of that "
+                         "grid and steps without a row count as missing.")
     return dt
+
+
+def gridded(columns: Mapping[str, np.ndarray], time: str, dt: float, held: Sequence[str], call: str) -> dict[str, np.ndarray]:
+    """The columns (T,) with each row at the nearest step of a grid: NaN at steps without a row, `held` columns keep their last value.
+
+    Says in a warning how many steps were filled and how far rows were moved.
+    Raises ValueError for times that do not grow, or two rows at one step.
+    """
+    dt = _check.positive(dt, "dt", call)
+    times = columns[time]
+    if (np.diff(times) <= 0).any():
+        i = int(np.argmax(np.diff(times) <= 0))
+        raise ValueError(f"{call}: expected growing times in column {time}; the one of data row {i + 2} is not after the one before.")
+    ideal = (times - times[0]) / dt
+    place = np.rint(ideal).astype(np.int64)
+    if (np.diff(place) == 0).any():
+        i = int(np.argmax(np.diff(place) == 0))
+        raise ValueError(f"{call}: expected at most one row a step of dt = {dt:g}; data rows {i + 1} and {i + 2} fall on one. "
+                         f"Most rows are {np.median(np.diff(times)):g} apart: take that, and resample afterwards.")  # fmt: skip
+    size = int(place[-1]) + 1
+    if size > 100 * len(times):
+        raise ValueError(f"{call}: expected times that fill more than one in a hundred steps of dt = {dt:g}; received {len(times)} rows "
+                         f"over {size} steps. Is dt in the unit of column {time} (seconds for dates)?")  # fmt: skip
+    last = np.searchsorted(place, np.arange(size), side="right") - 1
+    empty = place[last] != np.arange(size)
+    out = {name: np.where(empty, np.nan, column[last]) if name not in held else column[last] for name, column in columns.items()}
+    out[time] = times[0] + dt * np.arange(size)
+    moved = np.abs(ideal - place).max()
+    if empty.any() or moved > 1e-6:
+        filled = f"{int(empty.sum())} steps without a row are missing{', their inputs held' if held else ''}; " if empty.any() else ""
+        warnings.warn(f"{call}: {len(times)} rows were put on {size} steps of {dt:g}; {filled}rows were moved by up to {moved:.2g} of a step.",
+                      UserWarning, stacklevel=4)  # fmt: skip
+    return out

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .._show import counted
 from ..certificates.certify import certify
 from ..core.data import Data
 from ..core.scaling import Scaling
@@ -26,6 +27,8 @@ from ..reservoirs.readout import Readout
 from ..transforms.linearize import linearize
 from . import figures
 from .page import Page, Picture, Summary, Table, Text
+from .units import in_units
+from .words import sentences, steady_gains, time_scales
 
 LEAST = 60
 UNITS = 100
@@ -139,20 +142,40 @@ def run(data: Data, folder: Path, name: str) -> str:
     kind = "simulated from the inputs" if survey.driven else "one step ahead"
     page.cards += [(f"{values.mean():.1f} %", f"{label}: fit {kind}, unseen half") for label, values in shown.items()]
     page.cards += [(str(survey.linear.model.n_states), "states of the linear model")]
+    linear, reservoir = (in_units(f, survey.scaling) for f in (survey.linear, survey.reservoir))
+    said = sentences(linear, data[survey.half:], shown)
+    _in_words(page, said, linear, data)
     _records(page, survey)
     _judged(page, survey, scores, ahead)
     _linear(page, survey)
     _network_section(page, survey)
     _residuals(page, survey)
-    models = [save(survey.linear, folder / "linear.npz"), save(survey.reservoir, folder / "reservoir.npz")]
-    page.section("The fitted models", Text("Saved as arrays beside this page, on a scale of zero mean and unit variance over the first half:"),
-                 Text('import sysid\n\nfit = sysid.load("linear.npz")\nprint(fit)', "code"))
+    models = [save(linear, folder / "linear.npz"), save(reservoir, folder / "reservoir.npz")]
+    page.section("The fitted models", Text("Saved beside this page as arrays, in the units of the file:"), Text(_usage(data), "code"))
     page.footer = f"Written by `python -m sysid report` in {time.perf_counter() - began:.0f} s."
     (folder / "index.html").write_text(page.html(), encoding="utf-8")
-    lines = [f"{name}: {data.n_steps} samples, {data.n_outputs} outputs, {data.n_inputs} inputs",
+    lines = [f"{name}: {data.n_steps} samples, {counted(data.n_outputs, 'output')}, {counted(data.n_inputs, 'input')}",
              *(f"  {label}: {values.mean():.1f} % fit on the unseen half, {kind}" for label, values in shown.items()),
+             *(f"  {sentence}" for sentence in said),
              f"wrote {folder / 'index.html'}, {models[0].name} and {models[1].name}"]
     return "\n".join(lines)
+
+
+def _in_words(page: Page, said: list[str], linear: Fit, data: Data) -> None:
+    items: list[Any] = [*(Text(sentence) for sentence in said), *(Text(f"A note on the linear model: {note}.") for note in linear.notes)]
+    scales, gains = time_scales(linear.model), steady_gains(linear.model, data)
+    if scales is not None:
+        items += [Text(f"How fast the linear model is, in the unit of time in which the samples are {data.dt:g} apart:"), scales]
+    if gains is not None:
+        items += [Text("How strongly each input acts in the end, in the units of the file:"), gains]
+    page.section("In words", *items)
+
+
+def _usage(data: Data) -> str:
+    ahead = "u=future_inputs, " if data.n_inputs else ""
+    return ('import sysid\n\nfit = sysid.load("linear.npz")        # or reservoir.npz\nprint(fit.model)\n'
+            + ("sysid.simulate(fit.model, inputs).y       # the outputs that inputs (T, m) give\n" if data.n_inputs else "")
+            + f"sysid.forecast(fit.process, data, {ahead}horizon=20).interval(0.95)")  # fmt: skip
 
 
 def _records(page: Page, survey: Survey) -> None:

@@ -186,11 +186,41 @@ def test_a_column_of_even_times_gives_the_interval(tmp_path, times, dt, t0):
     assert data.dt == pytest.approx(dt) and data.t0 == t0
 
 
+def test_rows_at_uneven_times_go_to_a_grid_and_that_is_said(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("t,y,u\n10,1,5\n12.2,2,6\n13.9,3,7\n20,4,8\n")
+    with pytest.warns(UserWarning, match=r"4 rows were put on 6 steps of 2; 2 steps without a row are missing, their inputs held; .* up to 0.1 "):
+        data = sysid.Data.from_csv(path, "y", "u", dt=2.0, time="t")
+    assert np.array_equal(data.y[:, 0], [1, 2, 3, np.nan, np.nan, 4], equal_nan=True)
+    assert data.u[:, 0].tolist() == [5, 6, 7, 7, 7, 8] and data.t0 == 10 and data.dt == 2
+    table = {"t": np.array([10.0, 12.2, 13.9, 20.0]), "y": np.arange(4.0)}
+    with pytest.warns(UserWarning, match="2 steps without a row are missing; "):
+        assert sysid.Data.from_columns(table, "y", dt=2.0, time="t").n_steps == 6
+    path.write_text("t,y,u\n0,1,\n2,2,6\n")
+    with pytest.raises(ValueError, match="input column u without gaps; received one in data row 1"), pytest.warns(UserWarning):
+        sysid.Data.from_csv(path, "y", "u", dt=2.0, time="t")
+
+
+def test_words_that_mark_missing_values_are_named_and_days_may_come_first(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("t;y\n01.03.2024 08:00;1,5\n01.03.2024 08:01;Bad Input\n01.03.2024 08:02;-999\n01.03.2024 08:03;2\n")
+    with pytest.warns(UserWarning, match="y: 2 of 4"):
+        data = sysid.Data.from_csv(path, "y", time="t", decimal=",", missing=("bad input", "-999"))
+    assert np.array_equal(data.y[:, 0], [1.5, np.nan, np.nan, 2], equal_nan=True) and data.dt == 60
+    with pytest.raises(TypeError, match="missing as words"):
+        sysid.Data.from_csv(path, "y", missing=(-999,))
+
+
 @pytest.mark.parametrize("text, options, words", [
     ("t,y\n0,1\n1,2\n2,2\n4,2\n5,2\n", {"time": "t"}, "step to data row 4 is 2, most are 1"),
     ("t,y\n0,1\n,2\n2,2\n", {"time": "t"}, "time in every row"),
     ("t,y\n2,1\n1,2\n0,2\n", {"time": "t"}, "growing times"),
-    ("t,y\n0,1\n1,2\n", {"time": "t", "dt": 1.0}, "received both"),
+    ("t,y\n0,1\n1,2\n", {"time": "t", "dt": 2.5}, "rows 1 and 2 fall on one"),
+    ("t,y\n0,1\n1,2\n1,2\n", {"time": "t", "dt": 1.0}, "growing times"),
+    ("t,y\n0,1\n1e6,2\n", {"time": "t", "dt": 1.0}, "Is dt in the unit"),
+    ("t,y\n03/01/2024,1\n03/02/2024,2\n", {"time": "t"}, "expected numbers or dates in column t"),
+    ("t,y\n2024-01-01,1\nsoon,2\n", {"time": "t"}, "written as in the first"),
+    ("y\nBad\n2\n", {}, r"missing=\('Bad',\)"),
     ("y,u\n1,5,2,5\n", {}, "expected 2 cells in every row"),
     ("y;u\n1,5;2,5\n", {}, "decimal=','"),
     ("y\n1_000\n", {}, "'1_000' in data row 1"),
