@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,17 @@ def band(
 def legend(ax: Any) -> None:
     """Labels in one line above the axes, where they hide no data."""
     ax.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), ncols=4, fontsize=8, frameon=False, borderaxespad=0.1)
+
+
+def channel(kind: str, i: int, names: Sequence[str] | None, numbered: bool) -> str:
+    """What to call a channel: its name where it has one, else "output 2" where channels are `numbered`, else nothing."""
+    return names[i] if names is not None else f"{kind} {i + 1}" if numbered else ""
+
+
+def pair(i: int, j: int, shape: tuple[int, int], outputs: Sequence[str] | None, inputs: Sequence[str] | None) -> str:
+    """What to call the response of output i to input j among (p, m): "level from pump"."""
+    numbered = shape[0] * shape[1] > 1
+    return " from ".join(filter(None, (channel("output", i, outputs, numbered), channel("input", j, inputs, numbered))))
 
 
 def signals(data: Any, ax: Any = None) -> Any:

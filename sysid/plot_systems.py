@@ -2,14 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from .plot import COLOURS, axes, tidy
+from .plot import COLOURS, axes, channel, pair, tidy
 
 _CYCLE = (COLOURS["model"], COLOURS["second"], "#15803d", "#7c3aed", "#a16207")
 _CURVE = "curve"  # marks the one line of a model in a panel, so that the next model takes the next colour
+
+
+@dataclass(frozen=True)
+class Channels:
+    """What the rows (outputs) and columns (inputs) of a figure are called: names, or None for numbers where there are several.
+
+    A model without names drawn beside one that has them leaves what the figure says.
+    """
+
+    outputs: Sequence[str] | None = None
+    inputs: Sequence[str] | None = None
+
+    def row(self, ax: Any, label: str, i: int, p: int) -> None:
+        """Say beside a row what is drawn, and of which output."""
+        self._beside(ax, channel("output", i, self.outputs, p > 1), label, self.outputs is not None)
+
+    def column(self, ax: Any, j: int, m: int) -> None:
+        """Say above a column which input acts."""
+        name = channel("input", j, self.inputs, m > 1)
+        if name and (self.inputs is not None or not ax.get_title()):
+            ax.set_title(f"from {name}", fontsize="medium")
+
+    def cell(self, ax: Any, label: str, i: int, j: int, shape: tuple[int, int]) -> None:
+        """Say beside a panel what is drawn, of which output and of which input."""
+        self._beside(ax, pair(i, j, shape, self.outputs, self.inputs), label, self.outputs is not None or self.inputs is not None)
+
+    @staticmethod
+    def _beside(ax: Any, name: str, label: str, named: bool) -> None:
+        if named or not ax.get_ylabel():
+            ax.set_ylabel(f"{name}\n{label}" if name else label)
+
+
+UNNAMED = Channels()
 
 
 def _colour(ax: Any) -> str:
@@ -38,10 +73,11 @@ def stems(x: np.ndarray, heights: np.ndarray, ax: Any = None, xlabel: str = "", 
     return ax
 
 
-def bode(omega: np.ndarray, response: np.ndarray, ax: Any = None, nyquist: float | None = None, label: str | None = None) -> Any:
+def bode(omega: np.ndarray, response: np.ndarray, ax: Any = None, nyquist: float | None = None, label: str | None = None, *,
+         channels: Channels = UNNAMED) -> Any:  # fmt: skip
     """Gain in dB above phase in degrees for every output (rows) and input (columns); return the axes (2 p, m).
 
-    omega: (F,) rad per unit of time, positive. response: (F, p, m) complex. nyquist: pi / dt, drawn as a line.
+    omega: (F,) rad per unit of time, positive. response: (F, p, m) complex. nyquist: pi / dt, drawn as a line. channels: their names.
     """
     _, p, m = response.shape
     grid = _grid(ax, 2 * p, m, (2.2 + 3.2 * m, 0.8 + 3.0 * p), sharex=True)
@@ -61,17 +97,17 @@ def bode(omega: np.ndarray, response: np.ndarray, ax: Any = None, nyquist: float
                 for a in (gain, phase):
                     a.axvline(nyquist, color=COLOURS["data"], linewidth=0.8, linestyle=":")
             if j == 0:
-                gain.set_ylabel(_pair("gain, dB", i, None, p, m))
+                channels.row(gain, "gain, dB", i, p)
                 phase.set_ylabel("phase, deg")
-            if i == 0 and m > 1:
-                gain.set_title(f"from input {j + 1}", fontsize="medium")
+            if i == 0:
+                channels.column(gain, j, m)
     for a in grid[-1]:
         a.set_xlabel("frequency, rad per unit of time")
     _named(grid[0, 0], label)
     return grid
 
 
-def nyquist_curve(response: np.ndarray, ax: Any = None, label: str | None = None) -> Any:
+def nyquist_curve(response: np.ndarray, ax: Any = None, label: str | None = None, *, channels: Channels = UNNAMED) -> Any:
     """The response (F, p, m) in the complex plane with its mirror image and the point -1; return the axes."""
     _, p, m = response.shape
     grid = _grid(ax, p, m, (1.0 + 3.4 * m, 0.6 + 3.2 * p))
@@ -85,7 +121,8 @@ def nyquist_curve(response: np.ndarray, ax: Any = None, label: str | None = None
             a.axhline(0, color=COLOURS["data"], linewidth=0.6)
             a.axvline(0, color=COLOURS["data"], linewidth=0.6)
             a.set_aspect("equal", adjustable="datalim")
-            a.set(xlabel="real part", ylabel=_pair("imaginary part", i, j, p, m))
+            a.set_xlabel("real part")
+            channels.cell(a, "imaginary part", i, j, (p, m))
     _named(grid[0, 0], label)
     return grid if grid.size > 1 else grid[0, 0]
 
@@ -125,7 +162,7 @@ def _equal_damping(ax: Any, poles: np.ndarray, zeros: np.ndarray, continuous: bo
 
 
 def responses(time: np.ndarray, values: np.ndarray, ax: Any = None, *, style: str = "line", ylabel: str = "",
-              label: str | None = None) -> Any:  # fmt: skip
+              label: str | None = None, channels: Channels = UNNAMED) -> Any:  # fmt: skip
     """Responses (T, p, m) over time (T,), one panel a pair; return the axes (p, m), or one.
 
     style: "line", "stems" for pulses at samples (a line beyond 120 of them), "held" for values that stay until the next.
@@ -145,9 +182,9 @@ def responses(time: np.ndarray, values: np.ndarray, ax: Any = None, *, style: st
             else:
                 a.plot(time, h, linewidth=1.2, **drawn)
             if j == 0:
-                a.set_ylabel(_pair(ylabel, i, None, p, m))
-            if i == 0 and m > 1:
-                a.set_title(f"from input {j + 1}", fontsize="medium")
+                channels.row(a, ylabel, i, p)
+            if i == 0:
+                channels.column(a, j, m)
     for a in grid[-1]:
         a.set_xlabel("time")
     _named(grid[0, 0], label)
@@ -180,11 +217,3 @@ def _grid(ax: Any, rows: int, columns: int, size: tuple[float, float], sharex: b
     for a in grid.flat:
         tidy(a)
     return grid
-
-
-def _pair(label: str, output: int, given: int | None, p: int, m: int) -> str:
-    """The label, naming output and input where there are several."""
-    name = f"output {output + 1}" if p > 1 else ""
-    if given is not None and m > 1:
-        name = f"{name}, input {given + 1}".lstrip(", ")
-    return f"{name}\n{label}" if name else label

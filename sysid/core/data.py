@@ -15,7 +15,7 @@ from .. import _check
 from .._show import Shown
 from .csv import Layout, read_columns
 from .scaling import Composed, Scaling, WayBack
-from .signals import columns_of, decimated, listed, moments, names_of, signal, without_trend
+from .signals import channel_names, decimated, listed, moments, refuse_swapped, signal, without_trend
 from .table import Columns
 
 
@@ -60,8 +60,8 @@ class Data(Shown):
             raise ValueError("Data: expected a sampling interval dt > 0; received None. Measured data are sampled.")
         if self.inverse is not None and not callable(self.inverse):
             raise TypeError(f"Data: expected inverse as a function of y; received {type(self.inverse).__name__}.")
-        names_y = names_of(self.output_names if self.output_names is not None else columns_of(self.y), y.shape[-1], "y", "output_names")
-        names_u = names_of(self.input_names if self.input_names is not None or u is None else columns_of(self.u), 0 if u is None else u.shape[-1], "u", "input_names")
+        names_y = channel_names(self.output_names, self.y, y.shape[-1], "y", "output_names")
+        names_u = channel_names(self.input_names, self.u, 0 if u is None else u.shape[-1], "u", "input_names")
         for key, value in {
             "y": y,
             "u": u,
@@ -289,6 +289,8 @@ def experiments(data: Data | Iterable[Data], call: str) -> list[Data]:
                 f"{call}: expected every experiment with {first.n_outputs} outputs and {first.n_inputs} inputs; "
                 f"experiment {i} has {d.n_outputs} and {d.n_inputs}."
             )
+        refuse_swapped(first.output_names, d.output_names, f"{call}: expected the outputs of experiment {i}", "as in the first")
+        refuse_swapped(first.input_names, d.input_names, f"{call}: expected the inputs of experiment {i}", "as in the first")
         if abs(d.dt - first.dt) > 1e-9 * first.dt:
             raise ValueError(f"{call}: expected every experiment with dt = {first.dt:g}; experiment {i} has {d.dt:g}.")
     records = [s for d in items for s in d.sequences()]

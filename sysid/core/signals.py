@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -33,13 +33,35 @@ def columns_of(table: Any) -> tuple[str, ...] | None:
     return tuple(labels) if len(set(labels)) == len(labels) else None
 
 
-def names_of(names: Sequence[str] | None, size: int, prefix: str, field: str) -> tuple[str, ...]:
-    if names is None:
-        return (prefix,) if size == 1 else tuple(f"{prefix}{i + 1}" for i in range(size))
+def names_of(names: Any, size: int, field: str, call: str) -> tuple[str, ...]:
+    """The labels of `size` channels as text, checked."""
+    if isinstance(names, dict | set | frozenset) or not isinstance(names, Iterable):
+        raise TypeError(f"{call}: expected {field} as a list of labels in the order of the channels; received {_check.received(names)}.")
     names = (names,) if isinstance(names, str) else tuple(str(n) for n in names)
     if len(names) != size or len(set(names)) != size:
-        raise ValueError(f"Data: expected {size} different {field}; received {list(names)}.")
+        raise ValueError(f"{call}: expected {size} different {field}; received {list(names)}.")
     return names
+
+
+def default_names(size: int, prefix: str) -> tuple[str, ...]:
+    """The labels of channels that were given none: y, or y1, y2, ..."""
+    return (prefix,) if size == 1 else tuple(f"{prefix}{i + 1}" for i in range(size))
+
+
+def channel_names(given: Any, table: Any, size: int, prefix: str, field: str) -> tuple[str, ...]:
+    """The labels of a record's channels: those given, else the columns of the table that they came in, else y1, y2, ..."""
+    given = columns_of(table) if given is None and table is not None else given
+    return default_names(size, prefix) if given is None else names_of(given, size, field, "Data")
+
+
+def refuse_swapped(known: Sequence[str] | None, given: Sequence[str] | None, expected: str, whose: str) -> None:
+    """Refuse two lists of names of the same channels where a name stands at two places: `expected` "..: expected outputs", `whose` "as in .."."""
+    if known is None or given is None:
+        return
+    places = {name: i for i, name in enumerate(known)}
+    if any(places.get(name, i) != i for i, name in enumerate(given)):
+        raise ValueError(f"{expected} in the order {listed(known)} {whose}; received {listed(given)}. Are columns swapped? Put them in one order, "
+                         "or rename what means something else.")  # fmt: skip
 
 
 def listed(names: Sequence[str] | None) -> str:

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-FORMAT = 1
+FORMAT = 2
+_READ = (1, FORMAT)  # 1 knew no names of channels on models and results: they come back without
 _SCALARS = (bool, int, float, str, type(None))
 
 
@@ -67,8 +68,8 @@ def load(path: str | os.PathLike) -> Any:
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile, zipfile.error) as error:
         why = "" if "pickle" in str(error) else f" ({error})"
         raise ValueError(f"{where}: expected a file written by sysid.save; received something else or a damaged one{why}.") from None
-    if number != FORMAT:
-        raise ValueError(f"{where}: expected format {FORMAT}; received {number}. Was it written by a newer version?")
+    if number not in _READ:
+        raise ValueError(f"{where}: expected format {FORMAT} or older; received {number}. Was it written by a newer version?")
     if _checksum(contents, arrays) != said:
         raise ValueError(f"{where}: expected contents that match their checksum; received others. "
                          "The file was changed or damaged after it was saved; fit or save the model again.")

@@ -11,6 +11,7 @@ import numpy as np
 from .._show import Shown, counted
 from ..core.data import Data, experiments
 from ..core.status import Status, closed_form
+from ..models.names import check_names, renamed, shown_names
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -68,6 +69,7 @@ class Fit(Shown):
         if self.bic is not None:
             out["parameters"] = self.n_parameters
             out["AIC, BIC"] = f"{self.aic:.6g}, {self.bic:.6g}"
+        out |= shown_names(self.model)
         for i, note in enumerate(self.notes):
             out["note" if len(self.notes) == 1 else f"note {i + 1}"] = note
         return out
@@ -112,9 +114,9 @@ def fit(data: Data | Iterable[Data], method: FitMethod[F_co], start: Any = None)
     method: Subspace(), PredictionError(), EM(), ARX(...), Readout(...), ... There is no default, because which
     method suits is a scientific choice; the table in the documentation on identification helps.
     start: a model, process or earlier Fit to begin from, where the method takes or needs one.
-    Returns a Fit. An interrupted iteration (Ctrl-C) returns the best estimate so far and says so in `status`.
+    Returns a Fit, its models under the names that the data's channels were given. An interrupted iteration (Ctrl-C) returns the best estimate so far and says so in `status`.
     Raises TypeError or ValueError for data that cannot be fitted: fewer than two samples, an output that was
-    never measured, unequal channels or sampling intervals between experiments.
+    never measured, unequal channels or sampling intervals between experiments, names in another order than the start's.
     """
     records = experiments(data, "fit")
     if isinstance(method, type):
@@ -125,7 +127,8 @@ def fit(data: Data | Iterable[Data], method: FitMethod[F_co], start: Any = None)
     _measured(records)
     if isinstance(start, Fit):
         start = start.model if start.process is None else start.process
-    return method.fit(records, start)
+    check_names(start, records[0], "fit")
+    return renamed(method.fit(records, start), records[0], start)
 
 
 def measured_samples(records: Iterable[Data]) -> int:

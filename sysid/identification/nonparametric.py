@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..core.data import Data, experiments
+from ..models.names import names
 from .uncertainty import Band
 
 
@@ -22,6 +23,7 @@ class FrequencyEstimate(Shown):
     omega: (k,) rad per unit of time. response: (k, p, m) complex. coherence: (k, p) share of each output's power that
     the inputs explain linearly, all ones for the empirical transfer function. noise: (k, p) power spectrum of the rest.
     deviation: (k, p, m) standard deviation of the response, NaN where it is not known. dt: sampling interval.
+    output_names, input_names: labels of the channels, None for numbers.
     """
 
     omega: np.ndarray
@@ -30,6 +32,8 @@ class FrequencyEstimate(Shown):
     noise: np.ndarray
     deviation: np.ndarray
     dt: float
+    output_names: Sequence[str] | None = None
+    input_names: Sequence[str] | None = None
 
     def summary(self) -> dict[str, Any]:
         return {"frequencies": len(self.omega), "channels": self.response.shape[1:],
@@ -46,8 +50,8 @@ class FrequencyEstimate(Shown):
         for i in range(p):
             for j in range(columns):
                 a = grid[min(i * columns + j, len(grid) - 1)]
-                if p * m > 1:
-                    a.set_title(f"output {i + 1}" + (f" from input {j + 1}" if j < m else ""), fontsize=9, loc="left")
+                a.set_title(plot.pair(i, j, (p, m), self.output_names, self.input_names) if j < m
+                            else plot.channel("output", i, self.output_names, p * m > 1), fontsize=9, loc="left")
                 if j < m:
                     a.loglog(self.omega, size[:, i, j], color=plot.COLOURS["model"], linewidth=1.0)
                     plot.band(a, self.omega, np.maximum(size - 2 * self.deviation, size / 100)[:, i, j], (size + 2 * self.deviation)[:, i, j])
@@ -93,7 +97,7 @@ def spectral_response(data: Data | Iterable[Data], segment: int | None = None) -
     # Half-overlapping Hann segments are worth about 0.9 independent ones each.
     spread = np.sqrt(noise[:, :, None] * np.einsum("kjj->kj", inverse).real[:, None, :] / max(0.9 * len(Z) - m, 1.0))
     omega = 2 * np.pi * np.fft.rfftfreq(length, records[0].dt)[1:]
-    return FrequencyEstimate(omega, H, np.clip(explained / np.maximum(Syy, 1e-300), 0, 1), noise, spread, records[0].dt)
+    return FrequencyEstimate(omega, H, np.clip(explained / np.maximum(Syy, 1e-300), 0, 1), noise, spread, records[0].dt, **names(records[0]))
 
 
 def empirical_response(data: Data) -> FrequencyEstimate:
@@ -111,7 +115,7 @@ def empirical_response(data: Data) -> FrequencyEstimate:
     use = (np.abs(U) > 1e-6 * np.abs(U).max()) & (omega > 0)
     H = (Y[use] / U[use, None])[:, :, None]
     shape = H.shape[:2]
-    return FrequencyEstimate(omega[use], H, np.ones(shape), np.full(shape, np.nan), np.full(H.shape, np.nan), record.dt)
+    return FrequencyEstimate(omega[use], H, np.ones(shape), np.full(shape, np.nan), np.full(H.shape, np.nan), record.dt, **names(record))
 
 
 def impulse_response_estimate(data: Data | Iterable[Data], n_steps: int = 50, level: float = 0.95) -> Band:
@@ -145,7 +149,7 @@ def impulse_response_estimate(data: Data | Iterable[Data], n_steps: int = 50, le
         mean[:, i], spread[:, i] = h.reshape(m, n_steps).T, deviation.reshape(m, n_steps).T
     from scipy.special import ndtri
     q = float(ndtri(0.5 + level / 2))
-    return Band(records[0].dt * np.arange(n_steps), mean, mean - q * spread, mean + q * spread, "impulse response")
+    return Band(records[0].dt * np.arange(n_steps), mean, mean - q * spread, mean + q * spread, "impulse response", **names(records[0]))
 
 
 def estimated_delay(data: Data | Iterable[Data], n_steps: int = 50, level: float = 0.99) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ class Scales:
         return [(np.ascontiguousarray((d.y - self.y_mean) / self.y_scale),
                  np.ascontiguousarray((d.inputs - self.u_mean) / self.u_scale)) for d in data]  # fmt: skip
 
-    def restore(self, A, B, C, D, d) -> dict[str, np.ndarray]:
+    def restore(self, A, B, C, D, d) -> dict[str, Any]:
         """The matrices and offsets of an LTI in original units; the state keeps its scale."""
         B, C, D = B / self.u_scale, C * self.y_scale[:, None], D * self.y_scale[:, None] / self.u_scale
         return {"A": A, "B": B, "C": C, "D": D, "c": -B @ self.u_mean,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..models.lti import LTI
+from ..models.names import names
 from .records import Scales
 from .structure import Predictor
 
@@ -18,7 +20,7 @@ from .structure import Predictor
 class Band(Shown):
     """An estimate with its pointwise interval: axis (k,), mean, low, high (k, p, m).
 
-    label : name of the curve in a legend
+    label : name of the curve in a legend. output_names, input_names : labels of the channels, None for numbers
     """
 
     axis: np.ndarray
@@ -26,6 +28,8 @@ class Band(Shown):
     low: np.ndarray
     high: np.ndarray
     label: str = ""
+    output_names: Sequence[str] | None = None
+    input_names: Sequence[str] | None = None
 
     def summary(self) -> dict[str, Any]:
         return {"of": self.label, "points": len(self.axis), "outputs": self.mean.shape[1], "inputs": self.mean.shape[2],
@@ -42,8 +46,7 @@ class Band(Shown):
             plot.band(a, self.axis, self.low[at], self.high[at])
             a.plot(self.axis, self.mean[at], color=plot.COLOURS["model"], linewidth=1.2)
             a.set_ylabel(self.label)
-            if p * m > 1:
-                a.set_title(f"output {i // m + 1} from input {i % m + 1}", fontsize=9, loc="left")
+            a.set_title(plot.pair(i // m, i % m, (p, m), self.output_names, self.input_names), fontsize=9, loc="left")
             a.set_xlabel("frequency, rad per unit of time" if self.label == "magnitude" else "time")
             if self.label == "magnitude":
                 a.set(xscale="log", yscale="log")
@@ -138,7 +141,7 @@ class Uncertainty(Shown):
         q, ellipse = _quantile(level), np.sqrt(-2 * np.log(1 - level))  # of chi-square with two degrees of freedom
         with np.errstate(over="ignore"):
             high = np.minimum(mean * np.exp(q * spread), mean + ellipse * reach)
-        return Band(omega, mean, mean * np.exp(-q * spread), high, "magnitude")
+        return Band(omega, mean, mean * np.exp(-q * spread), high, "magnitude", **names(self.model))
 
     @property
     def _dt(self) -> float:
@@ -169,7 +172,7 @@ class Uncertainty(Shown):
                     dx[i, b.start + j * n + i] += 1.0
                 x = A @ x + B[:, j]
         q = _quantile(level)
-        return Band(self._dt * np.arange(n_steps), mean, mean - q * spread, mean + q * spread, "step response")
+        return Band(self._dt * np.arange(n_steps), mean, mean - q * spread, mean + q * spread, "step response", **names(self.model))
 
     def summary(self) -> dict[str, Any]:
         values, cov = self.pole_covariances()

@@ -12,6 +12,7 @@ from ..core.data import Data
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
+from ..models.names import check_names
 from ..models.process import Process
 from ..models.protocol import wide_input
 from .kalman import Kalman
@@ -118,6 +119,7 @@ def check_data(process: Process, data: Any, call: str) -> None:
     if data.n_inputs or model.n_inputs:
         u = data.inputs[0] if data.is_batch else data.inputs
         wide_input(u if data.n_inputs else None, data.n_steps, model.n_inputs, call)
+    check_names(model, data, call)
 
 
 def wrap(process: Process, data: Data, method: Any, traces: list[Trace]) -> Filtered:

@@ -12,6 +12,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..core.data import Data
+from ..models.names import labelled
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,7 @@ class Banded(Shown):
         from .. import plot
 
         p = self.y_mean.shape[-1]
+        labels = labelled(self.data, getattr(self, "process", None)).output_names or ["y"] * p
         grid = np.atleast_1d(plot.axes(ax, p)).reshape(-1)
         low, high = self.interval(level)
         first = (0,) if self.y_mean.ndim == 3 else ()
@@ -116,7 +118,7 @@ class Banded(Shown):
             known = np.isfinite(low[first][:, i]) & np.isfinite(high[first][:, i])  # not before a diffuse start is resolved
             a.plot(self.time, np.where(known, self.median[first][:, i], np.nan), color=plot.COLOURS["model"], linewidth=1.2, label="predicted")
             plot.band(a, self.time, low[first][:, i], high[first][:, i], label=f"{100 * level:g} % band")
-            a.set_ylabel((self.data.output_names or ["y"] * p)[i])
+            a.set_ylabel(labels[i])
         plot.legend(grid[0])
         grid[-1].set_xlabel("time")
         return grid[0] if len(grid) == 1 else grid

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from .. import _check
 from .._show import Shown
 from ..core.gaussian import Gaussian, psd_factor
 from ..models.lti import LTI
+from ..models.names import names, shown_names
 from ..models.process import Process
 from ..models.protocol import Model, wide_input
 from .paths import Drive, Path, default_run
@@ -27,6 +29,7 @@ class Simulation(Shown):
 
     outputs: (T, p), read as `y`; None for a reservoir without a readout. Arrays of a batch have a leading S.
     diverged: the first step whose next state is not finite, None if none; what came before it is kept.
+    output_names, input_names: those of the model, None for none.
     """
 
     outputs: np.ndarray | None
@@ -35,6 +38,8 @@ class Simulation(Shown):
     u: np.ndarray | None = None
     dt: float = 1.0
     diverged: int | None = None
+    output_names: Sequence[str] | None = None
+    input_names: Sequence[str] | None = None
 
     @property
     def y(self) -> np.ndarray:
@@ -55,7 +60,7 @@ class Simulation(Shown):
         out |= {"outputs": "no readout yet" if self.outputs is None else self.outputs.shape[-1], "dt": self.dt}
         if self.diverged is not None:
             out["diverged at step"] = self.diverged
-        return out
+        return out | shown_names(self)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw the outputs, or the states of a reservoir without a readout; return the axes."""
@@ -63,10 +68,14 @@ class Simulation(Shown):
 
         ax = plot.axes(ax)
         shown, label = (self.x, "state x") if self.outputs is None else (self.outputs, "output y")
-        for path in shown if shown.ndim == 3 else shown[None]:
-            ax.plot(self.time, path, linewidth=1.0)
+        lines = [ax.plot(self.time, path, linewidth=1.0) for path in (shown if shown.ndim == 3 else shown[None])]
         ax.set_xlabel("time")
-        ax.set_ylabel(label)
+        labels = None if self.outputs is None else self.output_names
+        ax.set_ylabel(labels[0] if labels is not None and len(labels) == 1 else label)
+        if labels is not None and 1 < len(labels) <= 12:
+            for line, name in zip(lines[0], labels):
+                line.set_label(name)
+            plot.legend(ax)
         return ax
 
 
@@ -153,12 +162,12 @@ def _result(model: Any, paths: list[Path], inputs: np.ndarray, batched: bool) ->
     if not batched:  # the arrays themselves: a copy would cost as much as the recursion of a small reservoir
         x, final, y, _ = paths[0]
         u = None if u is None else u[0]
-        return Simulation(None if y is None else y[:T], x[:T], final if diverged is None else x[T - 1], u, model.dt, diverged)
+        return Simulation(None if y is None else y[:T], x[:T], final if diverged is None else x[T - 1], u, model.dt, diverged, **names(model))
     x = np.stack([p[0][:T] for p in paths])
     final = np.stack([p[1] if diverged is None else p[0][T - 1] for p in paths])
     outputs = [p[2][:T] for p in paths if p[2] is not None]
     y = np.stack(outputs) if outputs else None
-    return Simulation(y, x, final, u, model.dt, diverged)
+    return Simulation(y, x, final, u, model.dt, diverged, **names(model))
 
 
 def _inputs(model: Any, u: Any, n_steps: int | None, feedback: Any, x0: Any = None) -> tuple[np.ndarray, bool]:

@@ -16,6 +16,7 @@ from .bilinear import Bilinear
 from .bilinear_analysis import generalized_gramian
 from .lti import LTI
 from .ltv import LTV
+from .names import names
 
 
 def require_lti(model: Any, call: str) -> LTI:
@@ -236,7 +237,7 @@ def minimal(model: LTI, tolerance: float | None = None) -> LTI:
     if c.any():
         # A state that only the offset reaches still lifts the output: move the offset to the output.
         c, d = np.zeros(model.n_states), d + model.C @ model.equilibrium()
-    return LTI(W.T @ A @ W, W.T @ B, C @ W, model.D, model.dt, W.T @ (V.T @ c), d)
+    return LTI(W.T @ A @ W, W.T @ B, C @ W, model.D, model.dt, W.T @ (V.T @ c), d, **names(model))
 
 
 def modal_form(model: LTI) -> LTI:
@@ -257,8 +258,8 @@ def stable_part(model: LTI) -> tuple[LTI, LTI]:
     model = require_lti(model, "stable_part")
     inputs = np.column_stack((model.B, model.c))
     (A, B, C), (Ar, Br, Cr) = realizations.split(model.A, inputs, model.C, continuous=model.dt is None)
-    return (LTI(A, B[:, :-1], C, model.D, model.dt, B[:, -1], model.d),
-            LTI(Ar, Br[:, :-1], Cr, None, model.dt, Br[:, -1]))  # fmt: skip
+    return (LTI(A, B[:, :-1], C, model.D, model.dt, B[:, -1], model.d, **names(model)),
+            LTI(Ar, Br[:, :-1], Cr, None, model.dt, Br[:, -1], **names(model)))  # fmt: skip
 
 
 def output_spectrum(model: LTI, omega: Any, input_spectrum: Any = None) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from .._show import Shown
 from .family import MatrixModel
 from .lti import LTI
 from .ltv import LTV
+from .names import names, shown_names
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -39,7 +41,8 @@ class Bilinear(MatrixModel, Shown):
     if TYPE_CHECKING:  # given: numbers, lists or arrays; held: arrays
 
         def __init__(self, A: ArrayLike, B: ArrayLike, N: ArrayLike, C: ArrayLike, D: ArrayLike | None = None, dt: float | None = 1.0,
-                     c: ArrayLike | None = None, d: ArrayLike | None = None) -> None: ...
+                     c: ArrayLike | None = None, d: ArrayLike | None = None, *, output_names: Sequence[str] | None = None,
+                     input_names: Sequence[str] | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         linear = LTI(self.A, self.B, self.C, self.D, self.dt, self.c, self.d)
@@ -52,11 +55,12 @@ class Bilinear(MatrixModel, Shown):
         object.__setattr__(self, "N", _check.frozen(N))
         for key in ("A", "B", "C", "D", "dt", "c", "d"):
             object.__setattr__(self, key, getattr(linear, key))
+        super().__post_init__()
 
     @property
     def linear(self) -> LTI:
         """The linear part, N = 0."""
-        return LTI(self.A, self.B, self.C, self.D, self.dt, self.c, self.d)
+        return LTI(self.A, self.B, self.C, self.D, self.dt, self.c, self.d, **names(self))
 
     def along(self, u: np.ndarray, dt: float | None = None) -> LTV:
         """The exact time-varying model along an input u (T, m): A[t] = A + sum_i u_i[t] N_i.
@@ -68,7 +72,7 @@ class Bilinear(MatrixModel, Shown):
         if self.dt is not None:
             if dt is not None:
                 raise ValueError(f"Bilinear.along: expected no dt for a model that is discrete already; received {dt}.")
-            return LTV(self.A + np.tensordot(u, self.N, axes=1), self.B, self.C, self.D, self.dt, self.c, self.d)
+            return LTV(self.A + np.tensordot(u, self.N, axes=1), self.B, self.C, self.D, self.dt, self.c, self.d, **names(self))
         step = _check.time_step(dt, "Bilinear.along")
         if step is None:
             raise ValueError("Bilinear.along: expected dt, the interval over which u is held, for a continuous-time model.")
@@ -77,8 +81,8 @@ class Bilinear(MatrixModel, Shown):
         flow[:, :n, :n] = self.A + np.tensordot(u, self.N, axes=1)
         flow[:, :n, n] = u @ self.B.T + self.c
         E = scipy.linalg.expm(flow * step)
-        return LTV(E[:, :n, :n], np.zeros((n, self.n_inputs)), self.C, self.D, step, E[:, :n, n], self.d)
+        return LTV(E[:, :n, :n], np.zeros((n, self.n_inputs)), self.C, self.D, step, E[:, :n, n], self.d, **names(self))
 
     def summary(self) -> dict[str, Any]:
         return {"states": self.n_states, "inputs": self.n_inputs, "outputs": self.n_outputs, "dt": self.dt,
-                "spectral radius of A": np.abs(np.linalg.eigvals(self.A)).max(initial=0.0)}  # fmt: skip
+                "spectral radius of A": np.abs(np.linalg.eigvals(self.A)).max(initial=0.0)} | shown_names(self)  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from .activation import Activation
 from .esn import ESN
 from .esn_functions import pack
 from .family import UnitNetwork
+from .names import names, shown_names
 from .process import Process
 from .protocol import Functions
 
@@ -53,6 +54,7 @@ class ContinuousESN(UnitNetwork, Shown):
         for key in ("W", "W_in", "bias", "C", "d"):
             object.__setattr__(self, key, getattr(network, key))
         object.__setattr__(self, "tau", float(tau) if tau.ndim == 0 else _check.frozen(tau))
+        super().__post_init__()
 
     @property
     def dt(self) -> None:
@@ -66,7 +68,7 @@ class ContinuousESN(UnitNetwork, Shown):
 
     def functions(self) -> Functions:
         """f = dx/dt, g and their Jacobians, compiled; f is x + leak (s - x) with leak = 1/tau, less x."""
-        network = replace(self._esn(1.0, 1.0), C=self.C, d=self.d)
+        network = self._esn(1.0, 1.0)
         p = pack(network).copy()
         p[kernels.HEADER : kernels.HEADER + self.n_states] = 1.0 / self.taus
         given = {"fx": kernels.flow_fx, "fu": kernels.esn_fu, "gx": kernels.esn_gx, "gu": kernels.esn_gu}
@@ -124,8 +126,8 @@ class ContinuousESN(UnitNetwork, Shown):
         return Process(self.discretize(dt, rule), Q=Q, R=R, initial=initial)
 
     def _esn(self, leak: Any, dt: float) -> ESN:
-        return ESN(self.W, self.W_in, self.bias, leak, self.C, self.d, self.activation, dt=dt)
+        return ESN(self.W, self.W_in, self.bias, leak, self.C, self.d, self.activation, dt=dt, **names(self))
 
     def summary(self) -> dict[str, Any]:
         return {"units": self.n_states, "inputs": self.n_inputs, "tau": self.tau, "activation": self.act.name,
-                "readout": f"{self.n_outputs} outputs" if self.C is not None else "none yet"}
+                "readout": f"{self.n_outputs} outputs" if self.C is not None else "none yet"} | shown_names(self)

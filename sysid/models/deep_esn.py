@@ -14,6 +14,7 @@ from .. import _check
 from .._show import Shown
 from .esn import ESN
 from .flat import Flat
+from .names import shown_names
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,6 +71,7 @@ class DeepESN(Flat, Shown):
         if self.C is not None or self.d is not None:
             object.__setattr__(self, "C", self.flat.C)
             object.__setattr__(self, "d", self.flat.d)
+        super().__post_init__()
 
     @classmethod
     def random(cls, sizes: Sequence[int], n_inputs: int = 1, n_feedback: int = 0, *, leaks: Any = 0.3,
@@ -151,4 +153,4 @@ class DeepESN(Flat, Shown):
                 "leaks": [f"{s.leaks.min():.3g}" + (f" to {s.leaks.max():.3g}" if np.ptp(s.leaks) else "")
                           for s in self.layers],
                 "inputs": self.n_inputs, "skips": [f"{a}->{b}" for b, a in self.skips] or None,
-                "readout": f"{len(self.C)} outputs" if self.C is not None else "none yet"}  # fmt: skip
+                "readout": f"{len(self.C)} outputs" if self.C is not None else "none yet"} | shown_names(self)  # fmt: skip

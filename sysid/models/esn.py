@@ -14,6 +14,7 @@ from .activation import Activation, activation
 from .equilibrium import find_equilibrium
 from .esn_functions import esn_functions
 from .family import LeakyUnits
+from .names import shown_names
 from .protocol import Functions
 from .topology import build
 
@@ -77,6 +78,7 @@ class ESN(LeakyUnits, Shown):
         for key, value in {"W": W, "W_in": W_in, "bias": bias, "leak": leak, "C": C, "d": d, "W_fb": W_fb,
                            "dt": dt}.items():  # fmt: skip
             object.__setattr__(self, key, value)
+        super().__post_init__()
 
     @classmethod
     def random(cls, n_states: int, n_inputs: int = 1, n_feedback: int = 0, *, spectral_radius: float = 0.9,
@@ -156,7 +158,7 @@ class ESN(LeakyUnits, Shown):
         elif hasattr(self.W, "nnz"):
             out["edges"] = self.W.nnz
         out["readout"] = f"{len(self.C)} outputs" if self.C is not None else "none yet"
-        return out
+        return out | shown_names(self)
 
 
 def _reservoir(W: Any) -> Any:

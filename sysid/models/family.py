@@ -10,11 +10,12 @@ import numpy as np
 from .. import _check
 from .activation import Activation, activation
 from .equilibrium import find_equilibrium
+from .names import Named
 from .packed import linear_functions
 from .protocol import Functions
 
 
-class MatrixModel:
+class MatrixModel(Named):
     """Mixin: a model given by matrices whose last axes are A (n, n), B (n, m) and C (p, n)."""
 
     A: Any
@@ -50,7 +51,7 @@ class MatrixModel:
         return u
 
 
-class UnitNetwork:
+class UnitNetwork(Named):
     """Mixin: a network of units of one activation, W (n, n), W_in (n, m), readout C (p, n) or none yet."""
 
     W: Any
@@ -92,7 +93,7 @@ class UnitNetwork:
 
     def with_readout(self, C: Any, d: Any = None) -> Self:
         """The same reservoir with readout C (p, k) and offset d (p,)."""
-        return replace(self, C=C, d=d)  # type: ignore[type-var]
+        return replace(self, C=C, d=d, output_names=self._output_names_for(C))  # type: ignore[call-arg]
 
     def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray:
         """[u, y] (T, m + r) with measured outputs y (T, r), NaN where the model's own are to be fed back."""

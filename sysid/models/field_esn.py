@@ -12,6 +12,7 @@ from .. import _check
 from .._show import Shown
 from .esn import ESN
 from .flat import Flat
+from .names import shown_names
 from .operators import ChebyshevGraph, GridConvolution
 
 
@@ -60,6 +61,7 @@ class ConvolutionalESN(Flat, Shown):
         if self.C is not None:
             object.__setattr__(self, "C", self._network().C)
             object.__setattr__(self, "d", self._network().d)
+        super().__post_init__()
 
     @classmethod
     def random(cls, grid: tuple[int, int], n_channels: int = 1, n_inputs: int = 1, *, size: int = 3,
@@ -137,7 +139,7 @@ class ConvolutionalESN(Flat, Shown):
     def summary(self) -> dict[str, Any]:
         return {"grid": list(self.grid), "channels": len(self.bias), "kernel": list(self.kernel.shape[:2]),
                 "inputs a cell": self.input_kernel.shape[3], "leak": self.leak, "activation": self.act.name,
-                "readout": f"{self.n_outputs} outputs" if self.C is not None else "none yet"}  # fmt: skip
+                "readout": f"{self.n_outputs} outputs" if self.C is not None else "none yet"} | shown_names(self)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -169,6 +171,7 @@ class GraphESN(Flat, Shown):
             object.__setattr__(self, key, getattr(network, key))
         for key, value in {"laplacian": W.laplacian, "coefficients": W.coefficients}.items():
             object.__setattr__(self, key, value)
+        super().__post_init__()
 
     @cached_property
     def W(self) -> ChebyshevGraph:
@@ -194,4 +197,4 @@ class GraphESN(Flat, Shown):
     def summary(self) -> dict[str, Any]:
         return {"nodes": self.laplacian.shape[0], "channels": self.coefficients.shape[1],
                 "degree": len(self.coefficients) - 1, "inputs": self.n_inputs, "leak": self.leak,
-                "readout": f"{len(self.C)} outputs" if self.C is not None else "none yet"}  # fmt: skip
+                "readout": f"{len(self.C)} outputs" if self.C is not None else "none yet"} | shown_names(self)  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import plot_systems
+from .. import plot, plot_systems
 from ..linear.hankel import hankel_singular_values
 
 if TYPE_CHECKING:
@@ -19,6 +19,10 @@ class LinearFigures:
 
     def __init__(self, model: LTI):
         self._model = model
+
+    @property
+    def _channels(self) -> plot_systems.Channels:
+        return plot_systems.Channels(self._model.output_names, self._model.input_names)
 
     def _driven(self, figure: str) -> None:
         if not (self._model.n_inputs and self._model.n_outputs):
@@ -41,13 +45,13 @@ class LinearFigures:
         self._driven("bode")
         omega = self._frequencies() if omega is None else np.asarray(omega, dtype=float)
         edge = None if self._model.dt is None else np.pi / self._model.dt
-        return plot_systems.bode(omega, self._model.frequency_response(omega), ax, edge, label)
+        return plot_systems.bode(omega, self._model.frequency_response(omega), ax, edge, label, channels=self._channels)
 
     def nyquist(self, omega: Any = None, ax: Any = None, label: str | None = None) -> Any:
         """Draw the response in the complex plane with its mirror image and the point -1; return the axes."""
         self._driven("nyquist")
         omega = self._frequencies() if omega is None else np.asarray(omega, dtype=float)
-        return plot_systems.nyquist_curve(self._model.frequency_response(omega), ax, label)
+        return plot_systems.nyquist_curve(self._model.frequency_response(omega), ax, label, channels=self._channels)
 
     def pole_zero(self, ax: Any = None) -> Any:
         """Draw poles and zeros with the stability boundary and curves of equal damping; return the axes."""
@@ -58,13 +62,13 @@ class LinearFigures:
         """Draw the impulse response of every pair; n_steps or t as in `impulse_response`, by default until it has settled."""
         time, values = self._response("impulse_response", n_steps, t, ax)
         style = "line" if self._model.dt is None else "stems"
-        return plot_systems.responses(time, values, ax, style=style, ylabel="impulse response", label=label)
+        return plot_systems.responses(time, values, ax, style=style, ylabel="impulse response", label=label, channels=self._channels)
 
     def step(self, n_steps: int | None = None, t: Any = None, ax: Any = None, label: str | None = None) -> Any:
         """Draw the step response of every pair; n_steps or t as in `step_response`, by default until it has settled."""
         time, values = self._response("step_response", n_steps, t, ax)
         style = "line" if self._model.dt is None else "held"
-        return plot_systems.responses(time, values, ax, style=style, ylabel="step response", label=label)
+        return plot_systems.responses(time, values, ax, style=style, ylabel="step response", label=label, channels=self._channels)
 
     def hankel(self, ax: Any = None, label: str | None = None) -> Any:
         """Draw the Hankel singular values on a logarithmic scale; return the axes."""
@@ -77,9 +81,9 @@ class LinearFigures:
         values = import_module(".memory", __package__).memory_spectrum(self._model, n_delays, noise)
         ax = plot_systems.axes(ax)
         for j, column in enumerate(values.T):
-            ax.plot(np.arange(1, n_delays + 1), column, linewidth=1.2, label=f"input {j + 1}")
+            ax.plot(np.arange(1, n_delays + 1), column, linewidth=1.2, label=plot.channel("input", j, self._model.input_names, True))
         ax.set(xlabel="delay, steps", ylabel="squared correlation", ylim=(0, 1.05))
-        if values.shape[1] > 1:
+        if values.shape[1] > 1 or self._model.input_names:
             ax.legend(frameon=False)
         return ax
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from .activation import Activation
+from .names import Named
 from .protocol import Functions
 
 
-class Flat:
+class Flat(Named):
     """Mixin: a model whose `flat` attribute is the same map as an `ESN`, state for state.
 
     A verb that knows the structure uses it (simulate, certify, the model's own per-layer and per-frequency methods);
@@ -63,7 +64,7 @@ class Flat:
 
     def with_readout(self, C: Any, d: Any = None) -> Any:
         """The same reservoir with readout C (p, k) and offset d (p,)."""
-        return replace(self, C=C, d=d)  # type: ignore[type-var]
+        return replace(self, C=C, d=d, output_names=self._output_names_for(C))  # type: ignore[call-arg]
 
     def require_readout(self, call: str) -> None:
         """Raise ValueError where outputs are asked of a reservoir without a readout."""

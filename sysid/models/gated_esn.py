@@ -13,6 +13,7 @@ from ..kernels import gated as kernels
 from ..kernels._jit import compiled
 from .activation import activation
 from .family import LeakyUnits
+from .names import shown_names
 from .protocol import Functions
 from .topology import gaussian
 
@@ -70,6 +71,7 @@ class GatedESN(LeakyUnits, Shown):
                   "leak": float(leak) if leak.ndim == 0 else _check.frozen(leak), "dt": _check.time_step(self.dt, call)}
         for key, value in values.items():
             object.__setattr__(self, key, value)
+        super().__post_init__()
 
     @classmethod
     def random(cls, n_states: int, n_inputs: int = 1, *, rank: int | None = None, spectral_radius: float = 0.9,
@@ -120,4 +122,4 @@ class GatedESN(LeakyUnits, Shown):
 
     def summary(self) -> dict[str, Any]:
         return {"units": self.n_states, "inputs": self.n_inputs, "rank of the gate": len(self.W_gate), "leak": self.leak,
-                "activation": self.activation, "readout": f"{len(self.C)} outputs" if self.C is not None else "none yet"}
+                "activation": self.activation, "readout": f"{len(self.C)} outputs" if self.C is not None else "none yet"} | shown_names(self)

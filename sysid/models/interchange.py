@@ -40,16 +40,17 @@ def _interval(dt: Any) -> float | None:
 
 
 def to_control(model: LTI) -> Any:
-    """Return control.StateSpace. Needs python-control; offsets have no place there: refused."""
+    """Return control.StateSpace under the same names. Needs python-control; offsets have no place there: refused."""
     _refuse_offsets(model, "to_control")
     if not model.n_inputs:
         raise ValueError("LTI.to_control: expected a model with inputs because python-control has no others; received none.")
     control = _control("LTI.to_control")
-    return control.ss(model.A, model.B, model.C, model.D, 0 if model.dt is None else model.dt)
+    labels = {key: list(given) for key, given in (("outputs", model.output_names), ("inputs", model.input_names)) if given is not None}
+    return control.ss(model.A, model.B, model.C, model.D, 0 if model.dt is None else model.dt, **labels)
 
 
 def from_control(system: Any) -> LTI:
-    """Build an LTI from a python-control system: state space or transfer function."""
+    """Build an LTI from a python-control system, state space or transfer function, with its labels where they are not the default ones."""
     if not hasattr(system, "A"):
         if not hasattr(system, "num"):
             raise TypeError(f"LTI.from_control: expected a python-control system; received {type(system).__name__}.")
@@ -58,8 +59,14 @@ def from_control(system: Any) -> LTI:
     if dt is None or dt is True:
         raise ValueError(f"LTI.from_control: expected a time base; received dt={dt}. Set dt there: 0 for continuous time, "
                          "a number for a sampling interval.")  # fmt: skip
-    return LTI(np.asarray(system.A), np.asarray(system.B), np.asarray(system.C), np.asarray(system.D),
-               dt=None if dt == 0 else float(dt))  # fmt: skip
+    return LTI(np.asarray(system.A), np.asarray(system.B), np.asarray(system.C), np.asarray(system.D), dt=None if dt == 0 else float(dt),
+               output_names=_labels(system, "output"), input_names=_labels(system, "input"))  # fmt: skip
+
+
+def _labels(system: Any, kind: str) -> list[str] | None:
+    """The names of a system's outputs or inputs, None where they are those that python-control gives by itself: y[0], u[0], ..."""
+    found = list(getattr(system, f"{kind}_labels", None) or [])
+    return found if found and found != [f"{'y' if kind == 'output' else 'u'}[{i}]" for i in range(len(found))] else None
 
 
 def _control(call: str) -> Any:

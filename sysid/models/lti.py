@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from ..linear.zeros import invariant_zeros
 from . import responses
 from .family import MatrixModel
 from .figures import LinearFigures
+from .names import names, shown_names
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,6 +31,7 @@ class LTI(MatrixModel, Shown):
     A: (n, n). B: (n, m), None for no input. C: (p, n). D: (p, m), zero if None or 0. A number stands for a matrix (1, 1).
     c: (n,), d: (p,) offsets, zero if None.
     dt: sampling interval, None for continuous time.
+    output_names, input_names: labels of the channels for figures and summaries; `with_names` sets them later.
     Poles, Gramians, norms and transfer functions are those of the deviations; the offsets do not enter them.
     Raises ValueError for shapes that do not fit, NaN or infinities.
     """
@@ -44,7 +47,8 @@ class LTI(MatrixModel, Shown):
     if TYPE_CHECKING:  # given: numbers, lists or arrays; held: arrays
 
         def __init__(self, A: ArrayLike, B: ArrayLike | None, C: ArrayLike, D: ArrayLike | None = None, dt: float | None = 1.0,
-                     c: ArrayLike | None = None, d: ArrayLike | None = None) -> None: ...
+                     c: ArrayLike | None = None, d: ArrayLike | None = None, *, output_names: Sequence[str] | None = None,
+                     input_names: Sequence[str] | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         A = _check.square(_grid(self.A), "A", "LTI")
@@ -59,6 +63,7 @@ class LTI(MatrixModel, Shown):
         dt = _check.time_step(self.dt, "LTI")
         for key, value in {"A": A, "B": B, "C": C, "D": D, "c": c, "d": d, "dt": dt}.items():
             object.__setattr__(self, key, value)
+        super().__post_init__()
 
     @staticmethod
     def from_transfer_function(num: Any, den: Any, dt: float | None = 1.0) -> LTI:
@@ -164,7 +169,7 @@ class LTI(MatrixModel, Shown):
             raise ValueError("LTI.transform: expected a regular T; received one with condition above 1e14.")
         solve = np.linalg.solve(T, np.column_stack([self.A @ T, self.B, self.c]))
         n = self.n_states
-        return LTI(solve[:, :n], solve[:, n:-1], self.C @ T, self.D, self.dt, solve[:, -1], self.d)
+        return LTI(solve[:, :n], solve[:, n:-1], self.C @ T, self.D, self.dt, solve[:, -1], self.d, **names(self))
 
     @property
     def plot(self) -> LinearFigures:
@@ -200,7 +205,7 @@ class LTI(MatrixModel, Shown):
                     else {"rightmost pole": poles.real.max()})  # fmt: skip
         if self.c.any() or self.d.any():
             out["offsets"] = "yes"
-        return out
+        return out | shown_names(self)
 
 
 def _grid(value: Any) -> Any:

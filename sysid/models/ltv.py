@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from .. import _check
 from .._show import Shown
 from .family import MatrixModel
 from .lti import LTI
+from .names import names, shown_names
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -37,7 +39,8 @@ class LTV(MatrixModel, Shown):
     if TYPE_CHECKING:  # given: numbers, lists or arrays; held: arrays
 
         def __init__(self, A: ArrayLike, B: ArrayLike | None, C: ArrayLike, D: ArrayLike | None = None, dt: float = 1.0,
-                     c: ArrayLike | None = None, d: ArrayLike | None = None) -> None: ...
+                     c: ArrayLike | None = None, d: ArrayLike | None = None, *, output_names: Sequence[str] | None = None,
+                     input_names: Sequence[str] | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         A, C = _stack(self.A, "A", 3), _stack(self.C, "C", 3)
@@ -59,6 +62,7 @@ class LTV(MatrixModel, Shown):
         if dt is None:
             raise ValueError("LTV: expected a sampling interval dt > 0; received None.")
         object.__setattr__(self, "dt", dt)
+        super().__post_init__()
 
     @property
     def n_steps(self) -> int:
@@ -69,11 +73,11 @@ class LTV(MatrixModel, Shown):
         """The matrices of step t as an LTI model."""
         pick = [a[t if len(a) > 1 else 0] for a in (self.A, self.B, self.C, self.D, self.c, self.d)]
         A, B, C, D, c, d = pick
-        return LTI(A, B, C, D, self.dt, c, d)
+        return LTI(A, B, C, D, self.dt, c, d, **names(self))
 
     def summary(self) -> dict[str, Any]:
         return {"steps": self.n_steps, "states": self.n_states, "inputs": self.n_inputs, "outputs": self.n_outputs,
-                "dt": self.dt}  # fmt: skip
+                "dt": self.dt} | shown_names(self)  # fmt: skip
 
 
 def _stack(value: Any, name: str, ndim: int) -> np.ndarray:

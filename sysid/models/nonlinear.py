@@ -12,11 +12,12 @@ from .. import _check
 from .._show import Shown
 from ..kernels._jit import compiled
 from .equilibrium import find_equilibrium
+from .names import Named, shown_names
 from .protocol import Functions, Plain, returning, uncompiled
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Nonlinear(Shown):
+class Nonlinear(Named, Shown):
     """A nonlinear state-space model.
 
         x[t+1] = f(x[t], u[t], p, t dt),    y[t] = g(x[t], u[t], p, t dt)         (dx/dt = f where dt is None)   [ESN-SSM, Eq. 7]
@@ -62,6 +63,7 @@ class Nonlinear(Shown):
         object.__setattr__(self, "p", _check.frozen(np.atleast_1d(_check.real_array(self.p, "p", "Nonlinear")).ravel()))
         object.__setattr__(self, "dt", _check.time_step(self.dt, "Nonlinear"))
         _check.choice(self.hold, "hold", "Nonlinear", ("zoh", "foh"))
+        super().__post_init__()
         self.functions()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -133,4 +135,4 @@ class Nonlinear(Shown):
         given = ", ".join(sorted(self.jacobians)) or "none, by differences"
         return {"states": self.n_states, "inputs": self.n_inputs, "outputs": self.n_outputs, "parameters": self.p,
                 "dt": "continuous time" if self.dt is None else self.dt, "Jacobians given": given,
-                "speed": "compiled" if self.is_compiled else "plain Python; put @numba.njit above f and g for about 20 x"}  # fmt: skip
+                "speed": "compiled" if self.is_compiled else "plain Python; put @numba.njit above f and g for about 20 x"} | shown_names(self)  # fmt: skip

@@ -13,6 +13,7 @@ from .._show import Shown
 from ..core.gaussian import Diffuse, Gaussian, Stationary
 from ..core.initial import Blocks, Estimated
 from .lti import LTI
+from .names import shown_names
 from .protocol import Model
 
 
@@ -84,6 +85,16 @@ class Process(Shown):
         """Outputs of the model."""
         return self.model.n_outputs
 
+    @property
+    def output_names(self) -> tuple[str, ...] | None:
+        """Names of the model's outputs, None without any."""
+        return getattr(self.model, "output_names", None)
+
+    @property
+    def input_names(self) -> tuple[str, ...] | None:
+        """Names of the model's inputs, None without any."""
+        return getattr(self.model, "input_names", None)
+
     def summary(self) -> dict[str, Any]:
         def spread(cov: np.ndarray) -> Any:
             deviations = np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1))
@@ -98,4 +109,4 @@ class Process(Shown):
         return out | {
             "cross covariance": "none" if self.S is None else "given",
             "initial state": type(self.initial).__name__,
-        }
+        } | shown_names(self.model)

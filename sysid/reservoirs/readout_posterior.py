@@ -19,6 +19,7 @@ from .. import _check
 from .._show import Shown
 from ..core.data import Data
 from ..inference.laws import Banded
+from ..models.names import check_names, labelled
 from ..models.process import Process
 from .forced import ForcedReservoir, Parameters
 from .joint_posterior import JointPosterior
@@ -100,6 +101,8 @@ def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None, j
     if not isinstance(data, Data) or data.is_batch:
         raise TypeError(f"ReservoirFit.predict: expected one sequence as sysid.Data; received {type(data).__name__}"
                         f"{' with a batch' if isinstance(data, Data) else ''}. Take data.sequences() one by one.")
+    check_names(process, data, "ReservoirFit.predict")
+    shown = labelled(data, process)
     process, _ = written_out(process)
     esn = process.model
     if data.n_outputs != len(esn.C) or data.n_inputs != esn.n_inputs:
@@ -120,5 +123,5 @@ def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None, j
             extra[t] = J @ linalg.cho_solve(factor, J.T)
     for t, P in enumerate(reservoir.output_covariances(p, s)):
         latent[t] = P
-    return OneStep(data, run.means @ p.C.T + p.d, latent + extra + noise, np.diagonal(latent, axis1=1, axis2=2),
+    return OneStep(shown, run.means @ p.C.T + p.d, latent + extra + noise, np.diagonal(latent, axis1=1, axis2=2),
                    np.diagonal(extra, axis1=1, axis2=2))

@@ -11,6 +11,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..core.data import Data, experiments
+from ..models.names import renamed
 from .hyperparameters import ReservoirEM
 from .reservoir_fit import ReservoirFit
 
@@ -79,6 +80,6 @@ def select_reservoir(data: Data | Iterable[Data], method: ReservoirEM, candidate
 
 def _fitted(records: list[Data], method: ReservoirEM, start: Any) -> tuple[ReservoirFit | None, str]:
     try:
-        return method.fit(records, start), ""
+        return renamed(method.fit(records, start), records[0], start), ""
     except (ValueError, np.linalg.LinAlgError) as error:
         return None, str(error)

@@ -120,7 +120,7 @@ class SubspaceShaping:
             leak = float(np.clip(4 * (1 - np.abs(share).mean()), 0.05, 1.0))
             both = np.concatenate([share, share[share.imag > 1e-12].conj()])
             layers.append(self._normal(replace(layer, leak=leak), both))
-        return replace(stack, layers=tuple(layers), C=None, d=None)
+        return replace(stack, layers=tuple(layers), C=None, d=None, output_names=None)
 
     def _scaled(self, esn: ESN, poles: np.ndarray) -> ESN:
         """Leak and scale from a grid over the certified set."""

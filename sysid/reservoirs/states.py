@@ -10,6 +10,7 @@ import numpy as np
 from ..core.data import Data
 from ..inference.simulate import simulate
 from ..models.esn_functions import readout_features
+from ..models.names import check_names
 from ..models.process import Process
 
 
@@ -40,6 +41,7 @@ def driven_states(model: Any, data: Data, x0: Any = None) -> tuple[np.ndarray, n
 
     Gaps in outputs that are fed back are filled by straight lines between their neighbours.
     """
+    check_names(model, data, "reservoir states")
     feedback = _without_gaps(data.y) if model.n_feedback else None
     run = simulate(model, data.u, x0, n_steps=None if data.u is not None else data.n_steps, feedback=feedback)
     if run.diverged is not None:

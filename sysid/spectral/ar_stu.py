@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
+from ..models.names import names
 from .filters import FilterBank, spectral_filters
 from .predictor import SpectralPredictor, check_weights
 from .stu import STU
@@ -42,6 +43,7 @@ class ARSTU(SpectralPredictor):
             raise ValueError(f"ARSTU: expected autoregression with shape (k_y, {self.n_outputs}, {self.n_outputs}) because "
                              f"taps has {self.n_outputs} outputs; received {F.shape}.")
         object.__setattr__(self, "autoregression", _check.frozen(F))
+        super().__post_init__()
 
     @property
     def feedback(self) -> np.ndarray:
@@ -60,7 +62,7 @@ class ARSTU(SpectralPredictor):
         F[stu.shift - 1] = alpha * np.eye(stu.n_outputs)  # [STU, Eq. 5]
         taps = np.zeros((k_u, stu.n_outputs, stu.n_inputs))
         taps[:len(stu.taps)] = stu.taps
-        return cls(stu.bank, taps, stu.plus, stu.minus, F, stu.form, stu.dt)
+        return cls(stu.bank, taps, stu.plus, stu.minus, F, stu.form, stu.dt, **names(stu))
 
     @classmethod
     def initial(cls, n_inputs: int, n_outputs: int, n_filters: int = 24, n_steps: int = 512, *, alpha: float = 1.0,

@@ -15,11 +15,12 @@ from .._show import Shown
 from ..inference.simulate import Drive, Path, default_run
 from ..kernels.recurrence import diagonal_scan
 from ..models.lti import LTI
+from ..models.names import Named, names, shown_names
 from ..models.protocol import Functions
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LRU(Shown):
+class LRU(Named, Shown):
     """Hold a diagonal complex state-space model.
 
     eigenvalues (n,) complex; gamma (n,) real, the normalisation of the input; B (n, m) and C (p, n) complex; D (p, m) real.
@@ -46,6 +47,7 @@ class LRU(Shown):
             raise ValueError("LRU: expected dt > 0; received None. A recurrence speaks of samples.")
         for name, value in {"eigenvalues": lam, "gamma": gamma, "B": B, "C": C, "D": D, "dt": dt}.items():
             object.__setattr__(self, name, value)
+        super().__post_init__()
 
     @classmethod
     def random(cls, n_states: int, n_inputs: int, n_outputs: int, rng: np.random.Generator, *, r_min: float = 0.0,
@@ -102,7 +104,8 @@ class LRU(Shown):
         """Convert to an LTI with real 2 x 2 blocks, in the delayed convention."""
         lam, B, C = self.eigenvalues, self.gamma[:, None] * self.B, self.C
         A = np.block([[np.diag(lam.real), -np.diag(lam.imag)], [np.diag(lam.imag), np.diag(lam.real)]])
-        return LTI.from_undelayed(A, np.concatenate([B.real, B.imag]), np.concatenate([C.real, -C.imag], axis=1), self.D, self.dt)
+        plain = LTI.from_undelayed(A, np.concatenate([B.real, B.imag]), np.concatenate([C.real, -C.imag], axis=1), self.D, self.dt)
+        return plain.with_names(**names(self))
 
     def functions(self) -> Functions:
         """The functions of the LTI form, for verbs that need them."""
@@ -114,7 +117,7 @@ class LRU(Shown):
     def summary(self) -> dict[str, Any]:
         radius = np.abs(self.eigenvalues)
         return {"complex states": len(radius), "inputs": self.n_inputs, "outputs": self.n_outputs,
-                "largest |lambda|": float(radius.max(initial=0.0)), "smallest |lambda|": float(radius.min(initial=1.0))}
+                "largest |lambda|": float(radius.max(initial=0.0)), "smallest |lambda|": float(radius.min(initial=1.0))} | shown_names(self)
 
 
 def _complex(value: Any, name: str, shape: tuple) -> np.ndarray:

@@ -16,6 +16,7 @@ from ..inference.simulate import Drive, Path, default_run
 from ..kernels import recurrence
 from ..kernels._jit import as_float
 from ..models.lti import LTI
+from ..models.names import Named, check_names, shown_names
 from ..models.protocol import wide_input
 from .features import alternating_signs, matrix_convolution
 from .filters import FilterBank
@@ -24,7 +25,7 @@ from .realization import realize
 FORMS = ("standard", "alternating", "positive")
 
 
-class SpectralPredictor(Shown):
+class SpectralPredictor(Named, Shown):
     """Behaviour of STU and ARSTU, which give bank, taps, plus, minus, form, dt and feedback.
 
     The predictor's state is the outputs fed back, x[t] = (y[t-1], ..., y[t-k]); inputs before the first are zero.
@@ -120,9 +121,10 @@ class SpectralPredictor(Shown):
 
     def summary(self) -> dict[str, Any]:
         return {"form": self.form, "filters": self.n_filters, "window": self.n_steps, "inputs": self.n_inputs,
-                "outputs": self.n_outputs, "dt": self.dt}
+                "outputs": self.n_outputs, "dt": self.dt} | shown_names(self)
 
     def _inputs(self, data: Data) -> np.ndarray:
+        check_names(self, data, type(self).__name__)
         return wide_input(data.u, data.n_steps, self.n_inputs, type(self).__name__)
 
     def _respond(self, drive: np.ndarray, start: np.ndarray | None = None, known: np.ndarray | None = None,

@@ -14,6 +14,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..models.lti import LTI
+from ..models.names import names
 
 
 class Window(Protocol):
@@ -74,6 +75,6 @@ def realize(predictor: Window, n_states: int | None = None, tolerance: float = 1
     root = np.sqrt(s[:order])
     observability, controllability = U[:, :order] * root, root[:, None] * Vt[:order]
     A = np.linalg.lstsq(observability[:-p], observability[p:], rcond=None)[0] if order else np.zeros((0, 0))
-    model = LTI(A, controllability[:, :m], observability[:p], markov[0], predictor.dt)
+    model = LTI(A, controllability[:, :m], observability[:p], markov[0], predictor.dt, **names(predictor))
     error = np.abs(model.markov_parameters(horizon) - markov).max() / max(np.abs(markov).max(), 1e-300)
     return Realization(model, s, float(error))

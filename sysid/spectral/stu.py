@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..models.lti import LTI
+from ..models.names import names
 from .filters import FilterBank, spectral_filters
 from .modes_of_lti import representation
 from .predictor import SpectralPredictor, check_weights
@@ -38,6 +39,7 @@ class STU(SpectralPredictor):
 
     def __post_init__(self) -> None:
         check_weights(self, "STU")
+        super().__post_init__()
 
     @property
     def feedback(self) -> np.ndarray:
@@ -57,13 +59,13 @@ class STU(SpectralPredictor):
         """
         bank = spectral_filters(n_steps, n_filters, "alternating" if form == "alternating" else "standard")
         taps, plus, minus = representation(model, bank, form, "STU.from_lti")
-        return cls(bank, taps, plus, minus, form, model.dt or 1.0)
+        return cls(bank, taps, plus, minus, form, model.dt or 1.0, **names(model))
 
     def truncate(self, n_filters: int) -> STU:
         """Keep the first n_filters filters and their weights."""
         bank = self.bank.truncate(n_filters)
         minus = None if self.minus is None else self.minus[:n_filters]
-        return STU(bank, self.taps, self.plus[:n_filters], minus, self.form, self.dt)
+        return STU(bank, self.taps, self.plus[:n_filters], minus, self.form, self.dt, **names(self))
 
     def summary(self) -> dict[str, Any]:
         return {**super().summary(), "weights": self.taps.size + self.plus.size * (1 if self.minus is None else 2)}

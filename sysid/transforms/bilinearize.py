@@ -6,6 +6,7 @@ import numpy as np
 
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
+from ..models.names import names
 from ..models.protocol import Functions
 
 
@@ -22,7 +23,7 @@ def bilinear_surrogate(fun: Functions, linear: LTI, x: np.ndarray, u: np.ndarray
     N = np.stack([_slope(fun, x, u, i) for i in range(len(u))]) if len(u) else np.zeros((0, len(x), len(x)))
     back = np.tensordot(u, N, axes=1)
     return Bilinear(linear.A - back, linear.B - np.einsum("iab,b->ai", N, x), N, linear.C, linear.D, linear.dt,
-                    linear.c + back @ x, linear.d)
+                    linear.c + back @ x, linear.d, **names(linear))
 
 
 def _slope(fun: Functions, x: np.ndarray, u: np.ndarray, i: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from .. import _check
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
+from ..models.names import names
 from .koopman import Polynomial, exponents
 from .lifted import LiftedModel
 
@@ -65,7 +66,7 @@ class Carleman:
         else:
             lifted = LTI(A, B, C, None, network.dt, c, x0)
         return CarlemanModel(Polynomial(self.degree, x0), lifted, network=network, x0=x0, u0=u0, taylor=taylor,
-                             degree=self.degree)
+                             degree=self.degree, input_names=names(model)["input_names"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -16,6 +16,7 @@ from ..linear.equations import discrete_lyapunov
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
+from ..models.names import names
 from ..models.nonlinear import Nonlinear
 from ..models.process import Process
 
@@ -129,8 +130,8 @@ def _linear(model: Any, w: _Shaping, v: _Shaping) -> Any:
     B, D, d = rows(model.B, k + l), model.D, model.d + v.d
     if isinstance(model, Bilinear):
         N = np.stack([_blocks(M, np.zeros((k + l, k + l))) for M in model.N]) if len(model.N) else np.zeros((0, n + k + l, n + k + l))
-        return Bilinear(A, B, N, C, D, model.dt, c=c, d=d)
-    return type(model)(A, B, C, D, dt=model.dt, c=c, d=d)
+        return Bilinear(A, B, N, C, D, model.dt, c=c, d=d, **names(model))
+    return type(model)(A, B, C, D, dt=model.dt, c=c, d=d, **names(model))
 
 
 def _nonlinear(model: Any, w: _Shaping, v: _Shaping) -> Nonlinear:
@@ -154,7 +155,7 @@ def _nonlinear(model: Any, w: _Shaping, v: _Shaping) -> Nonlinear:
         f, g = numba.njit(f), numba.njit(g)
     size = n + k + v.order
     hold = getattr(model, "hold", "zoh")
-    return Nonlinear(f, g, size, model.n_inputs, model.n_outputs, p=fun.p, dt=model.dt, hold=hold)
+    return Nonlinear(f, g, size, model.n_inputs, model.n_outputs, p=fun.p, dt=model.dt, hold=hold, **names(model))
 
 
 def _initial(process: Process, w: _Shaping, v: _Shaping) -> Any:

@@ -13,6 +13,7 @@ from ..linear import sampling
 from ..linear.gramians import noise_integral
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
+from ..models.names import names
 from ..models.nonlinear import Nonlinear
 from ..models.process import Process
 from .rollforward import integrate
@@ -77,7 +78,7 @@ def _(model: LTI, dt: float, method: str | None, **options: Any) -> LTI:
         raise ValueError(f"discretize: expected no pole at 2/dt = {2 / dt:.6g} for method='tustin'; received one. "
                          "Change dt or the method.")  # fmt: skip
     A, B, C, D = sampling.sample(model.A, inputs, model.C, through, dt, method)
-    return LTI(A, B[:, :-1], C, D[:, :-1], dt, B[:, -1], model.d + D[:, -1])
+    return LTI(A, B[:, :-1], C, D[:, :-1], dt, B[:, -1], model.d + D[:, -1], **names(model))
 
 
 @sampled.register
@@ -116,7 +117,7 @@ def _(model: Bilinear, dt: float, method: str | None, **options: Any) -> Bilinea
         n = model.n_states
         N = np.array([sla.expm(np.block([[model.A, Ni], [np.zeros((n, n)), model.A]]) * dt)[:n, n:] for Ni in model.N])
         N = N.reshape(model.N.shape)
-    return Bilinear(linear.A, linear.B, N, linear.C, linear.D, dt, linear.c, linear.d)
+    return Bilinear(linear.A, linear.B, N, linear.C, linear.D, dt, linear.c, linear.d, **names(model))
 
 
 @sampled.register
@@ -146,7 +147,7 @@ def _lti_to_continuous(model: Any, method: str) -> LTI:
     inputs = np.column_stack((model.B, model.c))
     through = np.column_stack((model.D, np.zeros(model.n_outputs)))
     A, B, C, D = sampling.unsample(model.A, inputs, model.C, through, model.dt, method)
-    return LTI(A, B[:, :-1], C, D[:, :-1], None, B[:, -1], model.d + D[:, -1])
+    return LTI(A, B[:, :-1], C, D[:, :-1], None, B[:, -1], model.d + D[:, -1], **names(model))
 
 
 def _process_to_continuous(process: Process, method: str) -> Process:

@@ -12,11 +12,12 @@ from scipy import linalg
 from .._show import Shown
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
+from ..models.names import Named, names, shown_names
 from ..models.protocol import Functions
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class LiftedModel(Shown):
+class LiftedModel(Named, Shown):
     """The dynamics of observables z = phi(x): z[t+1] = A z + B u + sum_i u_i N_i z + c,    x[t] = C z[t] + d.
 
     [ESN-SSM, Eq. 23, 24, 52]. dictionary : phi, states (T, n) to features (T, N). core : the LTI or Bilinear in z.
@@ -45,7 +46,7 @@ class LiftedModel(Shown):
         if isinstance(self.core, Bilinear):
             return self.core
         a = self.core
-        return Bilinear(a.A, a.B, np.zeros((a.n_inputs, a.n_states, a.n_states)), a.C, a.D, a.dt, a.c, a.d)
+        return Bilinear(a.A, a.B, np.zeros((a.n_inputs, a.n_states, a.n_states)), a.C, a.D, a.dt, a.c, a.d, **names(self))
 
     @property
     def n_states(self) -> int:
@@ -130,4 +131,4 @@ class LiftedModel(Shown):
                "core": type(self.core).__name__, "spectral radius of A": np.abs(self.eigenvalues()).max()}  # fmt: skip
         if self.residual is not None:
             out["one-step residual, rms"] = float(np.sqrt(np.trace(self.residual)))
-        return out
+        return out | shown_names(self)

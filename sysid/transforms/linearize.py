@@ -11,6 +11,7 @@ from ..kernels._jit import as_float
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
+from ..models.names import names
 from ..models.protocol import Functions, Model
 from .bilinearize import bilinear_surrogate
 
@@ -62,10 +63,22 @@ def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None,
     wide = _wide_input(model, fun, np.atleast_2d(x), u, feedback, T)
     parts = [_at(fun, xt, ut, t * (model.dt or 0.0)) for t, (xt, ut) in enumerate(zip(np.atleast_2d(x), wide))]
     A, B, C, D, c, d = (np.stack(block) for block in zip(*parts))
+    labels = _names(model, B.shape[-1])
     if x.ndim == 2 and model.dt is not None:
-        return LTV(A, B, C, D, model.dt, c, d)
-    linear = LTI(A[0], B[0], C[0], D[0], model.dt, c[0], d[0])
+        return LTV(A, B, C, D, model.dt, c, d, **labels)
+    linear = LTI(A[0], B[0], C[0], D[0], model.dt, c[0], d[0], **labels)
     return linear if order == "linear" else bilinear_surrogate(fun, linear, as_float(x), wide[0])
+
+
+def _names(model: Any, width: int) -> dict[str, Any]:
+    """The model's names, for `width` inputs of the map that was linearised: [u, y] with feedback, [u[t], u[t+1]] under first-order hold."""
+    labels = names(model)
+    inputs, outputs = labels["input_names"], labels["output_names"]
+    if inputs is None and not model.n_inputs:
+        inputs = ()
+    if model.n_feedback and inputs is not None and outputs is not None:
+        inputs = (*inputs, *(f"{name} fed back" for name in outputs))
+    return labels | {"input_names": inputs if inputs and len(inputs) == width else None}
 
 
 def _at(fun: Functions, x: np.ndarray, u: np.ndarray, t: float) -> tuple[np.ndarray, ...]:

@@ -16,6 +16,7 @@ from ..linear.low_rank import low_rank_gramian
 from ..models.bilinear import Bilinear
 from ..models.bilinear_analysis import generalized_gramian
 from ..models.lti import LTI
+from ..models.names import names
 
 _MARGIN = 1e-12  # poles closer than this to the boundary are kept with the unstable ones
 
@@ -107,7 +108,7 @@ def _reduce_linear(model: LTI, n_states: int | None, max_error: float | None, me
     Ar, Br, Cr, Dr = cut(left @ A @ right, left @ B, C @ right, order, continuous)
     A = np.block([[Ar, np.zeros((order, len(Au)))], [np.zeros((len(Au), order)), Au]])
     reduced = LTI(A, np.vstack((Br, Bu[:, :-1])), np.hstack((Cr, Cu)), model.D + Dr, model.dt,
-                  np.concatenate((np.zeros(order), Bu[:, -1])), d)  # fmt: skip
+                  np.concatenate((np.zeros(order), Bu[:, -1])), d, **names(model))  # fmt: skip
     return Reduction(reduced, float(2 * np.sum(values[order:])), values, method, len(Au))
 
 
@@ -144,7 +145,7 @@ def _reduce_bilinear(model: Bilinear, n_states: int | None, method: str, scale: 
         raise ValueError(f"reduce: expected n_states <= {len(left)}, the Hankel values above rounding; received {n_states}.")
     left, right = left[:n_states], right[:, :n_states]
     reduced = Bilinear(left @ model.A @ right, left @ model.B, left @ model.N @ right, model.C @ right, model.D, model.dt,
-                       left @ model.c, model.d)  # fmt: skip
+                       left @ model.c, model.d, **names(model))  # fmt: skip
     return Reduction(reduced, None, values, method)
 
 

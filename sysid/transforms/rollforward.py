@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import _check
+from ..models.names import names
 from ..models.nonlinear import Nonlinear
 
 
@@ -39,7 +40,7 @@ def integrate(model: Nonlinear, dt: float, method: str = "rk4", hold: str = "zoh
         if key in given:
             jacobians[key] = wrap(_output(given[key], m, key == "gu")) if foh else given[key]
     g = wrap(_output(model.g, m, False)) if foh else model.g
-    return Nonlinear(wrap(step), g, model.n_states, m, model.n_outputs, model.p, dt, jacobians, hold)
+    return Nonlinear(wrap(step), g, model.n_states, m, model.n_outputs, model.p, dt, jacobians, hold, **names(model))
 
 
 def _compiler(model: Nonlinear) -> Callable[[Callable], Callable]:

@@ -31,6 +31,7 @@ NOUNS = {
     "gaussian": sysid.Gaussian([1.0, 2.0], [1.0, 3.0]),
     "process": sysid.Process(sysid.LTI(0.5 * np.eye(2), None, np.ones((1, 2))), 0.1, [[2.0]], initial=sysid.Stationary()),
     "diffuse": sysid.Process(sysid.LTI(0.5 * np.eye(2), None, np.ones((1, 2))), 0.1, [[2.0]], initial=sysid.Diffuse()),
+    "named": lti().with_names("level", "pump"),
     "data": sysid.Data(np.array([1.0, np.nan, 3.0]), np.arange(3.0), dt=0.1, output_names=["level"]),
     "mapped": sysid.datasets.sunspots().map(np.sqrt, inverse=np.square).standardize()[0],
     "simulation": sysid.simulate(esn(), RNG.standard_normal((9, 2))),
@@ -159,3 +160,47 @@ def test_slips_with_files_are_named_without_advice_to_unpickle(tmp_path):
     with pytest.raises(ValueError, match="something else or a damaged one") as said:
         sysid.load(tmp_path / "text.npz")
     assert "pickle" not in str(said.value)
+
+
+OLD = """{"format": 1, "tree": {"noun": ["sysid.models.process", "Process"], "fields": {"model": {"noun": ["sysid.models.lti", "LTI"],
+"fields": {"A": {"array": "a0"}, "B": {"array": "a1"}, "C": {"array": "a2"}, "D": {"array": "a3"}, "dt": 0.5, "c": {"array": "a4"},
+"d": {"array": "a5"}}}, "Q": {"array": "a6"}, "R": {"array": "a7"}, "S": null,
+"initial": {"noun": ["sysid.core.gaussian", "Stationary"], "fields": {}}}}}"""
+
+
+def written(path, contents, parts):
+    """A file with this table of contents and its checksum."""
+    from sysid.core import storage
+
+    said = storage._checksum(contents, parts)
+    np.savez(path, contents=np.array(json.dumps(contents | {"sha256": said})), **parts)
+    return path
+
+
+def test_a_file_of_the_format_before_names_still_loads_and_one_of_a_later_format_says_so(tmp_path):
+    parts = {"a0": np.array([[0.5]]), "a1": np.ones((1, 1)), "a2": np.full((1, 1), 2.0), "a3": np.zeros((1, 1)),
+             "a4": np.zeros(1), "a5": np.array([3.0]), "a6": np.full((1, 1), 0.1), "a7": np.ones((1, 1))}
+    back = sysid.load(written(tmp_path / "old.npz", json.loads(OLD), parts))
+    wanted = sysid.Process(sysid.LTI(0.5, 1.0, 2.0, dt=0.5, d=[3.0]), 0.1, 1.0, initial=sysid.Stationary())
+    same(back, wanted)
+    assert back.model.output_names is None and back.model.input_names is None
+    with pytest.raises(ValueError, match="format 2 or older; received 3. Was it written by a newer version"):
+        sysid.load(written(tmp_path / "new.npz", json.loads(OLD) | {"format": 3}, parts))
+
+
+def test_a_fit_without_the_fields_of_names_loads(tmp_path):
+    from sysid.core import storage
+
+    data = sysid.Data(RNG.standard_normal(200), RNG.standard_normal(200), output_names=["level"])
+    fit = sysid.fit(data, sysid.Subspace(1))
+    arrays = {}
+    tree = storage._encode(fit, arrays, "fit")
+
+    def older(node):
+        if isinstance(node, dict):
+            return {key: older(part) for key, part in node.items() if key not in ("output_names", "input_names")}
+        return [older(part) for part in node] if isinstance(node, list) else node
+
+    back = sysid.load(written(tmp_path / "fit.npz", {"format": 1, "tree": older(tree)}, arrays))
+    assert back.model.output_names is None and fit.model.output_names == ("level",)
+    np.testing.assert_array_equal(back.model.A, fit.model.A)
