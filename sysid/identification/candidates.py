@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,16 +73,22 @@ class Search:
                              f"received {self.n_states}. Does one output repeat others? Leave it out, lower n_states or raise horizon.")  # fmt: skip
         return [part for part, rank in zip(parts, ranks) if rank >= self.n_states]
 
-    def order(self, windows: Windows, records: Sequence[Record], pair: tuple[int, int], weightings: Sequence[str],
-              supported: int) -> int:  # fmt: skip
-        """The order of the smallest p N log(error) + n (2 p + m) log N, stable models before unstable ones."""
+    def order(self, windows: Windows, records: Sequence[Record], pairs_for: Callable[[int], Sequence[tuple[int, int]]],
+              weightings: Sequence[str], most: int) -> int:  # fmt: skip
+        """The order up to `most` of the smallest p N log(error) + n (2 p + m) log N, stable models before unstable ones.
+
+        The error of an order is the smallest over its horizons, as that of the estimate will be: at one horizon for all,
+        an order would pay for what only that horizon costs it.
+        """
         stretch = excerpt(records)
         N, p, m = sum(len(y) for y, _ in stretch), windows.n_outputs, windows.n_inputs
-        parts = [decompose(windows, *pair, w) for w in weightings]
-        most = min(supported, _MAX_ORDER, *(len(part.singular_values) for part in parts))
+        decomposed = functools.cache(lambda past, future, weighting: decompose(windows, past, future, weighting))
         scores = []
-        for n in range(1, most + 1):
-            tries = [replace(self, n_states=n).realise(windows, stretch, part) for part in parts]
+        for n in range(1, min(most, _MAX_ORDER) + 1):
+            parts = [decomposed(*pair, w) for w in weightings for pair in pairs_for(n)]
+            tries = [replace(self, n_states=n).realise(windows, stretch, part) for part in parts if len(part.singular_values) >= n]
+            if not tries:
+                break
             best = min(tries, key=lambda c: (c.radius > UNSTABLE, c.loss))
             scores.append((best.radius > UNSTABLE, p * N * np.log(best.loss) + n * (2 * p + m) * np.log(N), n))
         return min(scores)[2]

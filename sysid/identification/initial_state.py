@@ -33,6 +33,16 @@ def initial_state(model: Any, data: Data, samples: int = 50, guess: np.ndarray |
     return min(tries, key=lambda found: found[1])[0]
 
 
+def initial_spread(model: Any, data: Data, x0: np.ndarray) -> np.ndarray:
+    """Covariance (n, n) of the least-squares state x[0], s^2 (J'J)^+ with s^2 from what the run leaves of `data`, all of it."""
+    n = len(x0)
+    step = 1e-5 * max(1.0, np.abs(x0).max(initial=0.0)) if isinstance(model, Nonlinear) else 1.0
+    J, e = _linearised(model, data, x0, step)
+    size = np.maximum(np.linalg.norm(J, axis=0), 1e-300)
+    inverse = np.linalg.pinv(J / size, rcond=1e-8) / size[:, None]
+    return float(e @ e) / max(len(e) - n, 1) * inverse @ inverse.T
+
+
 def run(model: Any, data: Data, x0: np.ndarray) -> np.ndarray:
     """Outputs (T, p) along the inputs of `data`, NaN from a divergence on; whoever judges them says what is unstable."""
     out = np.full(data.y.shape, np.nan)

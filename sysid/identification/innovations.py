@@ -4,7 +4,8 @@ The residuals of the state sequence give jointly PSD covariances and through the
 sequence is built from a finite past, which costs accuracy; so a second gain is found from the innovations e of a long
 autoregression, by least squares on what the simulation leaves, s[t] = C (zI - A)^-1 K e + e. The gain with the
 smaller one-step error on the estimation data is kept, and a few Gauss-Newton steps on K alone lower that error to its
-minimum, for the model that stands.
+minimum, for the model that stands. They end where the predictor A - K C would remember longer than a tenth of the record:
+estimated zeros of the noise pile up on the unit circle, where the predictor never forgets its start [Sargan & Bhargava 1983].
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from .triangular import extended
 from .windows import Windows
 
 _ROWS = 4096
+_MEMORIES = 10.0  # of the predictor in the longest record, at least, unless A itself remembers longer
 
 
 @dataclass(frozen=True)
@@ -82,13 +84,16 @@ def _refined_gain(K: np.ndarray, start: _Errors, A, C, rest: Regression, records
     part = excerpt(records)
     whole = sum(len(y) for y, _ in part) == sum(len(y) for y, _ in records)
     first = start if whole else _gain_errors(K, A, C, rest, part)
-    if _radius(A - K @ C) >= 1.0 or not len(A) or not np.isfinite(first[0]):
+    begun = _radius(A - K @ C)
+    if begun >= 1.0 or not len(A) or not np.isfinite(first[0]):
         return K, start
-    K, reached = _descend(K, first, A, C, rest, part)
+    within = min(max(1.0 - _MEMORIES / max(len(y) for y, _ in part), _radius(A), begun), 1.0 - np.finfo(float).eps)
+    K, reached = _descend(K, first, A, C, rest, part, within)
     return K, reached if whole else _gain_errors(K, A, C, rest, records)
 
 
-def _descend(K: np.ndarray, best: _Errors, A, C, rest: Regression, records: Sequence[Record]) -> tuple[np.ndarray, _Errors]:
+def _descend(K: np.ndarray, best: _Errors, A, C, rest: Regression, records: Sequence[Record], within: float) -> tuple[np.ndarray, _Errors]:
+    """Steps that lower the error and keep the spectral radius of A - K C within a bound."""
     damping = 1e-6
     for _ in range(15):
         R = _gain_rows(K, A, C, best[1])
@@ -96,7 +101,7 @@ def _descend(K: np.ndarray, best: _Errors, A, C, rest: Regression, records: Sequ
             weights = np.sqrt(damping) * np.linalg.norm(R[:, :-1], axis=0)
             step = scaled_least_squares(np.vstack([R[:, :-1], np.diag(weights)]), np.r_[R[:, -1], np.zeros(len(weights))])
             trial = K + step.reshape(K.shape[::-1]).T
-            found = _gain_errors(trial, A, C, rest, records) if _radius(A - trial @ C) < 1.0 else (np.inf, best[1])
+            found = _gain_errors(trial, A, C, rest, records) if _radius(A - trial @ C) <= within else (np.inf, best[1])
             if found[0] < best[0]:
                 break
             damping *= 10
@@ -155,7 +160,7 @@ def _regressed_gain(windows: Windows, past: int, A, C, rest: Regression, records
     if not pairs:
         return None
     K = joint_regression(A, C, pairs, None, True, False, errors=False).B
-    return K if np.abs(np.linalg.eigvals(A - K @ C)).max(initial=0) < 0.9999 else None
+    return K if _radius(A - K @ C) < 0.9999 else None
 
 
 def _innovations(y: np.ndarray, u: np.ndarray, theta: np.ndarray, past: int) -> np.ndarray:

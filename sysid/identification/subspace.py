@@ -67,8 +67,8 @@ class Subspace:
         B, D, offset and initial states jointly by least squares on the simulation error (prediction error without inputs)
         Q, R, S from the residuals of the state sequence, K from a Riccati equation or an autoregression, then refined
 
-    n_states: order, or None to choose it: the Bayesian criterion on the error over the estimation data, among the
-    orders up to the one that the canonical correlations support [Bauer 2001] and at most 12.
+    n_states: order, or None to choose it: the Bayesian criterion on the error over the estimation data, each order at its
+    best horizon, up to the order that the canonical correlations support [Bauer 2001] and at most 12.
     weighting: "n4sid", "moesp", "cva", "ivm", "ssarx" (also valid in closed loop), or "auto": the best of MOESP and
     CVA on the estimation data.
     horizon: block rows of past and future, one number or a pair; None tries several, as long as the windows outnumber
@@ -129,7 +129,8 @@ class Subspace:
         weightings = (self.weighting,) if self.weighting != "auto" else ("moesp", "cva") if windows.n_inputs else ("cva",)
         foci = self._foci(windows.n_inputs)
         search = Search(self.n_states or 1, foci[0], self.feedthrough, self.stable)
-        n = self.n_states or search.order(windows, records, ample, weightings, max(int(np.argmin(criterion)), 1))
+        n = self.n_states or search.order(windows, records, lambda k: self._pairs(k, largest, records), weightings,
+                                          min(max(int(np.argmin(criterion)), 1), self._carried(largest, windows)))
         pairs = self._pairs(n, largest, records)
         check_excitation(data, n + min(f for _, f in pairs), "fit(Subspace)", windows)
         search = replace(search, n_states=n)
@@ -175,6 +176,11 @@ class Subspace:
             return [largest]
         shortest = max(2, -(-n // p) + 1)
         return [(h, h) for h in sorted({round(h) for h in np.geomspace(shortest, past, 6)})]
+
+    def _carried(self, largest: tuple[int, int], windows: Windows) -> int:
+        """The largest order that a horizon can carry."""
+        past, future = largest
+        return min((future - 1) * windows.n_outputs, past * (windows.n_inputs + windows.n_outputs))
 
     def _enough(self, windows: Windows, records: Sequence[Record]) -> None:
         columns = windows.R.shape[1]

@@ -14,12 +14,13 @@ from ..core.data import Data, experiments
 from ..core.gaussian import Gaussian
 from ..inference.filter import filter
 from ..inference.predict import predict
+from ..inference.smooth import smooth
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.nonlinear import Nonlinear
 from ..models.process import Process
 from .fit import Fit
-from .initial_state import initial_state, run
+from .initial_state import initial_spread, initial_state, run
 from .records import DIVERGED
 from .residuals import Correlation, independence, whiteness
 
@@ -100,7 +101,7 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     y (T, p). steps: horizon of the prediction. unscored: samples at the start of each experiment from which the state
     is estimated that the simulation starts from, and which are left out of every score (at most half of the experiment):
     what the filter knows after them for a linear Process, the best estimate under its noise; else least squares of the
-    simulation over them.
+    simulation over them. 0 scores every sample, from the state whose simulation fits the first 50 best.
     Returns a Validation. Raises ValueError where model and data do not fit in channels or dt.
     """
     model, process = _unwrap(process)
@@ -109,15 +110,17 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     steps = _check.count(steps, "steps", "validate")
     unscored = min(_check.count(unscored, "unscored", "validate", least=0), min(len(d) for d in records) // 2)
     guess = process.initial.mean if process is not None and isinstance(process.initial, Gaussian) else None
-    starts = [initial_state(model, d, max(unscored, min(len(d), model.n_states + 1)), guess) for d in records]
-    if process is not None and isinstance(model, LTI) and unscored:
-        simulated = [_continued(process, d, unscored) for d in records]
+    heads = [d[: max(unscored or _INITIAL, model.n_states + 1)] for d in records]
+    starts = [initial_state(model, head, len(head), guess) for head in heads]
+    started = None if process is None else [_started(process, head, x0, unscored == 0) for head, x0 in zip(heads, starts)]
+    if started is not None and isinstance(model, LTI):
+        simulated = [_continued(begun, d, unscored) for begun, d in zip(started, records)]
     else:
         simulated = [run(model, d, x0) for d, x0 in zip(records, starts)]
-    predicted = None if process is None else [_predicted(process, d, x0, steps) for d, x0 in zip(records, starts)]
+    predicted = None if started is None else [predict(begun, d, steps) for begun, d in zip(started, records)]
     fit_s, rms_s = _scores(records, simulated, unscored)
     fit_p, rms_p = (None, None) if predicted is None else _scores(records, predicted, unscored)
-    one = predicted if steps == 1 else None if process is None else [_predicted(process, d, x, 1) for d, x in zip(records, starts)]
+    one = predicted if steps == 1 else None if started is None else [predict(begun, d, 1) for begun, d in zip(started, records)]
     errors = [(d.y - e)[unscored:] for d, e in zip(records, one or simulated)]
     errors = [np.where(np.abs(e) < DIVERGED, e, np.nan) for e in errors]
     names = tuple(records[0].output_names or ())
@@ -148,17 +151,30 @@ def _check_fit(model: Any, records: list[Data]) -> None:
                          f"received {records[0].n_inputs} and {records[0].n_outputs}.")  # fmt: skip
 
 
+def _started(process: Process, head: Data, x0: np.ndarray, scored: bool) -> Process:
+    """The process from its own initial law, or from one that reaches to x0 as well, whichever makes the first samples likelier.
+
+    Its own may be that of another record; the least-squares x0 alone is far off in directions that a few samples hardly show.
+    scored: the first samples are scored too: from the law that is known after them.
+    """
+    if not isinstance(process.model, LTI | Bilinear | Nonlinear) or not isinstance(process.initial, Gaussian):
+        return process
+    law = process.initial
+    gap = x0 - law.mean
+    # Around x0 a linear filter would count the first samples twice; a nonlinear one has to be linearised there.
+    centre = x0 if isinstance(process.model, Nonlinear) else law.mean
+    wider = replace(process, initial=Gaussian(centre, law.cov + np.outer(gap, gap) + initial_spread(process.model, head, x0)))
+    best = max((process, wider), key=lambda begun: filter(begun, head).log_likelihood)
+    if not scored or isinstance(process.model, Nonlinear):
+        return best
+    known = smooth(best, head).smoothed
+    return replace(process, initial=Gaussian(known.mean[0], known.cov[0]))
+
+
 def _continued(process: Process, d: Data, unscored: int) -> np.ndarray:
     """Outputs (T, p): one-step predictions over the unscored samples, then a run from the state that the filter has reached."""
     head = filter(process, d[: unscored + 1])
     return np.concatenate([head.y_mean[:unscored], run(process.model, d[unscored:], head.predicted.mean[unscored])])
-
-
-def _predicted(process: Process, d: Data, x0: np.ndarray, steps: int) -> np.ndarray:
-    """Outputs `steps` ahead, the filter started at the estimated state with the process's own initial spread."""
-    if isinstance(process.model, LTI | Bilinear | Nonlinear) and isinstance(process.initial, Gaussian):
-        process = replace(process, initial=Gaussian(x0, process.initial.cov))
-    return predict(process, d, steps)
 
 
 def _scores(records: list[Data], guesses: list[np.ndarray], unscored: int) -> tuple[np.ndarray, np.ndarray]:

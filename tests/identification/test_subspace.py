@@ -327,3 +327,23 @@ def test_short_experiments_are_pooled_at_a_horizon_they_can_carry():
     parts = [record(model, 40, rng, noise=0.05) for _ in range(12)]
     fit = sysid.fit(parts, sysid.Subspace(3))
     assert fit.past <= 13 and (sysid.validate(fit, record(model, 300, rng, noise=0.05)).fit_simulation > 85).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_predictor_forgets_within_the_record_though_the_noise_has_a_zero_on_the_circle(seed):
+    rng = np.random.default_rng(seed)
+    u, e = rng.standard_normal((200, 1)), 0.3 * rng.standard_normal((201, 1))
+    data = sysid.Data(sysid.simulate(sysid.LTI([[0.7]], [[1.0]], [[1.0]]), u).y + np.diff(e, axis=0), u)
+    fit = sysid.fit(data, sysid.Subspace(n_states=1))
+    assert abs(fit.model.A[0, 0] - 0.7) < 0.05
+    assert 0.9 < np.abs(np.linalg.eigvals(fit.model.A - fit.gain @ fit.model.C)).max() < 0.99  # 1 - 1e-4 lowers the error a little more
+
+
+def test_the_order_minimises_the_criterion_with_every_order_at_its_best_horizon():
+    rng = np.random.default_rng(4)
+    plant = sysid.LTI([[0.9, 0.2, 0.0], [-0.2, 0.9, 0.0], [0.0, 0.0, 0.5]], [[1.0], [0.3], [0.8]], [[1.0, 0.0, 1.0]])
+    u = rng.standard_normal((250, 1))
+    data = sysid.Data(sysid.simulate(plant, u).y + 0.5 * rng.standard_normal((250, 1)), u)
+    chosen = sysid.fit(data, sysid.Subspace(focus="simulation")).model.n_states
+    losses = [sysid.fit(data, sysid.Subspace(n_states=n, focus="simulation")).history["loss"][0] for n in range(1, 5)]
+    assert chosen == 1 + np.argmin(250 * np.log(losses) + 3 * np.arange(1, 5) * np.log(250))

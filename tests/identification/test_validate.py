@@ -26,6 +26,29 @@ def test_a_true_model_scores_by_the_definition_from_an_unknown_state():
     assert np.allclose(val.rms_simulation, np.sqrt((e**2).mean(0)))
 
 
+def slow_plant():
+    rng = np.random.default_rng(5)
+    model = sysid.LTI(np.diag([0.99, 0.98, 0.95, 0.9]), [[0.1], [0.2], [-0.4], [0.5]], [[1.0, 1.0, 1.0, 1.0]])
+    u = rng.standard_normal((300, 1))
+    y = sysid.simulate(model, u, [1.0, -1.0, 0.5, 0.0]).y + 0.3 * rng.standard_normal((300, 1))
+    return model, sysid.Data(y, u)
+
+
+@pytest.mark.parametrize("unscored", [0, 50])
+def test_the_residuals_of_the_true_process_are_white_though_fifty_samples_hardly_show_its_state(unscored):
+    model, data = slow_plant()
+    val = sysid.validate(sysid.Process(model, 0.0, 0.09, initial=sysid.Gaussian(np.zeros(4), 1.0)), data, unscored=unscored)
+    assert val.unscored == unscored and val.whiteness.passed and val.cross_correlation.passed
+    assert abs(val.rms_prediction - 0.3)[0] < 0.03 and val.fit_simulation[0] > 70
+
+
+def test_a_prior_of_another_record_does_not_spoil_the_scores():
+    model, data = slow_plant()
+    away = sysid.Process(model, 0.0, 0.09, initial=sysid.Gaussian([30.0, 0.0, 0.0, -40.0], 1e-6))
+    val = sysid.validate(away, data)
+    assert val.whiteness.passed and abs(val.rms_prediction - 0.3)[0] < 0.03
+
+
 def test_the_initial_state_of_a_nonlinear_model_is_found():
     def f(x, u, p, t):
         return np.array([x[0] + 0.1 * x[1], x[1] - 0.1 * np.sin(x[0]) - 0.02 * x[1]])
