@@ -56,7 +56,13 @@ class Correlation(Shown):
 
 
 def whiteness(errors: list[np.ndarray], names: tuple[str, ...], n_lags: int = 25, level: float = 0.99) -> Correlation:
-    """Autocorrelation of each channel's residuals (T, p) at lags 1..n_lags, with the portmanteau test of Ljung and Box."""
+    """Autocorrelation of each channel's residuals (T, p) at lags 1..n_lags, with the portmanteau test of Ljung and Box.
+
+        Q = N (N + 2) sum_k rho_k^2 / (N - k),   chi-square with n_lags degrees of freedom for white residuals
+
+    The values are means over the N - k pairs of a lag, so rho_k = (N - k) / N times them; the residuals are taken at their
+    word, without removing a mean. Missing ones leave pairs out. [Ljung & Box 1978]
+    """
     p = errors[0].shape[1]
     lags = np.arange(1, n_lags + 1)
     values, count = np.zeros((n_lags, p, 1)), np.ones((n_lags, p, 1))
@@ -65,7 +71,8 @@ def whiteness(errors: list[np.ndarray], names: tuple[str, ...], n_lags: int = 25
         parts = [e[k:] * e[:-k] for e in errors if len(e) > k]
         if parts:
             values[k - 1, :, 0], count[k - 1, :, 0] = _pooled(parts) / power, _seen(parts)
-    statistic = (count * values**2 * (count + 2) / np.maximum(count - 0, 1)).sum(0)[:, 0]
+    total = _seen(errors)
+    statistic = (total + 2) / total * (count * values**2).sum(0)[:, 0]
     return Correlation(lags, values, _quantile(level) / np.sqrt(count), level, _joint(statistic, n_lags, p), names)
 
 

@@ -69,6 +69,14 @@ def test_white_residuals_pass_and_coloured_ones_fail():
     assert not whiteness([(e[1:] + 0.4 * e[:-1])[:, None]], ("a",)).passed
 
 
+def test_the_test_of_whiteness_is_that_of_ljung_and_box():
+    from statsmodels.stats.diagnostic import acorr_ljungbox
+    e = np.convolve(np.random.default_rng(3).standard_normal(161), [1.0, 0.15], "valid")
+    e -= e.mean()  # the reference removes it
+    ours = whiteness([e[:, None]], ("a",), n_lags=12)
+    assert np.isclose(ours.p_value, acorr_ljungbox(e, lags=[12])["lb_pvalue"].iloc[0], rtol=1e-10)
+
+
 def test_independence_keeps_its_level_for_coloured_signals_and_finds_a_missed_lag():
     rng = np.random.default_rng(2)
 
