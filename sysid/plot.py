@@ -32,6 +32,17 @@ def tidy(ax: Any) -> None:
         ax.spines[side].set_visible(False)
 
 
+def few_decades(ax: Any) -> None:
+    """Label logarithmic axes of up to two decades at 1, 2 and 5 in plain numbers; "2 x 10^0" at every tick would overlap."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    for axis, (low, high) in ((ax.xaxis, ax.get_xlim()), (ax.yaxis, ax.get_ylim())):
+        if axis.get_scale() == "log" and high < 100 * low:
+            axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+            axis.set_minor_formatter(NullFormatter())
+
+
 def band(
     ax: Any, t: np.ndarray, low: np.ndarray, high: np.ndarray, label: str | None = None, colour: str = COLOURS["band"]
 ) -> None:

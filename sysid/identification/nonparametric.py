@@ -58,6 +58,7 @@ class FrequencyEstimate(Shown):
                 else:
                     a.semilogx(self.omega, self.coherence[:, i], color=plot.COLOURS["second"], linewidth=1.0)
                     a.set_ylim(0, 1.02)
+                plot.few_decades(a)
                 a.set_ylabel("magnitude" if j < m else "coherence")
                 a.set_xlabel("frequency, rad per unit of time")
         return grid

@@ -50,6 +50,7 @@ class Band(Shown):
             a.set_xlabel("frequency, rad per unit of time" if self.label == "magnitude" else "time")
             if self.label == "magnitude":
                 a.set(xscale="log", yscale="log")
+                plot.few_decades(a)
         return grid[0] if len(grid) == 1 else grid
 
 

@@ -100,3 +100,16 @@ def test_a_second_model_in_the_same_axes_has_its_own_colour_and_label(name):
     assert named[0].get_color() != named[1].get_color()
     if name in ("impulse", "step"):  # the reduced model settles sooner and is drawn as long
         assert abs(named[0].get_xdata()[-1] - named[1].get_xdata()[-1]) <= 0.1 + 1e-9
+
+
+@pytest.mark.parametrize("span, wanted", [((0.2, 5.0), {"0.2", "0.5", "1", "2", "5"}), ((1.2, 1.6), {"1.2", "1.3", "1.4", "1.5", "1.6"})])
+def test_a_logarithmic_axis_of_few_decades_is_labelled_in_plain_numbers(span, wanted):
+    from sysid import plot
+
+    ax = plot.axes()
+    ax.loglog(span, span)
+    plot.few_decades(ax)
+    ax.figure.canvas.draw()
+    for axis in (ax.xaxis, ax.yaxis):
+        assert wanted <= {label.get_text() for label in axis.get_majorticklabels()}
+        assert not any(label.get_text() for label in axis.get_minorticklabels())
