@@ -12,11 +12,13 @@ from .. import _check
 from .._show import Shown
 from ..core.data import Data, experiments
 from ..core.gaussian import Gaussian
+from ..core.signals import listed
 from ..inference.filter import filter
 from ..inference.predict import predict
 from ..inference.smooth import smooth
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
+from ..models.names import check_names, labelled, names
 from ..models.nonlinear import Nonlinear
 from ..models.process import Process
 from .fit import Fit
@@ -68,6 +70,8 @@ class Validation(Shown):
         if self.cross_correlation is not None:
             passed = self.cross_correlation.passed
             out["residuals independent of inputs"] = f"{'yes' if passed else 'no'} (p = {self.cross_correlation.p_value:.2g})"
+        if (outputs := names(self.data[0])["output_names"]) is not None:
+            out["outputs"] = listed(outputs)
         out["samples"] = sum(len(d) for d in self.data)
         return out
 
@@ -105,7 +109,7 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     Returns a Validation. Raises ValueError where model and data do not fit in channels or dt.
     """
     model, process = _unwrap(process)
-    records = experiments(data, "validate")
+    records = [labelled(d, model) for d in experiments(data, "validate")]
     _check_fit(model, records)
     steps = _check.count(steps, "steps", "validate")
     unscored = min(_check.count(unscored, "unscored", "validate", least=0), min(len(d) for d in records) // 2)
@@ -123,13 +127,13 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     one = predicted if steps == 1 else None if started is None else [predict(begun, d, 1) for begun, d in zip(started, records)]
     errors = [(d.y - e)[unscored:] for d, e in zip(records, one or simulated)]
     errors = [np.where(np.abs(e) < DIVERGED, e, np.nan) for e in errors]
-    names = tuple(records[0].output_names or ())
+    outputs = tuple(records[0].output_names or ())
     n_lags = max(1, min(25, min(len(e) for e in errors) // 4))
     cross = None
     if records[0].n_inputs and n_lags > 1:
-        pairs = tuple(f"residual of {y} with past {u}" for y in names for u in records[0].input_names or ())
+        pairs = tuple(f"residual of {y} with past {u}" for y in outputs for u in records[0].input_names or ())
         cross = independence(errors, [d.inputs[unscored:] for d in records], pairs, n_lags)
-    white = whiteness(errors, tuple(f"residual of {y} with its past" for y in names), n_lags)
+    white = whiteness(errors, tuple(f"residual of {y} with its past" for y in outputs), n_lags)
     return Validation(records, fit_s, fit_p, rms_s, rms_p, white, cross, simulated, predicted,
                       steps, unscored, _meaningful(model, fit_s))  # fmt: skip
 
@@ -149,6 +153,7 @@ def _check_fit(model: Any, records: list[Data]) -> None:
     if (model.n_inputs, model.n_outputs) != (records[0].n_inputs, records[0].n_outputs):
         raise ValueError(f"validate: expected data with {model.n_inputs} inputs and {model.n_outputs} outputs as in the model; "
                          f"received {records[0].n_inputs} and {records[0].n_outputs}.")  # fmt: skip
+    check_names(model, records[0], "validate")
 
 
 def _started(process: Process, head: Data, x0: np.ndarray, scored: bool) -> Process:

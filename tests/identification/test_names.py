@@ -94,6 +94,7 @@ SWAPPED = {"output_names": OUTPUTS[::-1], "input_names": INPUTS}
     lambda process, data: sysid.smooth(process, data),
     lambda process, data: sysid.predict(process, data),
     lambda process, data: sysid.forecast(process, data, 2, u=np.ones((2, 2))),
+    lambda process, data: sysid.validate(process, data),
     lambda process, data: sysid.fit(data, sysid.EM(), start=process),
 ])  # fmt: skip
 def test_swapped_columns_are_refused_by_name(call):
@@ -130,9 +131,13 @@ def test_figures_of_results_say_the_names_of_data_or_model(figures):
     drawn = sysid.spectral_response(record(**NAMED)).plot()
     assert [a.get_title(loc="left") for a in drawn] == [*pairs[:2], "level", *pairs[2:], "temperature"]
     for data, want in ((record(), OUTPUTS), (record(output_names=["tank", "jacket"]), ("tank", "jacket"))):
+        judged = sysid.validate(fit, data)
         ahead = sysid.forecast(fit.process, data, 3, u=np.ones((3, 2)))
-        for result in (ahead, sysid.filter(fit.process, data)):
+        for result in (judged, ahead, sysid.filter(fit.process, data)):
             assert tuple(a.get_ylabel() for a in result.plot()) == want
+        assert judged.whiteness.names[1] == f"residual of {want[1]} with its past"
+        assert judged.cross_correlation.names[0] == f"residual of {want[0]} with past pump"
+        assert f"{want[0]}, {want[1]}" in repr(judged)
 
 
 def test_a_reservoir_fitted_by_inference_knows_its_channels_too():
