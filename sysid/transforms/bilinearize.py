@@ -27,7 +27,7 @@ def bilinear_surrogate(fun: Functions, linear: LTI, x: np.ndarray, u: np.ndarray
 
 
 def _slope(fun: Functions, x: np.ndarray, u: np.ndarray, i: int) -> np.ndarray:
-    """dA/du_i (n, n) by central differences of the analytic Jacobian, relative error about 1e-9."""
+    """dA/du_i (n, n) by central differences of the Jacobian: relative error about 1e-9 where that is analytic, 1e-5 where not."""
     h = 1e-5 * max(1.0, abs(u[i]))
     high, low = u.copy(), u.copy()
     high[i] += h

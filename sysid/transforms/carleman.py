@@ -13,11 +13,12 @@ from .. import _check
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.names import names
-from .koopman import Polynomial, exponents
+from .koopman import Polynomial
 from .lifted import LiftedModel
+from .monomials import exponents
 
 _LIMIT = 3000  # observables: the lifted A has their square as entries
-_TERMS = 60  # Taylor terms kept for the bound; the rest is bounded by Cauchy's estimate
+_TERMS = 60  # Taylor terms kept for the bound, or two more than the degree; the rest is bounded by Cauchy's estimate
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,10 @@ class Carleman:
         u0 = np.zeros(m) if u is None else np.array(_check.vector(u, "u", "Carleman", m))
         x0 = network.equilibrium(u0) if x is None else np.array(_check.vector(x, "x", "Carleman", n))
         xi = np.asarray(network.W @ x0) + network.W_in @ u0 + network.bias
-        taylor = taylor_coefficients(network.act.name, xi, _TERMS)
-        core = _core(network, self, x0, u0, taylor)
+        taylor = taylor_coefficients(network.act.name, xi, max(_TERMS, self.degree + 2))
+        A, B, N, c = _core(network, self, x0, u0, taylor)
         C = np.hstack([np.eye(n), np.zeros((n, count - n))])
-        A, B, N, c = core
-        if self.inputs == "bilinear":
-            lifted: Any = Bilinear(A, B, N, C, None, network.dt, c, x0)
-        else:
-            lifted = LTI(A, B, C, None, network.dt, c, x0)
+        lifted: Any = LTI(A, B, C, None, network.dt, c, x0) if N is None else Bilinear(A, B, N, C, None, network.dt, c, x0)
         return CarlemanModel(Polynomial(self.degree, x0), lifted, network=network, x0=x0, u0=u0, taylor=taylor,
                              degree=self.degree, input_names=names(model)["input_names"])
 
@@ -96,8 +93,9 @@ class CarlemanModel(LiftedModel):
         """Bound the one-step residual |z[t+1] - (A z[t] + B u0 + c)| for |x - x0|_inf <= radius at the input u0.
 
         The coefficients' moduli make a majorant; its part above the degree is what the cut drops. Infinite outside the
-        radius of convergence. O(N K).
+        radius of convergence. O(N K). Raises TypeError or ValueError for a radius below 0.
         """
+        radius = _check.positive(radius, "radius", "CarlemanModel.residual_bound", zero=True)
         n, leak = self.network.n_states, self.network.leaks
         gain = np.abs(self.network.dense_W).sum(1) * radius
         if (gain >= 0.999 * self._reach).any():
@@ -160,7 +158,7 @@ def cauchy_tail(name: str, reach: np.ndarray, gain: np.ndarray, terms: int) -> n
 
 
 def _core(network: Any, options: Carleman, x0: np.ndarray, u0: np.ndarray, taylor: np.ndarray) -> tuple:
-    """A (N, N), B (N, m), N (m, N, N), c (N,) of the truncated monomials, u in original units."""
+    """A (N, N), B (N, m), N (m, N, N) or None where no input multiplies, c (N,) of the truncated monomials, u in original units."""
     n, m, d = network.n_states, network.n_inputs, options.degree
     powers = exponents(n, d)
     place = {tuple(row): i for i, row in enumerate(np.vstack([np.zeros((1, n), int), powers]))}
@@ -195,11 +193,12 @@ def _core(network: Any, options: Carleman, x0: np.ndarray, u0: np.ndarray, taylo
 def _monomial_images(base: np.ndarray, slopes: np.ndarray, powers: np.ndarray, place: dict, table: tuple, size: int) -> Any:
     """The image of every monomial and its derivative in each input, built up one variable at a time."""
     m, n = len(slopes), len(base)
+    one = np.eye(n, dtype=int)
     whole, change = np.zeros((size, size)), np.zeros((m, size, size))
     whole[0, 0] = 1.0
     for alpha in powers:
         j = int(np.flatnonzero(alpha)[0])
-        older = place[tuple(alpha - np.eye(n, dtype=int)[j])]
+        older = place[tuple(alpha - one[j])]
         here = place[tuple(alpha)]
         whole[here] = _times(whole[older], base[j], table, size)
         for i in range(m):

@@ -77,7 +77,8 @@ def _(model: LTI, dt: float, method: str | None, **options: Any) -> LTI:
     if method == "tustin" and model.n_states and not np.linalg.cond(np.eye(model.n_states) - dt / 2 * model.A) < 1e14:
         raise ValueError(f"discretize: expected no pole at 2/dt = {2 / dt:.6g} for method='tustin'; received one. "
                          "Change dt or the method.")  # fmt: skip
-    A, B, C, D = sampling.sample(model.A, inputs, model.C, through, dt, method)
+    with np.errstate(over="ignore", invalid="ignore"):  # of a fast unstable pole: LTI refuses the result
+        A, B, C, D = sampling.sample(model.A, inputs, model.C, through, dt, method)
     return LTI(A, B[:, :-1], C, D[:, :-1], dt, B[:, -1], model.d + D[:, -1], **names(model))
 
 

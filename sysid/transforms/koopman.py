@@ -7,34 +7,21 @@ A dictionary never holds a constant: that would be an eigenfunction with eigenva
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from itertools import combinations_with_replacement
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from .. import _check
+from .monomials import exponents, monomials
 
 
-def exponents(n: int, degree: int) -> np.ndarray:
-    """Exponents (N, n) of all monomials of degree 1..degree, by degree and then in the order of the variables."""
-    rows = []
-    for d in range(1, degree + 1):
-        for places in combinations_with_replacement(range(n), d):
-            row = np.zeros(n, dtype=int)
-            np.add.at(row, list(places), 1)
-            rows.append(row)
-    return np.array(rows).reshape(-1, n)
+def _median_distance(x: np.ndarray) -> float:
+    """Median distance between different points of x (k, n); 1 where all are one point."""
+    from scipy.spatial.distance import pdist
 
-
-def monomials(x: np.ndarray, powers: np.ndarray) -> np.ndarray:
-    """Values (T, N) of the monomials with exponents (N, n) at x (T, n)."""
-    out = np.ones((len(x), len(powers)))
-    for j in range(x.shape[1]):
-        top = powers[:, j].max(initial=0)
-        table = np.cumprod(np.concatenate([np.ones((1, len(x))), np.repeat(x[:, j][None], top, 0)]), axis=0)
-        out *= table[powers[:, j]].T
-    return out
+    gaps = pdist(x)
+    return float(np.median(gaps[gaps > 0])) if np.any(gaps > 0) else 1.0
 
 
 @dataclass(frozen=True)
@@ -46,15 +33,14 @@ class Polynomial:
 
     degree: int = 2
     center: Any = None
+    memory = 0
 
     def __post_init__(self) -> None:
         _check.options(self, degree="count")
-    memory = 0
 
     def prepare(self, x: np.ndarray) -> Polynomial:
-        """Nothing depends on the data. Raises TypeError or ValueError for a degree that is not a whole number from 1."""
-        _check.count(self.degree, "degree", "Polynomial")
-        return self
+        """Nothing depends on the data but the size of `center`. Raises TypeError or ValueError for one of another."""
+        return self if self.center is None else replace(self, center=_check.vector(self.center, "center", "Polynomial", x.shape[1]))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Features (T, N) of states x (T, n)."""
@@ -67,6 +53,7 @@ class Preactivation:
     """Observe the state and elementwise powers 2..degree of W (x - x0), the preactivation's deviation.
 
     esn : the reservoir. x0 : operating state (n,), zero if None; a constant input leaves the deviation as it is. N = n degree.
+    Raises TypeError or ValueError for what is no reservoir, or a degree that is not a whole number from 1.
     """
 
     esn: Any
@@ -74,10 +61,16 @@ class Preactivation:
     x0: Any = None
     memory = 0
 
+    def __post_init__(self) -> None:
+        _check.options(self, degree="count")
+        _check.kind(self.esn, hasattr(self.esn, "W"), "a reservoir such as sysid.ESN", "Preactivation")
+
     def prepare(self, x: np.ndarray) -> Preactivation:
-        """Nothing depends on the data. Raises TypeError or ValueError for a degree that is not a whole number from 1."""
-        _check.count(self.degree, "degree", "Preactivation")
-        return self
+        """Nothing depends on the data but the size of x0. Raises ValueError for states of another size than the reservoir's."""
+        n = self.esn.W.shape[1]
+        if x.shape[1] != n:
+            raise ValueError(f"Preactivation: expected the {n} states of its reservoir; received {x.shape[1]} columns.")
+        return self if self.x0 is None else replace(self, x0=_check.vector(self.x0, "x0", "Preactivation", n))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Features (T, n degree) of states x (T, n)."""
@@ -90,8 +83,8 @@ class Preactivation:
 class RadialBasis:
     """Observe the state and Gaussian bumps exp(-|x - c|^2/(2 width^2)) at centres drawn from the data.
 
-    n_centers : bumps. width : in units of the state, by default the median distance between centres.
-    centers : (k, n) points of the state space, drawn from the data if None
+    n_centers : bumps drawn. width : in units of the state, by default the median distance between centres.
+    centers : (k, n) points of the state space, drawn from the data if None; n_centers is then not used
     Raises TypeError or ValueError for options of another kind or out of range.
     """
 
@@ -99,32 +92,31 @@ class RadialBasis:
     width: float | None = None
     rng: np.random.Generator | None = None
     centers: np.ndarray | None = None
+    memory = 0
 
     def __post_init__(self) -> None:
         _check.options(self, n_centers="count", width="positive", rng="generator")
-    memory = 0
 
     def prepare(self, x: np.ndarray) -> RadialBasis:
-        """Draw the centres from states x (T, n) without replacement.
+        """Draw the centres from states x (T, n) without replacement, where none are given, and settle the width.
 
-        Raises TypeError or ValueError for more centres than states, or a missing rng.
+        Raises TypeError or ValueError for more centres than states, a missing rng, or centres of another size than the states.
         """
-        count = _check.count(self.n_centers, "n_centers", "RadialBasis")
         if self.centers is not None:
-            return self
-        if count > len(x):
-            raise ValueError(f"RadialBasis: expected at most {len(x)} centres, as there are states; received {count}.")
-        rng = _check.generator(self.rng, "RadialBasis")
-        centers = x[rng.choice(len(x), count, replace=False)]
-        gaps = np.linalg.norm(centers[:, None] - centers[None], axis=2)
-        width = self.width or (float(np.median(gaps[gaps > 0])) if count > 1 else 1.0)
-        return RadialBasis(count, width, self.rng, centers)
+            centers = _check.matrix(self.centers, "centers", "RadialBasis", (None, x.shape[1]), "the states have that many columns")
+        else:
+            if self.n_centers > len(x):
+                raise ValueError(f"RadialBasis: expected at most {len(x)} centres, as there are states; received {self.n_centers}.")
+            centers = x[_check.generator(self.rng, "RadialBasis").choice(len(x), self.n_centers, replace=False)]
+        return RadialBasis(len(centers), self.width or _median_distance(centers), self.rng, centers)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Features (T, n + n_centers) of states x (T, n)."""
         if self.centers is None or self.width is None:
             raise ValueError("RadialBasis: expected centres from the data; fit(data, EDMD(RadialBasis(...))) draws them.")
-        square = ((x[:, None] - self.centers[None]) ** 2).sum(2)
+        from scipy.spatial.distance import cdist
+
+        square = cdist(x, self.centers, "sqeuclidean")
         return np.hstack([x, np.exp(-square / (2 * self.width ** 2))])
 
 
@@ -138,14 +130,17 @@ class Fourier:
 
     harmonics: int = 3
     period: Any = 2 * np.pi
+    memory = 0
 
     def __post_init__(self) -> None:
         _check.options(self, harmonics="count")
-    memory = 0
+        if not np.all(_check.real_array(self.period, "period", "Fourier") > 0):
+            raise ValueError(f"Fourier: expected period > 0; received {self.period!r}.")
 
     def prepare(self, x: np.ndarray) -> Fourier:
-        """Nothing depends on the data. Raises TypeError or ValueError for harmonics that is not a whole number from 1."""
-        _check.count(self.harmonics, "harmonics", "Fourier")
+        """Nothing depends on the data but the number of periods. Raises ValueError for another number of them than states."""
+        if np.shape(self.period) not in ((), (1,), (x.shape[1],)):
+            raise ValueError(f"Fourier: expected one period, or {x.shape[1]} for the states; received shape {np.shape(self.period)}.")
         return self
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -160,7 +155,7 @@ class RandomFourier:
     """Observe the state and random Fourier features sqrt(2/N) cos(w'x + b) of a Gaussian kernel [Rahimi & Recht 2007].
 
     n_features : N. width : of the kernel, in units of the state, by default the median distance between states.
-    weights : (k, n) and phases : (k,), drawn from the kernel's density if None
+    weights : (n, N) and phases : (N,), drawn from the kernel's density if None; N is then theirs
     Raises TypeError or ValueError for options of another kind or out of range.
     """
 
@@ -169,24 +164,26 @@ class RandomFourier:
     rng: np.random.Generator | None = None
     weights: np.ndarray | None = None
     phases: np.ndarray | None = None
+    memory = 0
 
     def __post_init__(self) -> None:
         _check.options(self, n_features="count", width="positive", rng="generator")
-    memory = 0
+        if (self.weights is None) != (self.phases is None):
+            raise ValueError("RandomFourier: expected weights and phases together, or neither; received one of them.")
 
     def prepare(self, x: np.ndarray) -> RandomFourier:
-        """Draw frequencies and phases for states x (T, n).
+        """Draw frequencies and phases for states x (T, n), where none are given.
 
-        Raises TypeError or ValueError for n_features that is not a whole number, or a missing rng.
+        Raises TypeError or ValueError for a missing rng, or weights and phases that do not fit the states or each other.
         """
-        count = _check.count(self.n_features, "n_features", "RandomFourier")
+        call, n = "RandomFourier", x.shape[1]
         if self.weights is not None:
-            return self
-        rng = _check.generator(self.rng, "RandomFourier")
-        some = x[:: max(1, len(x) // 200)]
-        gaps = np.linalg.norm(some[:, None] - some[None], axis=2)
-        width = self.width or float(np.median(gaps[gaps > 0]))
-        weights = rng.standard_normal((x.shape[1], count)) / width
+            weights = _check.matrix(self.weights, "weights", call, (n, None), f"there are {n} states")
+            count = weights.shape[1]
+            return replace(self, n_features=count, weights=weights, phases=_check.vector(self.phases, "phases", call, count, "weights has as many columns"))
+        rng, count = _check.generator(self.rng, call), self.n_features
+        width = self.width or _median_distance(x[:: max(1, len(x) // 200)])
+        weights = rng.standard_normal((n, count)) / width
         return RandomFourier(count, width, self.rng, weights, rng.uniform(0, 2 * np.pi, count))
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
@@ -208,6 +205,7 @@ class DelayEmbedding:
 
     def __post_init__(self) -> None:
         _check.options(self, n_delays="whole")
+        _check.kind(self.inner, self.inner is None or hasattr(self.inner, "prepare"), "inner as a dictionary such as Polynomial(2)", "DelayEmbedding")
 
     @property
     def memory(self) -> int:
@@ -217,9 +215,8 @@ class DelayEmbedding:
     def prepare(self, x: np.ndarray) -> DelayEmbedding:
         """Prepare the inner dictionary on the windows.
 
-        Raises TypeError or ValueError for n_delays that is not a whole number from 1.
+        Raises ValueError for no more samples than delays, and what the inner dictionary refuses.
         """
-        _check.count(self.n_delays, "n_delays", "DelayEmbedding")
         if self.inner is None:
             return self
         return DelayEmbedding(self.n_delays, self.inner.prepare(self._windows(x)))
@@ -253,9 +250,9 @@ class Observables:
     def prepare(self, x: np.ndarray) -> Observables:
         """Refuse a function of the wrong shape, and constants.
 
-        Raises ValueError where the function returns another shape or a constant.
+        Raises TypeError or ValueError where the function returns no finite numbers, another shape or a constant.
         """
-        values = np.asarray(self.function(x), dtype=float)
+        values = _check.real_array(self.function(x), "function(x)", "Observables")
         if values.ndim != 2 or len(values) != len(x):
             raise ValueError(f"Observables: expected function(x) with shape ({len(x)}, N); received {values.shape}.")
         flat = np.ptp(values, axis=0) <= 1e-13 * np.abs(values).max(axis=0, initial=0)
@@ -281,7 +278,9 @@ class Union:
     memory = 0
 
     def prepare(self, x: np.ndarray) -> Union:
-        """Prepare every part. Raises ValueError for a dictionary with delays among them."""
+        """Prepare every part. Raises TypeError for what is no dictionary, ValueError for one with delays among them."""
+        for part in self.parts:
+            _check.kind(part, hasattr(part, "prepare"), "dictionaries such as Polynomial(2)", "Union")
         if not self.parts or any(part.memory for part in self.parts):
             raise ValueError("Union: expected dictionaries without delays; wrap the union in DelayEmbedding(inner=...).")
         return Union(tuple(part.prepare(x) for part in self.parts))

@@ -43,7 +43,7 @@ class SurrogateError(Shown):
     """How far a surrogate errs on states it was not made from.
 
     steps : (K,) horizons. measured : (K,) largest error of the state over all starts; typical : (K,) root mean square.
-    bound : (K,) what the largest one-step residual met along the path allows, sum_j |C A^j| eps; NaN where unknown.
+    bound : (K,) what the largest one-step residual met along the path allows, sum_j |C A^j| eps.
     """
 
     steps: np.ndarray
@@ -66,20 +66,24 @@ def surrogate_error(surrogate: Any, x: Any, u: Any = None, steps: Any = (1, 10))
     their own A[t] and are looser. O(T N^2 max(steps)).
     Raises TypeError for other models, ValueError for shapes that do not fit, or more steps than samples.
     """
-    x = _check.signal(x, "x", "surrogate_error", np.shape(x)[-1])
+    call = "surrogate_error"
     core = getattr(surrogate, "core", surrogate)
     if not isinstance(core, LTI | Bilinear):
-        raise TypeError(f"surrogate_error: expected an LTI, Bilinear or LiftedModel; received {type(surrogate).__name__}.")
+        raise TypeError(f"{call}: expected an LTI, Bilinear or LiftedModel; received {type(surrogate).__name__}.")
     lifted = core is not surrogate
+    n = core.n_outputs if lifted else core.n_states
+    x = _check.signal(x, "x", call, n, f"the surrogate stands for {n} states")
     z = surrogate.observe(x) if lifted else x
     offset = len(x) - len(z)
-    v = np.zeros((len(x), 0)) if u is None else _check.signal(u, "u", "surrogate_error", np.shape(np.atleast_2d(u))[-1])
+    v = np.zeros((len(x), 0)) if u is None else _check.signal(u, "u", call, np.shape(u)[1] if np.ndim(u) == 2 else 1)
+    if len(v) != len(x):
+        raise ValueError(f"{call}: expected u with as many samples as x, {len(x)}; received {len(v)}.")
     v = (surrogate.inputs(v) if lifted else v)[offset:]
     if v.shape[1] != core.n_inputs:
-        raise ValueError(f"surrogate_error: expected u with {core.n_inputs} columns after the input map; received {v.shape[1]}.")
-    horizons = np.array(sorted({_check.count(k, "steps", "surrogate_error") for k in np.atleast_1d(steps).tolist()}))
-    if horizons[-1] >= len(z):
-        raise ValueError(f"surrogate_error: expected steps below {len(z)}, the samples at hand; received {horizons[-1]}.")
+        raise ValueError(f"{call}: expected u with {core.n_inputs} columns after the input map; received {v.shape[1]}.")
+    horizons = np.array(sorted({_check.count(k, "steps", call) for k in np.atleast_1d(steps).tolist()}))
+    if not len(horizons) or horizons[-1] >= len(z):
+        raise ValueError(f"{call}: expected steps below {len(z)}, the samples at hand; received {horizons.tolist()}.")
     C, d = (core.C, core.d) if lifted else (np.eye(core.n_states), np.zeros(core.n_states))
     step = _stepper(core, v)
     eps = float(np.linalg.norm(z[1:] - step(z[:-1], np.arange(len(z) - 1)), axis=1).max())
@@ -119,7 +123,8 @@ def _growth(core: Any, C: np.ndarray, v: np.ndarray, steps: int) -> np.ndarray:
             norms[j] = np.linalg.norm(block, 2)
             block = block @ core.A
         return norms
-    extremes = np.unique(v, axis=0)
+    # The norm is convex in u: its largest value lies at an end of the inputs' range, for several inputs at one met.
+    extremes = np.array([v.min(0), v.max(0)]) if v.shape[1] == 1 else np.unique(v, axis=0)
     worst = max(np.linalg.norm(core.A + np.tensordot(u, core.N, axes=1), 2) for u in extremes)
     return np.linalg.norm(C, 2) * worst ** np.arange(steps)
 
@@ -132,21 +137,29 @@ def remainder_bound(model: Any, x: Any, u: Any = None, *, x0: Any, u0: Any = Non
 
     model : a reservoir whose activation has a bounded second derivative (tanh: 4/(3 sqrt 3), sigmoid, identity).
     x : (T, n) or (n,). u : (T, m) or (m,). Returns (T,) or a number. The bound is entry by entry, hence not above
-    leak L_2/2 |W dx + U du|^2 as printed [ESN-SSM, Eq. 21]. It holds on all of space. Raises ValueError for other activations.
+    leak L_2/2 |W dx + U du|^2 as printed [ESN-SSM, Eq. 21]. It holds on all of space, outputs fed back at their operating values.
+    Raises TypeError for what is no reservoir, ValueError for other activations, or shapes that do not fit.
     """
-    _check.kind(model, hasattr(model, "act"), "a reservoir such as sysid.ESN", "remainder_bound")
-    curvature = model.act.curvature
+    call = "remainder_bound"
+    _check.kind(model, hasattr(model, "act"), "a reservoir such as sysid.ESN", call)
+    curvature, network, n, m = model.act.curvature, getattr(model, "flat", model), model.n_states, model.n_inputs
     if curvature is None:
-        raise ValueError("remainder_bound: expected an activation with a bounded second derivative; "
-                         f"received {model.act.name}.")
-    states, at = np.atleast_2d(_check.real_array(x, "x", "remainder_bound")), np.asarray(x0, dtype=float)
-    m = model.n_inputs
-    inputs = np.zeros((1, m)) if u is None else np.atleast_2d(_check.real_array(u, "u", "remainder_bound"))
-    origin = np.zeros(m) if u0 is None else np.asarray(u0, dtype=float)
-    network = getattr(model, "flat", model)
-    eta = (network.W @ as_float((states - at).T)).T + (inputs - origin) @ network.W_in.T
-    r = 0.5 * curvature * np.linalg.norm(model.leaks * eta ** 2, axis=1)  # [ESN-SSM, Eq. 21]
-    return r if np.ndim(x) == 2 or np.ndim(u) == 2 else float(r[0])
+        raise ValueError(f"{call}: expected an activation with a bounded second derivative; received {model.act.name}.")
+    states = _points(x, "x", n, call)
+    inputs = np.zeros((1, m)) if u is None else _points(u, "u", m, call)
+    if len(states) > 1 < len(inputs) and len(states) != len(inputs):
+        raise ValueError(f"{call}: expected as many inputs as states, or one; received {len(inputs)} and {len(states)}.")
+    origin = np.zeros(m) if u0 is None else _check.vector(u0, "u0", call, m)
+    eta = (network.W @ as_float((states - _check.vector(x0, "x0", call, n)).T)).T + (inputs - origin) @ network.W_in.T
+    r = 0.5 * curvature * np.linalg.norm(network.leaks * eta ** 2, axis=1)  # [ESN-SSM, Eq. 21]
+    return r if len(r) > 1 or np.ndim(x) == 2 or np.ndim(u) == 2 else float(r[0])
+
+
+def _points(value: Any, name: str, width: int, call: str) -> np.ndarray:
+    """Points (T, width) from (T, width), one (width,), or (T,) where the width is 1."""
+    array = _check.real_array(value, name, call)
+    array = array.reshape(-1, 1) if width == 1 and array.ndim < 2 else np.atleast_2d(array)
+    return _check.signal(array, name, call, width)
 
 
 def validity_radius(model: Any, tolerance: float) -> float:
@@ -158,7 +171,8 @@ def validity_radius(model: Any, tolerance: float) -> float:
     """
     _check.kind(model, hasattr(model, "act"), "a reservoir such as sysid.ESN", "validity_radius")
     curvature = model.act.curvature
-    if curvature is None or not tolerance > 0:
-        raise ValueError("validity_radius: expected tolerance > 0 and an activation with a bounded second derivative; "
-                         f"received {tolerance!r} and {model.act.name}.")
-    return float("inf") if curvature == 0 else float(np.sqrt(2 * tolerance / (model.leaks.max() * curvature)))
+    tolerance = _check.positive(tolerance, "tolerance", "validity_radius")
+    if curvature is None:
+        raise ValueError(f"validity_radius: expected an activation with a bounded second derivative; received {model.act.name}.")
+    leak = getattr(model, "flat", model).leaks.max()
+    return float("inf") if curvature == 0 else float(np.sqrt(2 * tolerance / (leak * curvature)))

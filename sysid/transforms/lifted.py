@@ -23,6 +23,7 @@ class LiftedModel(Named, Shown):
     [ESN-SSM, Eq. 23, 24, 52]. dictionary : phi, states (T, n) to features (T, N). core : the LTI or Bilinear in z.
     input_map : columns that u (T, m) is widened to before it acts, such as squares; None for u itself.
     residual : (N, N) covariance of the one-step residual z[t+1] - (A z + B u + ...) on the data it was made from, or None.
+    scatter : (N, N) mean of z z' on the same data, or None.
     It is a model with N states: simulate, filter, certify and every analysis take it; `start(x)` gives z[0].
     """
 

@@ -47,7 +47,7 @@ def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None,
             raise ValueError(f"linearize: expected a state x for a {type(model).__name__}; received none.")
         x = model.equilibrium(u, **extra)
     x = _check.real_array(x, "x", "linearize")
-    if x.ndim not in (1, 2) or x.shape[-1] != model.n_states:
+    if x.ndim not in (1, 2) or x.shape[-1] != model.n_states or not len(np.atleast_2d(x)):
         raise ValueError(
             f"linearize: expected x with shape ({model.n_states},) or (T, {model.n_states}); received {x.shape}."
         )
@@ -92,7 +92,8 @@ def _at(fun: Functions, x: np.ndarray, u: np.ndarray, t: float) -> tuple[np.ndar
 def _wide_input(model: Any, fun: Functions, x: np.ndarray, u: Any, feedback: Any, T: int) -> np.ndarray:
     """Operating inputs (T, k) of the extended map."""
     m, r = model.n_inputs, model.n_feedback
-    u = np.zeros((T, m)) if u is None else np.atleast_2d(_check.real_array(u, "u", "linearize"))
+    u = np.zeros((T, m)) if u is None else _check.real_array(u, "u", "linearize")
+    u = u.reshape(-1, 1) if m == 1 and u.ndim == 1 else np.atleast_2d(u)
     if u.shape != (T, m):
         raise ValueError(
             f"linearize: expected u with shape ({m},){f' or ({T}, {m})' if T > 1 else ''}; received {u.shape}."

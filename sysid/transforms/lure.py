@@ -37,17 +37,14 @@ class RandomFeatures:
 
     def __post_init__(self) -> None:
         _check.options(self, n_features="count", rng="generator", interval="positive", ridge="nonnegative")
+        _check.choice(self.weights, "weights", "RandomFeatures", ("least_squares", "monte_carlo"))
 
     def lift(self, model: Any, x: Any = None, u: Any = None) -> LureModel:
         """Put a reservoir in Lur'e form; x and u play no part, since the form is global on the interval.
 
-        Raises TypeError or ValueError for output feedback, options out of range, or a missing rng.
+        Raises TypeError or ValueError for output feedback, or a missing rng.
         """
-        N = _check.count(self.n_features, "n_features", "RandomFeatures")
-        rng = _check.generator(self.rng, "RandomFeatures")
-        _check.choice(self.weights, "weights", "RandomFeatures", ("least_squares", "monte_carlo"))
-        if not self.interval > 0 or not self.ridge >= 0:
-            raise ValueError(f"RandomFeatures: expected interval > 0 and ridge >= 0; received {self.interval!r}, {self.ridge!r}.")
+        N, rng = self.n_features, _check.generator(self.rng, "RandomFeatures")
         network = getattr(model, "flat", model)
         if network.n_feedback:
             raise ValueError("RandomFeatures: expected a reservoir without output feedback; close it: esn.closed_loop().")
@@ -151,7 +148,8 @@ def _sampled_series(grid: np.ndarray, target: np.ndarray, N: int, rng: np.random
     waves = np.sin(np.pi * np.outer(k, (grid + L) / (2 * L)))
     coefficients = (waves[:, :-1] @ rest[:-1]) * (grid[1] - grid[0]) / L
     size = np.abs(coefficients).sum()
-    drawn = rng.choice(len(k), N, p=np.abs(coefficients) / size)
+    share = np.abs(coefficients) / size if size > 0 else np.full(len(k), 1 / len(k))  # a straight line leaves nothing to draw by
+    drawn = rng.choice(len(k), N, p=share)
     omega = np.pi * k[drawn] / (2 * L)
     v = np.sign(coefficients[drawn]) * size / N
     return omega, omega * L - np.pi / 2, v, float(offset), float(slope)

@@ -63,8 +63,9 @@ def reduce(model: LTI | Bilinear, n_states: int | None = None, *, method: str = 
 
     model: LTI, stable or not (unstable modes are split off and kept), or a Bilinear, whose generalised Gramians must exist.
     n_states: states to keep, unstable ones included. max_error: instead of n_states, the fewest states whose bound
-    does not exceed it. method: "truncation" (exact where frequency goes to infinity, or at no frequency in discrete
-    time) or "residualization" (exact at frequency 0). Offsets are kept through the equilibrium that they define.
+    does not exceed it, as far as rounding lets (`error_bound` says). method: "truncation" (exact where frequency goes to infinity, or at no frequency in discrete
+    time) or "residualization" (exact at frequency 0). Offsets are kept through the equilibrium that they define; of a Bilinear
+    they are projected with the states.
     input_rms: of a Bilinear, the root mean square of the inputs it will see: how much its bilinear term weighs depends on
     it, and the generalised Gramian at that scale is the state covariance under white inputs. A linear model needs none.
     Returns a Reduction with .model, .error_bound, .hankel_singular_values. Raises ValueError for more states than the model
@@ -99,7 +100,8 @@ def _reduce_linear(model: LTI, n_states: int | None, max_error: float | None, me
     if c.any():  # the offset of the stable part becomes what it does to the output in the long run
         d = d + C @ np.linalg.solve(-A if continuous else np.eye(len(A)) - A, c)
     left, right, values = balancing(A, B, C, continuous=continuous)
-    order = _fewest(values, max_error) if n_states is None else n_states - len(Au)
+    # Values below rounding add to the bound but belong to no state that could be kept.
+    order = min(_fewest(values, max_error), len(left)) if n_states is None else n_states - len(Au)
     if order > len(left):
         raise ValueError(f"reduce: expected n_states <= {len(left) + len(Au)} because the model has {len(left)} Hankel "
                          f"singular values above rounding; received {n_states}. The other states carry nothing: ask for "
@@ -156,10 +158,12 @@ def reduce_sparse(A: Any, B: Any, C: Any, n_states: int, D: Any = None, *, dt: f
     A: (n, n) sparse array. B: (n, m). C: (p, n). D: (p, m), zero if None. n_states: states to keep. dt: None for continuous
     time. tolerance: relative residual of both Gramians. The A of order n is never made dense, so n may be 1e4 and more.
     Returns a Reduction; its bound counts the Hankel values of the factors, which leave out only what is below their
-    residual. Raises ValueError where a Gramian does not converge or n_states exceeds its rank. Cost as `low_rank_gramian`.
+    residual. Raises TypeError or ValueError for A that is no square array, where a Gramian does not converge, or n_states exceeds
+    its rank. Cost as `low_rank_gramian`.
     [Antoulas 2005, Sec. 12.4; Benner, Kurschner & Saak 2014]
     """
     n_states = _check.count(n_states, "n_states", "reduce_sparse")
+    _check.kind(A, hasattr(A, "shape") and len(A.shape) == 2 and A.shape[0] == A.shape[1], "A as a square sparse array", "reduce_sparse")
     C = _check.matrix(C, "C", "reduce_sparse", (None, A.shape[0]), f"A is {A.shape[0]} x {A.shape[0]}")
     B = _check.matrix(B, "B", "reduce_sparse", (A.shape[0], None), f"A is {A.shape[0]} x {A.shape[0]}")
     factors = [low_rank_gramian(M, N, dt=dt, tolerance=tolerance) for M, N in ((A, B), (A.T, C.T))]

@@ -31,8 +31,11 @@ class DiagonalForm(Shown):
     condition: float
 
     def markov_parameters(self, n_steps: int) -> np.ndarray:
-        """h_0..h_{n_steps-1} (n_steps, p, m) by powers of the poles, O(n n_steps p m)."""
-        k = np.arange(max(n_steps - 1, 0))
+        """h_0..h_{n_steps-1} (n_steps, p, m) by powers of the poles, O(n n_steps p m).
+
+        Raises TypeError or ValueError for n_steps that is not a whole number from 0.
+        """
+        k = np.arange(max(_check.count(n_steps, "n_steps", "DiagonalForm.markov_parameters", least=0) - 1, 0))
         powers = self.poles[None] ** k[:, None]
         kernel = np.einsum("pi,ki,im->kpm", self.C, powers, self.B).real
         return np.concatenate([self.D[None], kernel])[:n_steps]
@@ -83,15 +86,18 @@ def diagonal_plus_low_rank(A: Any, rank: int) -> LowRankForm:
 
     .. math:: A = s I + \tfrac12 (A - A^\top) + \sum_{i \le r} \mu_i w_i w_i^\top + \dots
 
-    Exact for HiPPO matrices at rank 1 (LegS). rank : r. The error is what further ranks would hold. O(n^3).
+    s is the mean of the n - r neighbouring eigenvalues of the symmetric part that lie closest together, which makes the Frobenius
+    error the least that any shift and r terms leave. Exact for HiPPO matrices at rank 1 (LegS). rank : r. O(n^3).
     Raises ValueError for A that is not square, or a rank below 0.
     """
     A = _check.square(A, "A", "diagonal_plus_low_rank")
     r = _check.count(rank, "rank", "diagonal_plus_low_rank", least=0)
     symmetric, skew = (A + A.T) / 2, (A - A.T) / 2
     values, vectors = np.linalg.eigh(symmetric)
-    shift = float(np.median(values))
-    keep = np.argsort(-np.abs(values - shift))[:r]
+    left = max(len(A) - r, 0)  # how many are replaced by the shift: neighbours in the ordered values
+    first = int(np.argmin([np.var(values[i : i + left]) for i in range(len(A) - left + 1)])) if left else 0
+    shift = float(values[first : first + left].mean()) if left else 0.0
+    keep = np.r_[0:first, first + left : len(A)]
     # i times a skew matrix is Hermitian, so eigh gives unitary eigenvectors even where eig would not.
     frequencies, U = linalg.eigh(-1j * skew)
     P = U.conj().T @ (vectors[:, keep] * (values[keep] - shift))

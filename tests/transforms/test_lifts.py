@@ -105,6 +105,94 @@ def test_carleman_matches_the_taylor_series_of_one_unit():
             assert np.abs(image - exact).max() < 20 * abs(h) ** (degree + 1)
 
 
+def test_a_carleman_lift_takes_a_high_degree_and_no_inputs():
+    esn = sysid.ESN([[0.9]], bias=[0.3], leak=0.5, C=[[1.0]])
+    lift, low = (sysid.lift(esn, sysid.Carleman(degree)) for degree in (62, 5))  # more terms than the bound keeps by default
+    assert lift.n_states == 62 and np.abs(lift.lti.A[:5, :5] - low.lti.A).max() < 1e-13
+    bilinear = sysid.lift(network(m=0, n=3), sysid.Carleman(2, "bilinear"))
+    assert np.array_equal(bilinear.lti.A, sysid.lift(network(m=0, n=3), sysid.Carleman(2)).lti.A)
+    with pytest.raises(ValueError, match="radius >= 0"):
+        lift.residual_bound(-0.1)
+
+
+@pytest.mark.parametrize("given", ["centers", "weights", "period", "delays", "center"])
+def test_a_dictionary_takes_what_the_user_gives(given):
+    x = np.random.default_rng(0).standard_normal((50, 2))
+    points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0]])
+    if given == "centers":
+        ready = sysid.RadialBasis(centers=points).prepare(x)
+        assert ready.width == 3.0  # the median of 1, 3 and sqrt(10)
+        assert np.allclose(ready(points)[:, 2:], np.exp(-np.linalg.norm(points[:, None] - points, axis=2) ** 2 / 18))
+    elif given == "weights":
+        ready = sysid.RandomFourier(weights=points.T, phases=np.zeros(3)).prepare(x)
+        assert np.allclose(ready(x)[:, 2:], np.sqrt(2 / 3) * np.cos(x @ points.T))
+    elif given == "period":
+        assert np.allclose(sysid.Fourier(1, [1.0, 2.0]).prepare(x)(x)[:, 2], np.sin(2 * np.pi * x[:, 0]))
+    elif given == "delays":
+        assert np.array_equal(sysid.DelayEmbedding(0).prepare(x)(x), x)
+    else:
+        assert np.allclose(sysid.Polynomial(1, [1.0, 2.0]).prepare(x)(x), x - [1.0, 2.0])
+
+
+def test_dictionaries_drawn_from_states_that_never_move_are_finite():
+    x = np.ones((30, 2))
+    for dictionary in (sysid.RadialBasis(4, rng=np.random.default_rng(0)), sysid.RandomFourier(4, rng=np.random.default_rng(0))):
+        assert np.isfinite(dictionary.prepare(x)(x)).all()
+
+
+@pytest.mark.parametrize("make, words", [
+    (lambda x: sysid.RandomFourier(weights=np.ones((2, 3))), "weights and phases together"),
+    (lambda x: sysid.RadialBasis(centers=np.ones((4, 3))).prepare(x), r"centers with shape \(any, 2\)"),
+    (lambda x: sysid.Fourier(2, 0.0), "period > 0"),
+    (lambda x: sysid.Fourier(2, [1.0, 2.0, 3.0]).prepare(x), "one period, or 2 for the states"),
+    (lambda x: sysid.Polynomial(2, [0.0]).prepare(x), "center with shape"),
+    (lambda x: sysid.Preactivation(network(n=3)).prepare(x), "the 3 states of its reservoir; received 2"),
+    (lambda x: sysid.DelayEmbedding(2, inner=3), "inner as a dictionary"),
+    (lambda x: sysid.Union((3,)).prepare(x), "dictionaries such as"),
+    (lambda x: sysid.Observables(lambda x: x * np.nan).prepare(x), r"function\(x\) without NaN")])
+def test_what_a_dictionary_cannot_take_is_named(make, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        make(np.random.default_rng(0).standard_normal((20, 2)))
+
+
+def test_random_features_of_a_straight_line_are_that_line():
+    lift = sysid.lift(network(activation="identity"), sysid.RandomFeatures(10, np.random.default_rng(0), weights="monte_carlo"))
+    assert lift.error == 0.0 and lift.slope == 1.0
+
+
+def test_one_input_may_be_a_vector_over_time():
+    esn = network(n=3)
+    u = np.random.default_rng(0).standard_normal(40)
+    x = sysid.simulate(esn, u).x
+    lift = sysid.lift(esn, sysid.Carleman(2))
+    assert np.array_equal(sysid.surrogate_error(lift, x, u).measured, sysid.surrogate_error(lift, x, u[:, None]).measured)
+    x0 = esn.equilibrium()
+    assert np.array_equal(sysid.remainder_bound(esn, x, u, x0=x0), sysid.remainder_bound(esn, x, u[:, None], x0=x0))
+    assert np.array_equal(sysid.linearize(esn, x=x, u=u).B, sysid.linearize(esn, x=x, u=u[:, None]).B)
+
+
+def test_the_bound_of_a_bilinear_surrogate_with_one_input_is_that_over_all_inputs_met():
+    esn = network(n=3)
+    u = np.random.default_rng(0).standard_normal((60, 1))
+    core = sysid.lift(esn, sysid.Carleman(2, "bilinear")).core
+    from sysid.transforms.lift import _growth
+    largest = max(np.linalg.norm(core.A + v * core.N[0], 2) for v in u[:, 0])
+    assert _growth(core, core.C, u, 3)[2] == pytest.approx(np.linalg.norm(core.C, 2) * largest**2, rel=1e-12)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (lambda lift, x, u: (lift, x, u[:20]), "as many samples as x, 40; received 20"),
+    (lambda lift, x, u: (lift, x, np.vstack([u, u])), "as many samples as x, 40; received 80"),
+    (lambda lift, x, u: (lift, x[:, :2], u), r"x with shape \(T, 3\)"),
+    (lambda lift, x, u: (lift, x, u, ()), "steps below 40"),
+    (lambda lift, x, u: (network(), x, u), "expected an LTI, Bilinear or LiftedModel")])
+def test_what_does_not_fit_a_surrogate_is_named(arguments, words):
+    esn = network(n=3)
+    u = np.random.default_rng(0).standard_normal((40, 1))
+    with pytest.raises((TypeError, ValueError), match=words):
+        sysid.surrogate_error(*arguments(sysid.lift(esn, sysid.Carleman(2)), sysid.simulate(esn, u).x, u))
+
+
 def test_carleman_converges_with_its_degree_and_errs_below_its_bound():
     esn, rng = network(n=3, m=0, bias=0.3), np.random.default_rng(5)
     x0 = esn.equilibrium(np.zeros(0))
@@ -221,3 +309,17 @@ def test_bad_lifts_are_refused():
         sysid.linearize(esn, x=np.zeros(6), u=np.zeros(1), order="cubic")
     with pytest.raises(ValueError, match="bilinear"):
         sysid.lift(network(n=2), sysid.Carleman(2, inputs="bilinear")).lti
+
+
+def test_the_shift_of_a_low_rank_form_leaves_the_least_error_of_all_shifts():
+    hippo = np.array([[-1.0, 0.0], [-np.sqrt(3.0), -2.0]])  # LegS of two states: rank 1, whatever the median of two values
+    assert diagonal_plus_low_rank(hippo, 1).error < 1e-15
+    rng = np.random.default_rng(0)
+    for rank in (0, 1, 2, 3):
+        A = rng.standard_normal((5, 5))
+        form = diagonal_plus_low_rank(A, rank)
+        assert form.P.shape == (5, rank)
+        values = np.linalg.eigvalsh((A + A.T) / 2)
+        least = min(np.sort((values - s) ** 2)[: 5 - rank].sum() for s in np.linspace(values[0], values[-1], 4001))
+        assert (form.error * np.linalg.norm(A)) ** 2 == pytest.approx(least, rel=1e-4)
+        assert (form.error * np.linalg.norm(A)) ** 2 <= least * (1 + 1e-9)

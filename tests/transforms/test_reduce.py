@@ -150,3 +150,14 @@ def test_refusals_of_reduction():
         sysid.reduce(model, 2, input_rms=0.5)
     with pytest.raises(ValueError, match="no error bound"):
         sysid.reduce(random_bilinear(np.random.default_rng(8)), max_error=0.1)
+
+
+def test_an_error_below_rounding_keeps_the_states_that_are_there():
+    twice = sysid.LTI(np.diag([0.9, 0.9]), [[1.0], [1.0]], [[1.0, 1.0]])
+    small = sysid.reduce(twice, max_error=1e-30)
+    assert small.model.n_states == 1 and small.error_bound < 1e-12
+
+
+def test_what_is_no_sparse_array_is_named():
+    with pytest.raises(TypeError, match="A as a square sparse array; received list"):
+        sysid.reduce_sparse([[0.5]], [[1.0]], [[1.0]], 1)
