@@ -31,10 +31,10 @@ class Prediction(Shown):
     readout_std: np.ndarray
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
-        """Central Gaussian interval, low and high (T, p)."""
+        """Central Gaussian interval, low and high (T, p). Raises ValueError for a level outside (0, 1)."""
         from scipy.special import ndtri
 
-        half = ndtri(0.5 + level / 2) * self.std
+        half = ndtri(0.5 + _check.level(level, "interval") / 2) * self.std
         return self.mean - half, self.mean + half
 
     def summary(self) -> dict[str, Any]:
@@ -45,7 +45,8 @@ class Prediction(Shown):
 class BayesianFit(Fit):
     """A Bayesian readout: precisions alpha, beta (p,), and the posterior covariance of each output's weights in factors.
 
-    modes : (k, k) orthonormal directions V of the features. variances : (p, k) posterior variance along them.
+    Outputs measured at the same times are a group. group : (p,) of every output. modes : (G, k, k) orthonormal directions V of a
+    group's features. center : (G, k) their means. variances : (p, k) posterior variance along the directions. counts : (p,) rows.
     """
 
     alpha: np.ndarray
@@ -53,6 +54,7 @@ class BayesianFit(Fit):
     modes: np.ndarray
     variances: np.ndarray
     center: np.ndarray
+    group: np.ndarray
     counts: np.ndarray
 
     @property
@@ -64,8 +66,10 @@ class BayesianFit(Fit):
         """Predict the outputs along one sequence (measured outputs fed back where the reservoir does), with bands."""
         x, _ = driven_states(self.model, data)
         phi = readout_features(self.model)(x)
-        along = ((phi - self.center) @ self.modes) ** 2
-        readout = along @ self.variances.T + 1.0 / (self.beta * self.counts)
+        readout = np.empty((len(phi), len(self.beta)))
+        for g, (V, center) in enumerate(zip(self.modes, self.center)):
+            readout[:, self.group == g] = ((phi - center) @ V) ** 2 @ self.variances[self.group == g].T
+        readout += 1.0 / (self.beta * self.counts)
         return Prediction(phi @ self.model.C.T + self.model.d, np.sqrt(readout + 1.0 / self.beta), np.sqrt(readout))
 
 
@@ -98,9 +102,11 @@ class BayesianReadout:
         k, p = samples[0][0].shape[1], samples[0][1].shape[1]
         C, d, alpha, beta = np.zeros((p, k)), np.zeros(p), np.zeros(p), np.zeros(p)
         variances, counts, evidence, steps, done = np.zeros((p, k)), np.zeros(p), 0.0, 0, True
-        path: Any = None
+        group = np.zeros(p, int)
+        paths: list[RidgePath] = []
         for columns, _ in patterns(np.vstack([y for _, y in samples])):
-            path = _path(samples, columns)
+            path, group[columns] = _path(samples, columns), len(paths)
+            paths.append(path)
             for i, j in enumerate(columns):
                 a, b, log_evidence, n, converged = self._precisions(path, i)
                 c, offset = path.solve(a / b)
@@ -111,7 +117,8 @@ class BayesianReadout:
         reason = "the precisions settled" if done else f"the precisions still moved after {self.max_iterations} iterations"
         return BayesianFit(model=trained, process=readout_process(trained, np.diag(1.0 / beta), samples),
                            status=Status(done, reason, steps), log_likelihood=evidence, alpha=alpha, beta=beta,
-                           modes=path.svd[2], variances=variances, center=path.mean_x, counts=counts)
+                           modes=np.stack([path.svd[2] for path in paths]), variances=variances,
+                           center=np.stack([path.mean_x for path in paths]), group=group, counts=counts)
 
     def _precisions(self, path: RidgePath, i: int) -> tuple[float, float, float, int, bool]:
         UZ, s, _ = path.svd

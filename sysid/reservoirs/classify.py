@@ -23,6 +23,7 @@ class SequenceClassifier(Shown):
     reservoir : an ESN without feedback. ridge : a penalty, or several to choose among by the number of training sequences
     told wrongly when left out (`mistakes`, exact), then by their squared error (`losses`).
     segments : stretches of time. Sequences are (T_i, m) arrays.
+    Raises TypeError or ValueError for what is no reservoir, one with output feedback, or options out of range.
     """
 
     reservoir: Any
@@ -33,6 +34,14 @@ class SequenceClassifier(Shown):
     d: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0))
     losses: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0))
     mistakes: np.ndarray = field(init=False, default_factory=lambda: np.zeros(0, int))
+
+    def __post_init__(self) -> None:
+        call = "SequenceClassifier"
+        _check.kind(self.reservoir, hasattr(self.reservoir, "with_readout"), "a reservoir such as sysid.ESN", call)
+        if self.reservoir.n_feedback:
+            raise ValueError(f"{call}: expected a reservoir without output feedback; received one with, whose own outputs would drive it.")
+        penalties(self.ridge, call)
+        _check.count(self.segments, "segments", call)
 
     def summary(self) -> dict[str, Any]:
         return {"reservoir": f"{type(self.reservoir).__name__} with {self.reservoir.n_states} states, {self.reservoir.n_inputs} inputs",
@@ -60,14 +69,13 @@ class SequenceClassifier(Shown):
         return self
 
     def pooled(self, sequences: list[np.ndarray]) -> np.ndarray:
-        """The vectors (S, segments (n + m)) that the readout sees.
+        """The vectors (S, segments (k + m)) that the readout sees, k features.
 
         Raises TypeError or ValueError for sequences shorter than the segments or with other inputs.
         """
-        _check.count(self.segments, "segments", "SequenceClassifier")
         out, phi = [], readout_features(self.reservoir)
         for i, u in enumerate(sequences):
-            u = np.asarray(u, dtype=float)
+            u = _check.real_array(u, f"sequence {i}", "SequenceClassifier")
             if u.ndim != 2 or u.shape[1] != self.reservoir.n_inputs or len(u) < self.segments:
                 raise ValueError(f"SequenceClassifier: expected sequences (T >= {self.segments}, {self.reservoir.n_inputs}); "
                                  f"sequence {i} has shape {u.shape}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..certificates.project import CertifiedSet
+from . import cholesky
 from .forced import GAINS, Parameters
 from .process_noise import NoiseForm, is_correlated
 
@@ -83,14 +84,7 @@ class Coordinates:
             return np.log(np.diag(R))
         if self.R_form == "scaled":
             return np.array([np.log(np.trace(R) / np.trace(self.start.R))])
-        L = np.linalg.cholesky(R)
-        return np.concatenate([np.log(np.diag(L)), L[np.tril_indices(len(L), -1)]])
-
-    def _factor(self, v: np.ndarray) -> np.ndarray:
-        """The Cholesky factor of R that a vector of the form "full" stands for."""
-        L = np.diag(np.exp(v[:len(self.start.R)]))
-        L[np.tril_indices(len(L), -1)] = v[len(L):]
-        return L
+        return cholesky.entries(R)
 
     def unpack(self, v: np.ndarray) -> Parameters:
         """Vector -> parameters; what is not free keeps the start's values."""
@@ -115,7 +109,7 @@ class Coordinates:
             return replace(p, Q=self.freedom.unpack(v))
         if name == "R":
             if self.R_form == "full":
-                return replace(p, R=self._factor(v) @ self._factor(v).T)
+                return replace(p, R=cholesky.matrix(v, len(p.R)))
             return replace(p, R=np.diag(np.exp(v)) if self.R_form == "diagonal" else self.start.R * np.exp(v[0]))
         if name == "readout":
             steps = (v if self.root is None else self.root @ v) + self._drifted(p)
@@ -157,9 +151,7 @@ class Coordinates:
             return self.freedom.pull_back(g["Q"], p.Q)
         if name == "R":
             if self.R_form == "full":
-                L = np.linalg.cholesky(p.R)
-                step = (g["R"] + g["R"].T) @ L
-                return np.concatenate([np.diag(step) * np.diag(L), step[np.tril_indices(len(L), -1)]])
+                return cholesky.pull_back(g["R"], p.R)
             return np.diag(g["R"]) * np.diag(p.R) if self.R_form == "diagonal" else np.array([np.sum(g["R"] * p.R)])
         if name == "readout":
             rows = np.column_stack([g["C"], g["d"]]).ravel()

@@ -63,12 +63,19 @@ class ESNRegressor:
         return y[:, 0] if self._flat else y
 
     def score(self, X: Any, y: Any) -> float:
-        """Return the coefficient of determination R^2 on rows whose targets are known, averaged over outputs."""
+        """Return the coefficient of determination R^2 on rows whose targets are known, averaged over outputs.
+
+        Raises ValueError where no row's are.
+        """
         y, p = np.asarray(y, dtype=float), self.predict(X)
         y, p = y.reshape(len(y), -1), p.reshape(len(y), -1)
         seen = ~np.isnan(y).any(1)
-        error, spread = ((y - p)[seen] ** 2).sum(0), ((y - np.nanmean(y, 0))[seen] ** 2).sum(0)
-        return float(np.mean(1 - error / spread))
+        if not seen.any():
+            raise ValueError("ESNRegressor.score: expected rows whose targets are known; received NaN in every row.")
+        y, p = y[seen], p[seen]
+        error, spread = ((y - p) ** 2).sum(0), ((y - y.mean(0)) ** 2).sum(0)
+        # Of a target that never moves it is 1 where that is predicted exactly and else 0, as in scikit-learn.
+        return float(np.mean(np.where(spread > 0, 1 - error / np.where(spread > 0, spread, 1.0), (error == 0) * 1.0)))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The constructor's arguments, by name."""

@@ -69,13 +69,16 @@ def evidence_start(data: Data | Iterable[Data], rng: np.random.Generator, *, n_s
     noise: variance of w. None: as much as makes 1 % of R at the output, and x[0] drawn from the states along the record; a
     guess that |C|^2 carries above R is where climbs of the likelihood get stuck. A number: that, and x[0] at rest.
     O(k (T n^2 + n^3)) for k candidates: a second for 100 of n = 60, T = 1000.
-    Raises TypeError or ValueError for options of another kind, or grids with values out of range.
+    Raises TypeError or ValueError for options of another kind, grids with values out of range, or an output that never moves.
     """
     call = "evidence_start"
     records = experiments(data, call)
     climb, width = _check.count(climb, "climb", call, least=0), _check.positive(width, "width", call)
     if noise is not None:
         noise = _check.positive(noise, "noise", call)
+    variance = np.nanvar(np.concatenate([d.y for d in records]), 0)
+    if not np.all(variance > 0):
+        raise ValueError(f"{call}: expected outputs that vary; output {int(np.argmin(variance))} is constant.")
     names = SETTINGS if records[0].n_inputs else SETTINGS[:-1]
     values = [_check.vector(v, name, call) for v, name in zip((radius, leak, feedback_scale, bias_scale, input_scale), names)]
     for name, v in zip(names, values):
@@ -87,7 +90,6 @@ def evidence_start(data: Data | Iterable[Data], rng: np.random.Generator, *, n_s
     if climb:
         search.climb(values, climb, width)
     settings, fit, order = search.best, search.fit, np.argsort(-np.array(search.evidence), kind="stable")
-    variance = np.nanvar(np.concatenate([d.y for d in records]), 0)
     return EvidenceStart(ready(fit, noise), float(np.exp(np.mean(np.log(fit.alpha * variance)))), dict(zip(names, map(float, settings))),
                          names, np.array(search.points)[order], np.array(search.evidence)[order])
 

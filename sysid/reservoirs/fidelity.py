@@ -14,6 +14,7 @@ from ..inference.simulate import simulate
 from ..transforms.linearize import linearize
 from ..transforms.structure import diagonal_form
 from .saturation import Saturation, saturation
+from .states import driven_states, without_gaps
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -61,13 +62,16 @@ def fidelity(esn: Any, data: Data, *, amplitudes: Any = (0.1, 0.3, 1.0, 3.0), wa
     """Report how well the linearised view of a reservoir describes it along data.
 
     esn : a reservoir, with or without readout. data : one sequence of the inputs (and outputs) it is used on.
-    amplitudes : of the pulses on the first input, in standard deviations of that input.
+    amplitudes : of the pulses on the first input, in standard deviations of that input, or its size where it never moves.
     The linearisation is taken at the equilibrium of the mean input. O(n^3 + T n^2).
     washout : steps left out at the start
     Raises TypeError or ValueError for other than one sequence longer than the washout, or amplitudes not above 0.
     """
+    washout = _check.count(washout, "washout", "fidelity", least=0)
+    _check.kind(esn, hasattr(esn, "act"), "a reservoir such as sysid.ESN", "fidelity")
     if not isinstance(data, Data) or data.is_batch or data.n_steps <= washout + 10:
-        raise ValueError(f"fidelity: expected one sequence with more than washout + 10 = {washout + 10} samples.")
+        raise ValueError(f"fidelity: expected one sequence with more than washout + 10 = {washout + 10} samples; received "
+                         f"{f'{data.n_steps} samples' if isinstance(data, Data) else type(data).__name__}.")
     u0 = data.inputs.mean(0)
     extra = {"feedback": np.nanmean(data.y, 0)} if esn.n_feedback else {}
     lti = linearize(esn, u=u0, **extra)
@@ -85,10 +89,8 @@ def fidelity(esn: Any, data: Data, *, amplitudes: Any = (0.1, 0.3, 1.0, 3.0), wa
 
 
 def _linear_share(esn: Any, lti: Any, data: Data, washout: int) -> float:
-    from .states import driven_states
-
     x, _ = driven_states(esn, data)
-    wide = np.hstack([data.inputs, np.nan_to_num(data.y)]) if esn.n_feedback else data.inputs
+    wide = np.hstack([data.inputs, without_gaps(data.y)]) if esn.n_feedback else data.inputs
     if np.abs(np.linalg.eigvals(lti.A)).max(initial=0.0) >= 1:
         return float("-inf")
     linear = simulate(lti, wide, x[0]).x if wide.shape[1] else simulate(lti, x0=x[0], n_steps=len(x)).x
@@ -99,7 +101,8 @@ def _linear_share(esn: Any, lti: Any, data: Data, washout: int) -> float:
 def _kernel_change(esn: Any, data: Data, amplitudes: np.ndarray, extra: dict) -> np.ndarray:
     """Relative change of the state's pulse response, per unit of pulse, against that of a tiny one."""
     u0, steps = data.inputs.mean(0), 60
-    scale = float(data.inputs[:, 0].std()) or 1.0
+    spread, size = float(data.inputs[:, 0].std()), float(np.abs(data.inputs[:, 0]).max())
+    scale = spread if spread > 1e-12 * size else size or 1.0  # of an input that never moves, its size
     rest = esn.equilibrium(u0, **extra)
     feedback = np.tile(extra["feedback"], (steps, 1)) if extra else None
 

@@ -94,19 +94,15 @@ class ReservoirEM:
             raise TypeError(f"{type(self).__name__}: expected estimate as names such as ('leak', 'scale', 'Q', 'R'); received {self.estimate!r}.")
         estimate = (self.estimate,) if isinstance(self.estimate, str) else tuple(self.estimate)
         object.__setattr__(self, "estimate", estimate)
-        _check.count(self.max_iterations, "max_iterations", "ReservoirEM")
-        _check.count(self.lift_degree, "lift_degree", "ReservoirEM")
-        if self.leak_scan is not None:
-            _check.count(self.leak_scan, "leak_scan", "ReservoirEM", least=0)
+        call = type(self).__name__
+        _check.options(self, max_iterations="count", lift_degree="count", leak_scan="whole", covariance_rank="count")
         if isinstance(self.Q, str):
-            _check.choice(self.Q, "Q", "ReservoirEM", ("scaled", "diagonal", "full"))
-        _check.choice(self.R, "R", "ReservoirEM", ("scaled", "diagonal", "full"))
-        require_schedule(self.schedule, "ReservoirEM")
-        _check.choice(self.e_step, "e_step", "ReservoirEM", CHOICES)
-        if self.covariance_rank is not None:
-            _check.count(self.covariance_rank, "covariance_rank", "ReservoirEM")
-            if self.e_step != "extended":
-                raise ValueError("ReservoirEM: expected e_step='extended' with covariance_rank; other smoothers keep all covariances.")
+            _check.choice(self.Q, "Q", call, ("scaled", "diagonal", "full"))
+        _check.choice(self.R, "R", call, ("scaled", "diagonal", "full"))
+        require_schedule(self.schedule, call)
+        _check.choice(self.e_step, "e_step", call, CHOICES)
+        if self.covariance_rank is not None and self.e_step != "extended":
+            raise ValueError(f"{call}: expected e_step='extended' with covariance_rank; other smoothers keep all covariances.")
 
     def fit(self, data: Sequence[Data], start: Any) -> ReservoirFit:
         """Estimate from sequences of any lengths, NaN in y missing; `start` is a Process around an ESN or a stack with a readout."""

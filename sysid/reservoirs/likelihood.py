@@ -69,6 +69,8 @@ def objective(start: Process, records: Sequence[Data], names: Sequence[str], *, 
                          f"received {records[0].n_outputs} and {records[0].n_inputs}.")
     groups = _groups(p, leak_groups, call)
     y = np.concatenate([d.y for d in records])
+    if np.isnan(y).all(0).any():
+        raise ValueError(f"{call}: expected measured samples of every output; output {int(np.argmax(np.isnan(y).all(0)))} is NaN throughout.")
     variance = np.nanvar(y, 0)
     if np.any(variance <= 0):
         raise ValueError(f"{call}: expected outputs that vary; output {int(np.argmin(variance))} is constant.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,19 +22,18 @@ def chunked_states(esn: Any, u: Any, n_chunks: int = 16, *, tolerance: float = 1
 
     .. math:: \| x_t - \hat x_t \| \le G\, \kappa^{\text{overlap}}\, \| x_0 - \hat x_0 \| \le \text{tolerance}
 
-    esn : a reservoir without output feedback and with bounded states. u : (T, m). n_chunks : run side by side, one matrix
+    esn : a reservoir without output feedback, of tanh or sigmoid units, whose states are bounded; of others say `overlap`. u : (T, m). n_chunks : run side by side, one matrix
     product a step for all. The overlap comes from a certificate of contraction (rate kappa, overshoot G), computed if none is
     given; a reservoir without one is refused unless `overlap` is said, and then nothing is promised.
     Returns x (T, n). The work grows by the overlap's share of a chunk. [ESN-SSM, Eq. 81]
-    Raises TypeError or ValueError for output feedback, or inputs of another shape.
+    Raises TypeError or ValueError for output feedback, inputs of another shape, or states that nothing bounds.
     """
     call = "chunked_states"
     if getattr(esn, "n_feedback", 0):
         raise ValueError(f"{call}: expected a reservoir without output feedback; received one with.")
     u = _check.signal(u, "u", call, esn.n_inputs)
     T, count = len(u), _check.count(n_chunks, "n_chunks", call)
-    if overlap is None:
-        overlap = _certified_overlap(esn, certificate, tolerance, call)
+    overlap = _certified_overlap(esn, certificate, tolerance, call) if overlap is None else _check.count(overlap, "overlap", call, least=0)
     size = -(-T // count)
     if count == 1 or overlap >= 4 * size or size < 2:
         return simulate(esn, u).x
@@ -51,6 +51,10 @@ def _certified_overlap(esn: Any, certificate: Any, tolerance: float, call: str) 
     from ..certificates.certify import certify
     from ..models.memory import memory_horizon
 
+    name = getattr(getattr(esn, "act", None), "name", type(esn).__name__)
+    if name not in ("tanh", "sigmoid"):
+        raise ValueError(f"{call}: expected tanh or sigmoid units, whose states stay in the unit cube; received {name}. "
+                         "How far others are from rest is not known: say overlap=... and check.")
     certificate = certify(esn) if certificate is None else certificate
     if not certificate.holds:
         raise ValueError(f"{call}: expected a reservoir certified to contract; received one without a certificate "
@@ -64,15 +68,19 @@ def kernel_outputs(lti: LTI, u: Any, *, tolerance: float = 1e-12) -> np.ndarray:
 
     lti : a linearisation or a lift. u : (T, m) in original units; offsets are kept. tolerance : of the response cut off, relative to
     its largest entry. O(T log T p m + K n^2) for K lags kept, against O(T n^2) step by step.
-    Raises ValueError for an unstable model or inputs of another shape.
+    Raises TypeError for what is no LTI, ValueError for an unstable model or inputs of another shape.
     """
     from scipy.signal import oaconvolve
 
+    _check.kind(lti, isinstance(lti, LTI), "an LTI model", "kernel_outputs", " Linearise it: sysid.linearize(model, x=..., u=...).")
     u = _check.signal(u, "u", "kernel_outputs", lti.n_inputs)
     T = len(u)
-    kept, block = [np.asarray(lti.D)], np.array(lti.B)
-    largest = np.abs(lti.D).max(initial=0.0)
-    rest = 0.0
+    # The offset c is one more input, held at 1: its modes may be slower than those that u excites.
+    B, D = lti.B, np.asarray(lti.D)
+    if np.any(lti.c):
+        u, B, D = np.column_stack([u, np.ones(T)]), np.column_stack([B, lti.c]), np.column_stack([D, np.zeros(lti.n_outputs)])
+    kept, block = [D], np.array(B)
+    largest = np.abs(D).max(initial=0.0)
     radius = float(np.abs(np.linalg.eigvals(lti.A)).max(initial=0.0))
     if radius >= 1:
         raise ValueError(f"kernel_outputs: expected a stable model; received spectral radius {radius:.6g}.")
@@ -85,12 +93,9 @@ def kernel_outputs(lti: LTI, u: Any, *, tolerance: float = 1e-12) -> np.ndarray:
         if rest <= tolerance * largest:
             break
     kernel = np.array(kept)
-    y = sum(oaconvolve(u[:, [i]], kernel[:, :, i], axes=0)[:T] for i in range(lti.n_inputs)) if lti.n_inputs else np.zeros((T, lti.n_outputs))
-    if np.any(lti.c):
-        still = LTI(lti.A, np.asarray(lti.c)[:, None], lti.C)
-        steps = min(T, len(kept) + 1)
-        drift = np.cumsum(simulate(still, np.eye(1, steps).T).y, axis=0)
-        y = y + np.vstack([drift, np.repeat(drift[-1:], T - steps, axis=0)])
+    y = np.zeros((T, lti.n_outputs))
+    for i in range(u.shape[1]):
+        y += oaconvolve(u[:, [i]], kernel[:, :, i], axes=0)[:T]
     return y + lti.d
 
 
@@ -103,14 +108,18 @@ class EnsembleForecast(Shown):
     data: Data
 
     def interval(self, level: float = 0.9) -> tuple[np.ndarray, np.ndarray]:
-        """Band between members, low and high (h, p), in original units: disagreement, not noise."""
-        ends = [self.data.to_original(np.nanquantile(self.paths, q, axis=0)) for q in (0.5 - level / 2, 0.5 + level / 2)]
+        """Band between members, low and high (h, p), in original units: disagreement, not noise.
+
+        Raises ValueError for a level outside (0, 1).
+        """
+        level = _check.level(level, "interval")
+        ends = [self.data.to_original(_among(np.nanquantile, self.paths, q)) for q in (0.5 - level / 2, 0.5 + level / 2)]
         return np.minimum(*ends), np.maximum(*ends)
 
     @property
     def spread(self) -> np.ndarray:
         """Standard deviation between members (h, p)."""
-        return np.nanstd(self.paths, axis=0)
+        return _among(np.nanstd, self.paths)
 
     def summary(self) -> dict[str, Any]:
         return {"members": len(self.paths), "horizon": self.paths.shape[1], "diverged": int(np.isnan(self.paths).any((1, 2)).sum()),
@@ -121,11 +130,18 @@ def ensemble_forecast(models: Any, data: Data, horizon: int, u: Any = None) -> E
     """Forecast with several trained reservoirs, such as one recipe at several seeds; the median is the forecast.
 
     models : trained reservoirs. data : one sequence of history. horizon : h. u : (h, m) future inputs.
-    Members that diverge drop out from the step where they do.
+    Members that diverge drop out from the step where they do; NaN where none is left.
     Raises ValueError for fewer than two models.
     """
     members = list(models)
     if len(members) < 2:
         raise ValueError(f"ensemble_forecast: expected at least two models; received {len(members)}.")
     paths = np.stack([forecast(m, data, horizon, u).mean for m in members])
-    return EnsembleForecast(paths, np.nanmedian(paths, axis=0), data)
+    return EnsembleForecast(paths, _among(np.nanmedian, paths), data)
+
+
+def _among(statistic: Any, paths: np.ndarray, *arguments: float) -> np.ndarray:
+    """A statistic over the members that are left, NaN where none is."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of slices that are NaN throughout
+        return statistic(paths, *arguments, axis=0)

@@ -69,7 +69,10 @@ def information_processing(model: Any, degrees: dict[int, int] | None = None, *,
         raise ValueError(f"{call}: expected a reservoir with one input and no output feedback; received {type(model).__name__}.")
     rng = _check.generator(rng, call)
     n_steps, washout = _check.count(n_steps, "n_steps", call, least=2), _check.count(washout, "washout", call, least=0)
+    amplitude, chance = _check.positive(amplitude, "amplitude", call, zero=True), _check.level(chance, call)
     degrees = degrees or {1: 50, 2: 12, 3: 6}
+    for degree, reach in degrees.items():
+        _check.count(degree, "degree", call), _check.count(reach, "delays", call)
     if washout < max(degrees.values()):  # targets look back that far
         raise ValueError(f"{call}: expected washout >= {max(degrees.values())}, the largest delay; received {washout}.")
     u = rng.uniform(-1.0, 1.0, n_steps + washout)
@@ -83,7 +86,7 @@ def information_processing(model: Any, degrees: dict[int, int] | None = None, *,
     basis = basis[:, :rank]
     names, values, degree_of = [], [], []
     for degree, reach in degrees.items():
-        for exponents in _compositions(_check.count(degree, "degree", call), _check.count(reach, "delays", call)):
+        for exponents in _compositions(degree, reach):
             target = np.ones(n_steps)
             for delay, power in exponents:
                 target = target * _legendre(power, u[washout - delay : washout - delay + n_steps])
@@ -126,11 +129,9 @@ def effective_dimension(model: Any, u: Any, *, washout: int = 100) -> float:
 
     model : a reservoir. A state that moves along k directions with equal variance has dimension k.
     washout : steps left out at the start
-    Raises ValueError for states no longer than the washout.
+    Raises TypeError or ValueError for inputs no longer than the washout, or states that diverge.
     """
-    x = simulate(model, u).x[washout:]
-    if len(x) < 2:
-        raise ValueError(f"effective_dimension: expected more than washout = {washout} samples; received {np.shape(u)[0]}.")
+    x = _states(model, u, washout, 2, "effective_dimension")
     values = np.linalg.svd(x - x.mean(0), compute_uv=False) ** 2
     share = values / max(values.sum(), 1e-300)
     share = share[share > 0]
@@ -141,9 +142,11 @@ def separation(model: Any, u: Any, v: Any, *, washout: int = 0) -> float:
     """Return the mean distance of the states of `model` under inputs u and v (T, m), relative to the mean distance of the inputs.
 
     washout : steps left out at the start
-    Raises ValueError for equal inputs.
+    Raises TypeError or ValueError for equal inputs, inputs of different lengths or no longer than the washout, or states that diverge.
     """
-    a, b = (simulate(model, w).x[washout:] for w in (u, v))
+    a, b = (_states(model, w, washout, 1, "separation") for w in (u, v))
+    if len(a) != len(b):
+        raise ValueError(f"separation: expected two inputs of one length; received {len(a) + washout} and {len(b) + washout} samples.")
     gap = np.linalg.norm(np.asarray(u, float).reshape(len(a) + washout, -1) - np.asarray(v, float).reshape(len(b) + washout, -1),
                          axis=1).mean()
     if gap == 0:
@@ -161,9 +164,13 @@ def conditional_lyapunov(model: Any, u: Any = None, *, feedback: Any = None, n_s
     proof is `sysid.certify`. feedback : measured outputs fed back; without them, and with n_steps, the closed loop's own
     exponents, positive for a chaotic one. Returns (n_exponents,). O(T n^2 n_exponents) [Benettin et al. 1980].
     washout : steps before the average begins. x0 : (n,) first state, zero if None
-    Raises TypeError or ValueError for a run that diverges or is no longer than the washout.
+    Raises TypeError or ValueError for more exponents than states, a run that diverges or is no longer than the washout.
     """
     count = _check.count(n_exponents, "n_exponents", "conditional_lyapunov")
+    washout = _check.count(washout, "washout", "conditional_lyapunov", least=0)
+    _check.kind(model, isinstance(model, Model), "a model such as sysid.ESN", "conditional_lyapunov")
+    if count > model.n_states:
+        raise ValueError(f"conditional_lyapunov: expected n_exponents <= {model.n_states}, the states; received {count}.")
     run = simulate(model, u, x0, n_steps=n_steps, feedback=feedback)
     x, T = run.x, len(run.x)
     if run.diverged is not None or washout + 2 > T:
@@ -172,7 +179,7 @@ def conditional_lyapunov(model: Any, u: Any = None, *, feedback: Any = None, n_s
     fun = model.functions()
     inputs = np.zeros((T, 0)) if u is None else np.asarray(u, dtype=float).reshape(T, -1)
     wide = np.ascontiguousarray(model.extended_input(inputs, None if feedback is None else np.asarray(feedback, float).reshape(T, -1)))
-    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((model.n_states, min(count, model.n_states))))[0]
+    Q = np.linalg.qr(np.random.default_rng(0).standard_normal((model.n_states, count)))[0]  # any start will do
     total = np.zeros(Q.shape[1])
     for t in range(T):
         Q, R = np.linalg.qr(fun.fx(np.ascontiguousarray(x[t]), wide[t], fun.p, t * (model.dt or 1.0)) @ Q)
@@ -187,11 +194,24 @@ def restart_spread(model: Any, u: Any, *, n_starts: int = 20, scale: float = 1.0
     model : a reservoir. scale : standard deviation of the starts. Falling to 0 is evidence of the echo-state property for
     this input; a spread that stays refutes it.
     n_starts : random first states
-    Raises TypeError or ValueError for n_starts that is not a whole number, or a missing rng.
+    Raises TypeError or ValueError for n_starts that is not a whole number, a missing rng, or runs that diverge.
     """
-    rng = _check.generator(rng, "restart_spread")
+    rng, scale = _check.generator(rng, "restart_spread"), _check.positive(scale, "scale", "restart_spread")
+    _check.kind(model, isinstance(model, Model), "a model such as sysid.ESN", "restart_spread")
     starts = scale * rng.standard_normal((_check.count(n_starts, "n_starts", "restart_spread", least=2), model.n_states))
-    u = np.asarray(u, dtype=float)
-    u = u[:, None] if u.ndim == 1 else u
-    x = simulate(model, np.broadcast_to(u, (len(starts), *u.shape)), starts).x
+    u = _check.signal(u, "u", "restart_spread", model.n_inputs)
+    run = simulate(model, np.broadcast_to(u, (len(starts), *u.shape)), starts)
+    if run.diverged is not None:
+        raise ValueError(f"restart_spread: the states left every bound at step {run.diverged}; nothing is forgotten there.")
+    x = run.x
     return np.linalg.norm(x - x.mean(0), axis=2).max(0)
+
+
+def _states(model: Any, u: Any, washout: int, least: int, call: str) -> np.ndarray:
+    """States (T - washout, n) of a bounded run along one input, `least` of them or more."""
+    washout, run = _check.count(washout, "washout", call, least=0), simulate(model, u)
+    if run.x.ndim != 2 or len(run.x) < washout + least:
+        raise ValueError(f"{call}: expected one input sequence of more than washout = {washout} samples; received {np.shape(u)}.")
+    if run.diverged is not None:
+        raise ValueError(f"{call}: the states left every bound at step {run.diverged}; there is nothing to measure.")
+    return run.x[washout:]

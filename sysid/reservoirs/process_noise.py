@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from . import cholesky
+
 
 @dataclass(frozen=True, eq=False)
 class NoiseForm:
@@ -115,8 +117,7 @@ class NoiseForm:
             at = np.flatnonzero(self.groups == g)
             block = inside[np.ix_(at, at)]
             if free:
-                L = np.linalg.cholesky(block)
-                parts += [np.log(np.diag(L)), L[np.tril_indices(len(at), -1)]]
+                parts.append(cholesky.entries(block))
             else:
                 parts.append(np.array([np.log(np.trace(block) / len(at))]))
         return np.concatenate(parts)
@@ -127,8 +128,7 @@ class NoiseForm:
         for g, (free, size) in enumerate(zip(self.full, self.sizes)):
             at, part = np.flatnonzero(self.groups == g), v[start:start + size]
             if free:
-                L = _factor(part, len(at))
-                M[np.ix_(at, at)] = L @ L.T
+                M[np.ix_(at, at)] = cholesky.matrix(part, len(at))
             else:
                 M[at, at] = np.exp(part[0])
             start += size
@@ -143,9 +143,7 @@ class NoiseForm:
             at = np.flatnonzero(self.groups == g)
             slope, block = inside[np.ix_(at, at)], M[np.ix_(at, at)]
             if free:
-                L = np.linalg.cholesky(block)
-                step = (slope + slope.T) @ L
-                parts += [np.diag(step) * np.diag(L), step[np.tril_indices(len(at), -1)]]
+                parts.append(cholesky.pull_back(slope, block))
             else:
                 parts.append(np.array([np.sum(slope * block)]))
         return np.concatenate(parts)
@@ -192,12 +190,6 @@ class NoiseForm:
 def is_correlated(Q: np.ndarray) -> bool:
     """Whether Q has entries off its diagonal."""
     return bool(np.any(Q - np.diag(np.diag(Q))))
-
-
-def _factor(v: np.ndarray, n: int) -> np.ndarray:
-    L = np.diag(np.exp(v[:n]))
-    L[np.tril_indices(n, -1)] = v[n:]
-    return L
 
 
 def _root(Q: np.ndarray, call: str) -> np.ndarray:

@@ -112,8 +112,8 @@ def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None, j
     reservoir, p = ForcedReservoir.of(esn, [data], averaged=averaged), Parameters.of(process, "ReservoirFit.predict")
     s = reservoir.sequences[0]
     run = reservoir.run(p, s)
-    k, T = len(p.C), len(s.y)
-    noise, latent, extra = p.R, np.zeros((T, k, k)), np.zeros((T, k, k))
+    noise, latent = p.R, reservoir.output_covariances(p, s)
+    extra = np.zeros_like(latent)
     if posterior is not None:
         root = np.sqrt(posterior.noise_factor)
         noise = p.R * np.outer(root, root)
@@ -121,7 +121,5 @@ def one_step(process: Process, data: Data, posterior: ReadoutPosterior | None, j
         factor = linalg.cho_factor(joint.information)
         for t, J in enumerate(joint.sensitivities(reservoir, p, s, run)):
             extra[t] = J @ linalg.cho_solve(factor, J.T)
-    for t, P in enumerate(reservoir.output_covariances(p, s)):
-        latent[t] = P
     return OneStep(shown, run.means @ p.C.T + p.d, latent + extra + noise, np.diagonal(latent, axis1=1, axis2=2),
                    np.diagonal(extra, axis1=1, axis2=2))

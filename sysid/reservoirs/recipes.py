@@ -27,15 +27,16 @@ def pole_radius(*, half_life: float | None = None, e_folding: float | None = Non
     half_life : H with r^H = 1/2. e_folding : H with r^H = 1/e (ln 2 of it is the half-life; the two are not the same,
     corrections #9). horizon : H such that all inputs older than H together contribute below `tolerance` of the
     largest response, r^H/(1 - r) = tolerance (corrections #7).
-    Raises ValueError for other than one of the three, or numbers out of range.
+    Raises TypeError or ValueError for other than one of the three, or numbers out of range.
     """
     given = {"half_life": half_life, "e_folding": e_folding, "horizon": horizon}
     named = [(k, v) for k, v in given.items() if v is not None]
     if len(named) != 1:
         raise ValueError(f"pole_radius: expected exactly one of half_life, e_folding, horizon; received {len(named)}.")
     name, steps = named[0]
-    if not steps > 0 or not 0 < tolerance < 1:
-        raise ValueError(f"pole_radius: expected {name} > 0 steps and tolerance in (0, 1); received {steps!r}, {tolerance!r}.")
+    steps = _check.positive(steps, name, "pole_radius")
+    if not _check.positive(tolerance, "tolerance", "pole_radius") < 1:
+        raise ValueError(f"pole_radius: expected tolerance in (0, 1); received {tolerance!r}.")
     if name == "half_life":
         return float(2.0 ** (-1.0 / steps))  # [ESN-SSM, Eq. 76]
     if name == "e_folding":
@@ -52,8 +53,9 @@ def scale_for_radius(W: Any, radius: float, *, leak: float = 1.0, slope: float =
 
     W : (n, n) ndarray, sparse or operator. The printed g = (radius - 1 + leak)/(leak slope rho(W)) is right only where
     rho(W) itself is an eigenvalue; for a rotation it misses by .95 against .67 [ESN-SSM, Eq. 78; corrections #10].
-    Raises ValueError where radius < 1 - leak or W has no eigenvalue but 0. O(n^3).
+    Raises TypeError or ValueError where radius < 1 - leak, W has no eigenvalue but 0, or numbers are out of range. O(n^3).
     """
+    radius, leak, slope = (_check.positive(v, name, "scale_for_radius") for v, name in ((radius, "radius"), (leak, "leak"), (slope, "slope")))
     values = W.eigenvalues() if hasattr(W, "eigenvalues") else np.linalg.eigvals(dense(W))
     values = values[np.abs(values) > 1e-12 * max(np.abs(values).max(initial=0.0), 1e-300)]
     if not values.size:
@@ -84,9 +86,7 @@ def spectrum_tile(n_states: int, slowest: float, fastest: float = 0.1, *, real_s
     pairs = (n - n_real) // 2
 
     def radii(count: int, order: np.ndarray) -> np.ndarray:
-        share = (order + 0.5) / max(count, 1)
-        if count:
-            share = (share - share.min()) / max(np.ptp(share), 1e-300) if count > 1 else np.ones(1)
+        share = order / (count - 1) if count > 1 else np.ones(count)
         times = np.exp((1 - share) * np.log(-1 / np.log(fastest)) + share * np.log(-1 / np.log(slowest)))
         return np.exp(-1 / times)
 
@@ -107,19 +107,21 @@ def modal_esn(poles: Any, residues: Any, *, leak: float = 1.0, amplitude: float 
     it. rng : draws Q; without it units stay grouped by mode (W sparse). [ESN-SSM, Sec. 5.3 (E1)]
     Returns an ESN with readout C (1, n): its linearisation at 0 has this kernel to rounding, the tanh network follows it
     to second order in the amplitude.
-    Raises TypeError or ValueError for other than one residue a pole, or a missing rng.
+    Raises TypeError or ValueError for other than one residue a pole, poles outside the unit disc, residues that are not conjugate
+    where the poles are, or numbers out of range.
     """
-    values, rho = _check.complex_vector(poles, "poles", "modal_esn"), _check.complex_vector(residues, "residues", "modal_esn")
-    if values.shape != rho.shape:
+    call = "modal_esn"
+    values, rho = _check.complex_vector(poles, "poles", call), _check.complex_vector(residues, "residues", call)
+    leak, amplitude = _check.positive(leak, "leak", call), _check.positive(amplitude, "amplitude", call)
+    if values.shape != rho.shape or not values.size:
         raise ValueError(f"modal_esn: expected one residue a pole; received {values.shape} and {rho.shape}.")
-    blocks = conjugate_blocks(values, "modal_esn")
-    conjugate_blocks(rho, "modal_esn")
+    if np.abs(values).max() >= 1:
+        raise ValueError(f"modal_esn: expected poles inside the unit disc; received {values[np.argmax(np.abs(values))]:.6g}.")
+    blocks = conjugate_blocks(values, call)
     A = normal(poles=values)
     B, C = np.zeros((len(values), 1)), np.zeros((1, len(values)))
     i = 0
-    for block in blocks:
-        pole = complex(block[0, 0], block[1, 0] if len(block) == 2 else 0.0)
-        residue = rho[np.argmin(np.abs(values - pole))]
+    for block, residue in zip(blocks, _residues(values, rho)):
         B[i, 0] = amplitude
         # One step turns (1, 0) by the pole's angle, so C reads 2 Re(residue pole^k) from it.
         C[0, i : i + len(block)] = residue.real / amplitude if len(block) == 1 else \
@@ -136,6 +138,23 @@ def modal_esn(poles: Any, residues: Any, *, leak: float = 1.0, amplitude: float 
     return ESN(csr_array((A - (1 - leak) * eye_array(len(values))) / leak), B / leak, None, leak, C)
 
 
+def _residues(poles: np.ndarray, residues: np.ndarray) -> list[complex]:
+    """The residues in the order of `conjugate_blocks`: of the real poles, then of those above the real axis, each pair checked."""
+    scale, size = np.abs(poles).max(initial=1.0), np.abs(residues).max(initial=1e-300)
+    real = np.abs(poles.imag) <= 1e-12 * scale
+    upper = sorted(np.flatnonzero(~real & (poles.imag > 0)), key=lambda i: (poles[i].real, poles[i].imag))
+    below = list(np.flatnonzero(~real & (poles.imag < 0)))
+    for i in [*np.flatnonzero(real), *upper]:
+        near = [i] if real[i] else [j for j in below if abs(poles[j] - poles[i].conj()) <= 1e-9 * scale]
+        mates = [j for j in near if abs(residues[j] - residues[i].conj()) <= 1e-9 * size]
+        if not mates:
+            raise ValueError(f"modal_esn: expected residues conjugate where the poles are, real at real poles; received {residues[i]:.6g} at the "
+                             f"pole {poles[i]:.6g}.")
+        if not real[i]:
+            below.remove(mates[0])
+    return [complex(residues[i]) for i in [*np.flatnonzero(real), *upper]]
+
+
 def whitened_input(data: Data | list[Data], n_states: int, level: float = 1.0, *, rng: np.random.Generator) -> tuple:
     r"""Return W_in (n, m) and an offset (n,) that give every unit a drive of mean 0 and standard deviation `level`.
 
@@ -146,8 +165,9 @@ def whitened_input(data: Data | list[Data], n_states: int, level: float = 1.0, *
     """
     parts = [data] if isinstance(data, Data) else list(data)
     u = np.vstack([d.inputs.reshape(-1, d.n_inputs) for d in parts])
-    if u.shape[1] == 0:
-        raise ValueError("whitened_input: expected data with inputs; received none.")
+    n_states, level = _check.count(n_states, "n_states", "whitened_input"), _check.positive(level, "level", "whitened_input")
+    if u.shape[1] == 0 or len(u) < 2:
+        raise ValueError(f"whitened_input: expected data with inputs, two samples at least; received {u.shape[1]} inputs and {len(u)} samples.")
     mean = u.mean(0)
     values, vectors = np.linalg.eigh(np.cov(u, rowvar=False).reshape(u.shape[1], u.shape[1]))
     alive = values > 1e-12 * max(values.max(initial=0.0), 1e-300)
@@ -194,10 +214,12 @@ def design(n_states: int, *, half_life: float | None = None, e_folding: float | 
     data : inputs for whitening and the report of saturation; without data W_in is uniform on [-level, level].
     level : standard deviation of every unit's drive.
     certify : certify the driven map without a solver; the design is not changed if that fails, it says so.
-    Returns a Design. Raises ValueError for a memory shorter than the leak allows (radius < 1 - leak).
+    Returns a Design. Raises TypeError or ValueError for numbers out of range, or where a spectrum is scaled and the memory is shorter
+    than the leak allows (radius < 1 - leak).
     """
     rng = _check.generator(rng, "design")
     n = _check.count(n_states, "n_states", "design")
+    leak, level, n_inputs = _check.positive(leak, "leak", "design"), _check.positive(level, "level", "design"), _check.count(n_inputs, "n_inputs", "design", least=0)
     radius = pole_radius(half_life=half_life, e_folding=e_folding, horizon=horizon)
     why = [f"slowest pole radius {radius:.5g} from the memory asked for"]
     W_in, bias = (level * rng.uniform(-1, 1, (n, n_inputs)), None) if data is None else whitened_input(data, n, level, rng=rng)
@@ -211,7 +233,7 @@ def design(n_states: int, *, half_life: float | None = None, e_folding: float | 
         W, poles = _recurrence(n, radius, fastest, leak, s, topology, real_share, rng)
         return ESN(W, W_in, bias, leak), poles
 
-    s = 1.0 if slope == "measured" else float(slope)
+    s = 1.0 if isinstance(slope, str) and slope == "measured" else _check.positive(slope, "slope", "design")
     esn, poles = network(s)
     report = None if data is None else saturation(esn, data)
     if slope == "measured":

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .._show import Shown
 from ..core.data import Data, experiments
-from .states import driven_states
+from .states import driven_states, without_gaps
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,13 +37,21 @@ def preactivations(model: Any, data: Data, washout: int = 0) -> np.ndarray:
     x, _ = driven_states(model, data)
     xi = (network.W @ x.T).T + data.inputs @ network.W_in.T + network.bias
     if network.n_feedback:
-        xi = xi + np.nan_to_num(data.y) @ network.W_fb.T
+        xi = xi + without_gaps(data.y) @ network.W_fb.T
     return xi[washout:]
 
 
 def saturation(model: Any, data: Any, washout: int = 0) -> Saturation:
-    """Measure the slopes at which the units of a reservoir (`model`) work along `data`; washout samples are dropped."""
-    xi = np.vstack([preactivations(model, d, washout) for d in experiments(data, "saturation")])
+    """Measure the slopes at which the units of a reservoir (`model`) work along `data`; washout samples are dropped.
+
+    Raises TypeError or ValueError for what is no reservoir, or sequences no longer than the washout.
+    """
+    records, washout = experiments(data, "saturation"), _check.count(washout, "washout", "saturation", least=0)
+    _check.kind(model, hasattr(model, "act"), "a reservoir such as sysid.ESN", "saturation")
+    if any(d.n_steps <= washout for d in records):
+        raise ValueError(f"saturation: expected more than washout = {washout} samples in every sequence; "
+                         f"received {min(d.n_steps for d in records)}.")
+    xi = np.vstack([preactivations(model, d, washout) for d in records])
     slopes = model.act.derivative(xi)
     top = max(abs(s) for s in model.act.slope)
     return Saturation(float(slopes.mean()), float(np.quantile(slopes, 0.01)), float((slopes < top / 4).mean()), float(xi.std()))

@@ -65,7 +65,7 @@ class NoiseSchedule(Shown):
 
         with nu-bar the running mean of weight `pace`: the factor on C P C' that would explain the innovations of the unscheduled
         filter. It uses nothing after t, so one-step predictions with it remain predictions. process: any with constant Q and R.
-        data: one sequence; missing outputs leave the mean as it is. One filter pass.
+        data: one sequence; missing outputs leave the factor as it is. One filter pass.
         Raises TypeError or ValueError for what is not a Process with constant Q and R and one sequence, or a
         pace outside (0, 1].
         """
@@ -77,10 +77,9 @@ class NoiseSchedule(Shown):
         if not _check.positive(pace, "pace", call) <= 1:
             raise ValueError(f"{call}: expected pace in (0, 1]; received {pace!r}.")
         run = filter(process, data)
-        q, mean = np.empty(data.n_steps), 1.0
+        q, mean, share = np.empty(data.n_steps), 1.0, 0.0
         for t, (y, m, S) in enumerate(zip(data.y, run.y_mean, run.y_cov)):
             seen = ~np.isnan(y)
-            share = 0.0
             if seen.any():
                 e, S, R = (y - m)[seen], S[np.ix_(seen, seen)], process.R[np.ix_(seen, seen)]
                 mean = (1 - pace) * mean + pace * float(e @ np.linalg.solve(S, e)) / len(e)

@@ -70,8 +70,8 @@ def select_reservoir(data: Data | Iterable[Data], method: ReservoirEM, candidate
     _check.count(len(candidates), "the number of candidates", "select_reservoir")
     found = Parallel(n_jobs=n_jobs)(delayed(_fitted)(records, method, start) for start in candidates.values())
     evidence = np.array([-np.inf if fit is None else fit.log_evidence for fit, _ in found])
-    if not np.isfinite(evidence).any():
-        evidence = np.zeros(len(found))
+    if not np.isfinite(evidence).any():  # under a flat prior no candidate has an evidence: those that were fitted rank alike
+        evidence = np.array([-np.inf if fit is None and any(other for other, _ in found) else 0.0 for fit, _ in found])
     order = np.argsort(-evidence, kind="stable")
     names = list(candidates)
     return Selection(tuple(names[i] for i in order), tuple(found[i][0] for i in order), evidence[order],

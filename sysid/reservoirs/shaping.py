@@ -114,8 +114,7 @@ class SubspaceShaping:
         upper = poles[poles.imag >= -1e-12]
         upper = upper[np.argsort(np.abs(upper))]
         layers = []
-        for layer, i in zip(stack.layers, range(len(stack.layers))):
-            share = np.array_split(upper, len(stack.layers))[i]
+        for layer, share in zip(stack.layers, np.array_split(upper, len(stack.layers))):
             share = share if len(share) else upper[-1:]
             leak = float(np.clip(4 * (1 - np.abs(share).mean()), 0.05, 1.0))
             both = np.concatenate([share, share[share.imag > 1e-12].conj()])

@@ -42,7 +42,7 @@ def driven_states(model: Any, data: Data, x0: Any = None) -> tuple[np.ndarray, n
     Gaps in outputs that are fed back are filled by straight lines between their neighbours.
     """
     check_names(model, data, "reservoir states")
-    feedback = _without_gaps(data.y) if model.n_feedback else None
+    feedback = without_gaps(data.y) if model.n_feedback else None
     run = simulate(model, data.u, x0, n_steps=None if data.u is not None else data.n_steps, feedback=feedback)
     if run.diverged is not None:
         raise ValueError(f"reservoir states: the states left every bound at step {run.diverged} of {data.n_steps}. "
@@ -77,7 +77,8 @@ def patterns(Y: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(np.array(columns), keep) for columns, keep in groups]
 
 
-def _without_gaps(y: np.ndarray) -> np.ndarray:
+def without_gaps(y: np.ndarray) -> np.ndarray:
+    """Outputs (T, p) as they are fed back: gaps filled by straight lines between their neighbours, zero where nothing was measured."""
     if not np.isnan(y).any():
         return y
     y, t = y.copy(), np.arange(len(y))

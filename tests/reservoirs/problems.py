@@ -1,4 +1,4 @@
-"""Simulated reservoirs for the tests of inference."""
+"""Simulated reservoirs for the tests of inference, and what is asked of every likelihood."""
 
 from dataclasses import replace
 
@@ -31,3 +31,19 @@ def moved(process, *, leak=0.9, scale=0.5, noise=1.0):
     """The process with another leak, scale and noise: where a fit starts."""
     model = replace(process.model, W=process.model.W * scale, leak=leak)
     return sysid.Process(model, Q=process.Q * noise, R=process.R * noise, initial=process.initial)
+
+
+def gradient_equals_differences(reservoir, p):
+    """Assert that the exact gradient agrees with central differences along a random direction of every field of the parameters."""
+    _, g = reservoir.gradient(p)
+    rng = np.random.default_rng(0)
+    for name in ("leak", "scale", "gains", "C", "d", "R", "Q", "m0", "P0"):
+        value = np.asarray(getattr(p, name), float)
+        direction = rng.standard_normal(value.shape)
+        if name in ("R", "Q", "P0"):
+            direction = np.diag(np.diag(direction))
+        h = 1e-5 * np.abs(value).max() if value.any() else 1e-5
+        moves = (value + s * h * direction for s in (1, -1))
+        up, down = (reservoir.log_likelihood(replace(p, **{name: float(v) if v.ndim == 0 else v})) for v in moves)
+        numeric = (up - down) / (2 * h)
+        assert abs(np.sum(g[name] * direction) - numeric) < 1e-6 * (1 + abs(numeric)), name

@@ -63,6 +63,35 @@ def test_designed_reservoir_reproduces_a_diagonal_kernel(leak, drawn):
     assert np.abs(lti.A @ lti.A.T - lti.A.T @ lti.A).max() < 1e-12
 
 
+@pytest.mark.parametrize("poles, residues", [
+    ([0.5, 0.5, 0.3], [1.0, 2.0, -1.0]), ([0.5 + 0.2j, 0.5 - 0.2j] * 2, [1 + 1j, 1 - 1j, 3 - 2j, 3 + 2j]),
+    ([0.4 - 0.3j, 0.9, 0.4 + 0.3j], [2 - 1j, 0.5, 2 + 1j])])
+def test_poles_that_repeat_keep_a_residue_each(poles, residues):
+    esn = modal_esn(poles, residues)
+    kernel = sysid.linearize(esn, x=np.zeros(esn.n_states), u=[0.0]).markov_parameters(12)[1:, 0, 0]
+    assert np.abs(kernel - [(np.array(residues) * np.array(poles) ** k).sum().real for k in range(11)]).max() < 1e-12
+
+
+@pytest.mark.parametrize("poles, residues, words", [
+    ([0.5, 0.3], [1 + 1j, 1 - 1j], r"real at real poles; received 1\+1j at the pole 0.5"),
+    ([0.5 + 0.2j, 0.5 - 0.2j], [1 + 1j, 2 - 1j], "conjugate where the poles are"),
+    ([1.2], [1.0], "inside the unit disc"), ([], [], "one residue a pole")])
+def test_residues_that_make_no_real_kernel_are_refused(poles, residues, words):
+    with pytest.raises(ValueError, match=words):
+        modal_esn(poles, residues)
+
+
+def test_numbers_of_a_recipe_are_checked():
+    rng, data = np.random.default_rng(0), sysid.Data(np.ones(1), np.ones(1))
+    for call in (lambda: pole_radius(half_life="3"), lambda: sysid.reservoirs.design(5, half_life=3, slope="steep", rng=rng)):
+        with pytest.raises(TypeError, match="as a number"):
+            call()
+    for call, words in ((lambda: scale_for_radius(np.eye(2), 0.5, leak=0.0), "leak > 0"), (lambda: whitened_input(data, 3, rng=rng), "two samples at least"),
+                        (lambda: sysid.reservoirs.design(5, half_life=3, leak=0.0, rng=rng), "leak > 0")):
+        with pytest.raises(ValueError, match=words):
+            call()
+
+
 def test_the_tanh_network_follows_the_kernel_to_first_order():
     poles, residues = kernel_targets()
     u = np.random.default_rng(2).standard_normal((400, 1))

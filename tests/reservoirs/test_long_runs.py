@@ -14,6 +14,10 @@ def test_chunks_with_the_certified_overlap_equal_one_pass():
     assert np.abs(chunked_states(esn, u, 7) - sysid.simulate(esn, u).x).max() < 1e-10
     rough = chunked_states(esn, u, 7, overlap=5)
     assert 1e-10 < np.abs(rough - sysid.simulate(esn, u).x).max() < 1.0
+    linear = sysid.ESN([[0.5]], [[1.0]], activation="identity")  # certified, and as far from rest as its input takes it
+    with pytest.raises(ValueError, match="tanh or sigmoid units"):
+        chunked_states(linear, 1e6 * u, 7)
+    assert np.abs(chunked_states(linear, 1e6 * u, 7, overlap=90) - sysid.simulate(linear, 1e6 * u).x).max() < 1e-8
     with pytest.raises(ValueError, match="certified"):
         chunked_states(sysid.ESN(3 * np.eye(3), np.ones((3, 1))), u)
 
@@ -25,6 +29,14 @@ def test_kernel_outputs_equal_the_recursion_with_offsets():
     for T in (1, 5, 3000):
         u = rng.standard_normal((T, 2))
         assert np.abs(kernel_outputs(lti, u) - sysid.simulate(lti, u).y).max() < 1e-9
+    # An offset that drives a mode much slower than those that the input drives.
+    slow = sysid.LTI(np.diag([0.1, 0.995]), [[1.0], [0.0]], [[1.0, 1.0]], c=[0.0, 1.0])
+    u = rng.standard_normal((2000, 1))
+    assert np.abs(kernel_outputs(slow, u) - sysid.simulate(slow, u).y).max() < 1e-9
+    alone = sysid.LTI([[0.5]], None, [[1.0]], c=[1.0])
+    assert np.abs(kernel_outputs(alone, np.zeros((30, 0))) - sysid.simulate(alone, n_steps=30).y).max() < 1e-12
+    with pytest.raises(TypeError, match="an LTI model"):
+        kernel_outputs(None, u)
     with pytest.raises(ValueError, match="stable"):
         kernel_outputs(sysid.LTI(np.eye(1), np.ones((1, 1)), np.ones((1, 1))), np.ones((4, 1)))
 
@@ -38,5 +50,9 @@ def test_an_ensemble_agrees_early_and_spreads_later():
     assert ahead.spread[0, 0] < 0.1 * ahead.spread[-50:].mean()
     low, high = ahead.interval()
     assert (low <= high).all() and np.abs(ahead.mean[:10] - future.y[:10]).max() < 0.02
+    with pytest.raises(ValueError, match="level in"):
+        ahead.interval(90)
+    gone = sysid.reservoirs.EnsembleForecast(np.full((3, 4, 1), np.nan), np.full((4, 1), np.nan), train)
+    assert np.isnan(gone.spread).all() and np.isnan(gone.interval()[0]).all() and "diverged" in repr(gone)
     with pytest.raises(ValueError, match="two models"):
         ensemble_forecast(members[:1], train, 5)

@@ -101,12 +101,41 @@ def test_fidelity_tells_each_way_to_fail():
     assert np.all(np.diff(report.kernel_change) > 0)
 
 
+def test_preactivations_see_the_outputs_that_were_fed_back_in_a_gap():
+    from sysid.reservoirs.saturation import preactivations
+    from sysid.reservoirs.states import driven_states
+    esn = sysid.ESN.random(6, 0, 1, rng=np.random.default_rng(2))
+    y = 5 + np.random.default_rng(0).standard_normal(200)
+    y[50:60] = np.nan
+    x, _ = driven_states(esn, sysid.Data(y))
+    following = (1 - esn.leaks) * x + esn.leaks * np.tanh(preactivations(esn, sysid.Data(y)))
+    assert np.abs(following[:-1] - x[1:]).max() < 1e-14
+
+
+def test_fidelity_of_an_input_that_never_moves_is_finite():
+    esn = sysid.ESN.random(10, spectral_radius=0.5, rng=np.random.default_rng(0))
+    report = fidelity(esn, sysid.Data(np.zeros(300), np.full(300, 0.1)))
+    assert np.isfinite(report.kernel_change).all() and report.kernel_change[0] < 0.1
+
+
 def test_bad_questions_are_refused():
     rng = np.random.default_rng(11)
     with pytest.raises(ValueError, match="one input"):
         sampled_memory(sysid.ESN.random(4, 2, rng=rng), rng=rng)
     with pytest.raises(ValueError, match="left every bound"):
         information_processing(sysid.ESN(2 * np.eye(2), np.ones((2, 1)), activation="identity"), rng=rng)
+    wild = sysid.ESN(2 * np.eye(2), np.ones((2, 1)), activation="identity")
+    u = rng.standard_normal((3000, 1))
+    for call in (lambda: effective_dimension(wild, u), lambda: separation(wild, u, u + 1), lambda: restart_spread(wild, u, rng=rng)):
+        with pytest.raises(ValueError, match="left every bound"):
+            call()
+    with pytest.raises(ValueError, match="two inputs of one length; received 20 and 30"):
+        separation(linear(3), np.ones((20, 1)), np.zeros((30, 1)))
+    with pytest.raises(ValueError, match="n_exponents <= 3"):
+        conditional_lyapunov(linear(3), u, n_exponents=4)
+    for call in (lambda: effective_dimension(linear(3), u, washout=-5), lambda: sysid.reservoirs.saturation(linear(3), data_for(None, 1.0), washout=800)):
+        with pytest.raises(ValueError, match="washout"):
+            call()
     with pytest.raises(ValueError, match="equal"):
         separation(linear(3), np.ones((20, 1)), np.ones((20, 1)))
     with pytest.raises(ValueError, match="washout"):

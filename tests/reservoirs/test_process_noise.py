@@ -260,6 +260,14 @@ def test_matching_raises_Q_where_the_model_errs_and_lowers_the_error_there():
     assert "median" in repr(schedule)
 
 
+def test_matching_keeps_its_factor_through_a_gap():
+    process = sysid.Process(sysid.LTI([[0.9]], None, [[1.0]]), Q=0.1, R=1.0)
+    y = 3 * np.random.default_rng(0).standard_normal(60)
+    y[40:43] = np.nan
+    q = NoiseSchedule.matching(process, sysid.Data(y)).q
+    assert q[39] > 2 and np.all(q[40:43] == q[39]) and q[43] != q[39]
+
+
 def test_wrong_schedules_are_refused():
     process, data = simulated(n=4, p=1, T=50, seed=13)
     fit = lambda schedule, **k: sysid.fit(data, sysid.ReservoirEM(schedule=schedule, **k), start=process)  # noqa: E731

@@ -113,6 +113,20 @@ def test_posterior_covariance_is_the_textbook_one():
     assert fit.predict(data).readout_std[80, 0] ** 2 == pytest.approx(expected, rel=1e-8)
 
 
+def test_bands_of_outputs_with_different_gaps_are_those_of_each_alone():
+    esn, data = small(12), experiment(300)
+    y = np.column_stack([data.y[:, 0], np.roll(data.y[:, 0], 3)])
+    y[120:, 0] = np.nan
+    method = sysid.BayesianReadout(washout=10)
+    both = sysid.fit(sysid.Data(y, data.u), method, start=esn).predict(sysid.Data(y, data.u))
+    for j in range(2):
+        alone = sysid.Data(y[:, [j]], data.u)
+        band = sysid.fit(alone, method, start=esn).predict(alone)
+        assert np.allclose(both.readout_std[:, j], band.readout_std[:, 0], rtol=1e-10) and np.allclose(both.mean[:, j], band.mean[:, 0], rtol=1e-10)
+    with pytest.raises(ValueError, match="level in"):
+        both.interval(95)
+
+
 def test_classifier_tells_two_kinds_of_oscillation():
     rng = np.random.default_rng(3)
 
@@ -127,6 +141,10 @@ def test_classifier_tells_two_kinds_of_oscillation():
     assert set(model.predict(test)) == {"slow", "fast"} and model.losses.shape == (5,)
     with pytest.raises(ValueError, match="one label a sequence"):
         model.fit(train, labels[:-1])
+    with pytest.raises(ValueError, match="without output feedback"):
+        sysid.reservoirs.SequenceClassifier(sysid.ESN.random(5, 1, 1, rng=rng))
+    with pytest.raises(TypeError, match="a reservoir such as"):
+        sysid.reservoirs.SequenceClassifier(3)
     with pytest.raises(ValueError, match="two classes"):
         model.fit(train, np.zeros(80))
 
@@ -154,6 +172,18 @@ def test_estimator_keeps_scikit_learns_conventions():
     assert np.abs(going_on - expected[:, 0]).max() < 1e-12
     with pytest.raises(ValueError, match="radius"):
         base.set_params(radius=1)
+
+
+def test_the_estimators_score_is_scikit_learns():
+    metrics = pytest.importorskip("sklearn.metrics")
+    data = experiment(200)
+    fitted = sysid.ESNRegressor(n_states=10).fit(data.u, np.hstack([data.y, data.y**2]))
+    y = np.column_stack([data.y[:, 0], np.ones(200)])
+    assert fitted.score(data.u, y) == pytest.approx(metrics.r2_score(y, fitted.predict(data.u)))
+    y[:20, 0] = np.nan  # the spread is that of the rows that count
+    assert fitted.score(data.u, y) == pytest.approx(metrics.r2_score(y[20:], fitted.predict(data.u)[20:]))
+    with pytest.raises(ValueError, match="NaN in every row"):
+        fitted.score(data.u, np.full((200, 2), np.nan))
 
 
 def test_bad_options_are_refused():

@@ -12,7 +12,7 @@ from sysid.reservoirs.forced import GAINS, ForcedReservoir, Parameters
 from sysid.reservoirs.likelihood import objective
 from sysid.reservoirs.m_step import maximize, smoothed_moments
 from tests.reference.reservoir_filter import disturbances, ekf, rts, turned
-from tests.reservoirs.problems import moved, simulated
+from tests.reservoirs.problems import gradient_equals_differences, moved, simulated
 
 KINDS = [dict(), dict(feedback=True), dict(feedback=True, missing=0.2), dict(missing=0.3), dict(activation="identity"),
          dict(activation="sigmoid", p=3), dict(leak=np.linspace(0.2, 0.9, 8), p=1), dict(activation="relu", p=1)]
@@ -34,21 +34,7 @@ def test_log_likelihood_equals_textbook_filter(kind):
 def test_gradient_equals_differences(kind):
     process, data = simulated(n=5, T=25, seed=2, **{**kind, **({"leak": np.linspace(0.2, 0.9, 5)} if "leak" in kind else {})})
     reservoir, p = arrays(process, data)
-    _, g = reservoir.gradient(p)
-    rng = np.random.default_rng(0)
-    for name in ("leak", "scale", "gains", "C", "d", "R", "Q", "m0", "P0"):
-        value = np.asarray(getattr(p, name), float)
-        direction = rng.standard_normal(value.shape)
-        if name in ("R", "Q", "P0"):
-            direction = np.diag(np.diag(direction))
-        h = 1e-5 * np.abs(value).max() if value.any() else 1e-5
-        up, down = (reservoir.log_likelihood(replace(p, **{name: _like(p, name, value + s * h * direction)})) for s in (1, -1))
-        numeric = (up - down) / (2 * h)
-        assert abs(np.sum(g[name] * direction) - numeric) < 1e-6 * (1 + abs(numeric)), name
-
-
-def _like(p, name, value):
-    return float(value) if np.ndim(getattr(p, name)) == 0 else value
+    gradient_equals_differences(reservoir, p)
 
 
 def textbook_moments(process, p, data, joint):

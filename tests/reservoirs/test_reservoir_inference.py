@@ -119,6 +119,13 @@ def test_selection_prefers_the_reservoir_that_made_the_data():
     assert "evidence" in repr(table) and table.best is table.fits[0]
 
 
+def test_a_candidate_that_failed_is_never_first_even_where_no_evidence_exists():
+    process, data = simulated(n=4, p=1, T=80, seed=8)
+    method = sysid.ReservoirEM(("R", "readout"), readout_prior=0.0, max_iterations=3, standard_errors=False)
+    table = sysid.select_reservoir(data, method, {"broken": replace(process, R=0.0), "good": process})
+    assert table.names == ("good", "broken") and table.best is table.fits[0] and list(table.weights) == [1.0, 0.0]
+
+
 def test_laplace_evidence_is_exact_for_a_linear_regression():
     """Q = 0 and a known start make the states known: the evidence of Bayesian ridge regression in closed form."""
     process, data = simulated(n=4, p=1, T=120, seed=9, q=1e-12)

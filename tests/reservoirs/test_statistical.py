@@ -9,7 +9,7 @@ from scipy.special import ndtr
 import sysid
 from sysid.reservoirs.averaged import NODES, averaged_derivatives
 from sysid.reservoirs.forced import ForcedReservoir, Parameters
-from tests.reservoirs.problems import moved, simulated
+from tests.reservoirs.problems import gradient_equals_differences, moved, simulated
 
 KINDS = {"tanh": dict(), "sigmoid": dict(activation="sigmoid"), "relu": dict(activation="relu"), "gaps": dict(missing=0.3),
          "feedback and gaps": dict(feedback=True, missing=0.2), "two leaks": dict(leak=np.array([0.3, 0.3, 0.9, 0.9, 0.9]))}
@@ -87,18 +87,7 @@ def test_nothing_changes_for_identity_activation_or_without_noise():
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradient_equals_differences(kind):
     _, _, reservoir, p = problem(T=25, **KINDS[kind])
-    _, g = reservoir.gradient(p)
-    rng = np.random.default_rng(0)
-    for name in ("leak", "scale", "gains", "C", "d", "R", "Q", "m0", "P0"):
-        value = np.asarray(getattr(p, name), float)
-        direction = rng.standard_normal(value.shape)
-        if name in ("R", "Q", "P0"):
-            direction = np.diag(np.diag(direction))
-        h = 1e-5 * np.abs(value).max() if value.any() else 1e-5
-        moves = (value + s * h * direction for s in (1, -1))
-        up, down = (reservoir.log_likelihood(replace(p, **{name: float(v) if v.ndim == 0 else v})) for v in moves)
-        numeric = (up - down) / (2 * h)
-        assert abs(np.sum(g[name] * direction) - numeric) < 1e-6 * (1 + abs(numeric)), name
+    gradient_equals_differences(reservoir, p)
 
 
 def particles(process, data, count, rng):
