@@ -13,13 +13,14 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 
 import sysid.kernels
-from sysid.kernels._jit import Kernel
+from sysid.kernels._jit import Family, Kernel
 
 
 def kernels(module: str) -> list[Kernel]:
     """The kernels that a module defines for one fixed signature."""
-    found = vars(importlib.import_module(module)).values()
-    return [k for k in found if isinstance(k, Kernel) and k.signature is not None and k.__module__ == module]
+    here = [value for value in vars(importlib.import_module(module)).values() if getattr(value, "__module__", None) == module]
+    found = [kernel for value in here for kernel in (value.kernels() if isinstance(value, Family) else [value])]
+    return [kernel for kernel in found if isinstance(kernel, Kernel) and kernel.signature is not None]
 
 
 def compile_module(module: str) -> tuple[str, int, float]:

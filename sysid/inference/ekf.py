@@ -100,7 +100,7 @@ def _sequence(process: Process, stretch: Stretch, iterations: int, form: str) ->
     Pp, Pf, AT, Qt = (empty((k, n, n)), empty((k, n, n)), empty((k, n, n)),
                       empty((k if fed_back else 1, n, n)))  # fmt: skip
     L, x, P = empty((T,)), stretch.mean[0].copy(), stretch.cov.copy()
-    compiled = extended.extended(n if fun.compiled else 0, iterations)
+    compiled = extended.extended(n if fun.compiled and iterations == 1 else 0)
     run = compiled if fun.compiled else compiled.py_func
     u = as_float(model.extended_input(stretch.u[0], y))
     linear_f, f, fx = fun.linearised("f")

@@ -155,7 +155,7 @@ def _sequence(process: Process, stretch: Stretch, rule: Callable[[int], Points],
     Yp, Ct, Rt, Xp, Xf = empty((T, q)), empty((k, q, n)), empty((k, q, q)), empty((kept, n)), empty((kept, n))
     Pp, Pf, AT, Qt = (empty((k, n, n)) for _ in range(4))
     L, x, P = empty((T,)), stretch.mean[0].copy(), stretch.cov.copy()
-    compiled = sigma_points.sigma_filter(n if fun.compiled else 0, points.arm > 0)
+    compiled = sigma_points.sigma_filter(n if fun.compiled and points.arm > 0 else 0)
     run = compiled if fun.compiled else compiled.py_func
     u = as_float(model.extended_input(stretch.u[0], y))
     values_f, f = fun.values("f")

@@ -28,6 +28,7 @@ __all__ = [
     "compiled",
     "condition_step",
     "cube",
+    "family",
     "flag",
     "helper",
     "integer",
@@ -81,6 +82,7 @@ _FUNCTION_SIGNATURES = {"vector": state_function.signature, "matrix": state_jaco
                         "matrix in place": types.void(vec, vec, vec, real, out_mat),
                         "values": values_step.signature, "linearised": linear_step.signature}  # fmt: skip
 
+UNROLLED = 4  # up to so many states a `family` has a kernel for their number
 _compile_lock = threading.RLock()
 _warned_uncached = False
 _NOTICE_AFTER = 2.0  # seconds
@@ -173,6 +175,27 @@ def kernel(*signature: Any, **options: Any) -> Callable[[Callable], Kernel]:
     makes vectors of like operations in one line, with the same rounding. Without arguments the kernel is specialised at each call's types.
     """
     return lambda function: Kernel(function, signature or None, **options)
+
+
+class Family:
+    """A recursion as one kernel for each small number of states, whose loops are then unrolled, and one for any number."""
+
+    def __init__(self, build: Callable[[int], Kernel]):
+        self._build = functools.cache(build)
+        functools.update_wrapper(self, build)
+
+    def __call__(self, n: int) -> Kernel:
+        """The kernel for n states; 0: the one for any number."""
+        return self._build(n if n <= UNROLLED else 0)
+
+    def kernels(self) -> list[Kernel]:
+        """All of them, the one for any number first."""
+        return [self._build(n) for n in range(UNROLLED + 1)]
+
+
+def family(build: Callable[[int], Kernel]) -> Family:
+    """Declare kernels that differ in the number of states they are compiled for: `@family` above a function of it, 0 for any."""
+    return Family(build)
 
 
 def compiled(function: Any, kind: str = "vector") -> bool:

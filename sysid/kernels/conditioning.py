@@ -14,11 +14,10 @@ import numpy as np
 
 from ._jit import helper, kernel, mask_row, mat, out_mat, out_vec, real
 from .gains import gain
-from .handful import gained
+from .handful import few, gained
 from .matrices import mirror
 
 SMALLEST = 1e-280  # variances below it have left double precision
-HANDFUL = 6  # up to so many states plain loops are faster than BLAS
 AMPLE = 1e-3  # where this share of every variance is left, P - V V' has lost no more than three digits to cancellation
 
 
@@ -130,6 +129,6 @@ def condition(P, C, R, seen, K, W, out, M, S, T, V, root, info):
     and the last rows of W span its null space.
     Returns the smallest share that cancellation left of any variance, 1 if ample.
     """
-    if P.shape[0] <= HANDFUL and gained(P, C, R, seen, K, W, out, M, S, info):
+    if few(P.shape[0]) and gained(P, C, R, seen, K, W, out, M, S, info):
         return 1.0
     return careful(P, C, R, seen, K, W, out, M, S, T, V, root, info)

@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from ._jit import (
@@ -15,6 +13,7 @@ from ._jit import (
     absorb_step,
     condition_step,
     cube,
+    family,
     helper,
     integer,
     kernel,
@@ -30,13 +29,11 @@ from ._jit import (
     types,
     vec,
 )
-from .handful import absorb_of, carried_of
+from .handful import absorb_of, carried_of, few
 from .innovations import squared
 from .matrices import copy, finite
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
-HANDFUL = 6  # up to so many states mean and covariance are updated in one pass where that loses nothing
-UNROLLED = 4  # up to so many states the filter is compiled for their number
 ARGUMENTS = (mat, absorb_step, condition_step, propagate_step, linear_step, linear_step, state_function, state_function, state_jacobian,
              state_jacobian, state_jacobian, integer, vec, real, real, cube, cube, mat, mask_type, integer, out_mat, out_cube, out_mat, out_mat,
              *[out_cube] * 4, out_vec, out_vec, out_mat, *[out_mat] * 10, *[out_vec] * 5)  # fmt: skip
@@ -109,15 +106,11 @@ def moved(x, before, P):
     return most
 
 
-def extended(n: int, iterations: int) -> Kernel:
-    """The filter for n states: compiled for a few of them by their number where the update is not iterated; for others as one."""
-    return _filter_of(n if n <= UNROLLED and iterations == 1 else 0)
-
-
-@functools.cache
-def _filter_of(states: int) -> Kernel:
+@family
+def extended(states: int) -> Kernel:
     """The extended Kalman filter for so many states, 0 for any: f about the filtered mean, g about the predicted one, or about the update's own.
 
+    An iterated update has no kernel by number: take 0.
     U: (T, k) extended inputs, the user's m first, then outputs fed back with NaN where the model's own are used.
     linear_f, linear_g: `evaluation.linearised` for f, fx and for g, gx.
     Y: (T, q), seen: (T, q). iterations: Gauss-Newton steps of the update, 1 for the plain filter.
@@ -126,12 +119,12 @@ def _filter_of(states: int) -> Kernel:
     x, P: the law of the first state, leave as the prediction of step T. The rest, `workspace`, is scratch.
     Returns the step where a function was not finite (-1: none), which one (0: g, 1: f), and the smallest share left.
     """
-    few = states > 0
+    counted = states > 0
 
     @kernel(*ARGUMENTS, nogil=True, _nrt=False)  # counting the references of views would cost as much as a step
     def run(U, absorb, condition, propagate, linear_f, linear_g, f, g, fx, gx, fu, m, p, t0, dt, Q, R, Y, seen, iterations, Yp, Ct, Xp, Xf, Pp, Pf, AT, Qt, L, x, P,
             C, A, G, K, W, M, S, V, work, root, info, y_hat, e, about, before):  # fmt: skip
-        n, q, share = states if few else len(x), len(e), 1.0
+        n, q, share = states if counted else len(x), len(e), 1.0
         for t in range(len(Y)):
             time, ut = t0 + t * dt, U[t]
             k, s, r, c = t if len(Pp) > 1 else 0, t if len(Xp) > 1 else 0, t if len(R) > 1 else 0, t if len(Q) > 1 else 0
@@ -150,8 +143,8 @@ def _filter_of(states: int) -> Kernel:
                 for i in range(n):
                     Ct[t if len(Ct) > 1 else 0, j, i] = C[j, i]
                 e[j] = Y[t, j] - y_hat[j] if seen[t, j] else 0.0
-            L[t] = absorb_of(states, Pp[k], C, R[r], seen[t], e, M, S, about, Pf[k]) if few else np.nan
-            if not few and n <= HANDFUL and iterations == 1:
+            L[t] = absorb_of(states, Pp[k], C, R[r], seen[t], e, M, S, about, Pf[k]) if counted else np.nan
+            if not counted and few(n) and iterations == 1:
                 L[t] = absorb(Pp[k], C, R[r], seen[t], e, M, S, about, Pf[k])
             if not L[t] == L[t]:
                 left = 1.0
@@ -181,7 +174,7 @@ def _filter_of(states: int) -> Kernel:
                     linear_g(g, gx, about, ut, p, time, y_hat, M)
                     fed_back(G, m, R[r], seen[t], Y[t], y_hat, C, x, AT[line], Qt[noise])
                 share = min(share, propagate(AT[line], Pf[k], Qt[noise], work, root, P))
-            elif not few or not carried_of(states, AT[line], Pf[k], Q[c], work, P):
+            elif not counted or not carried_of(states, AT[line], Pf[k], Q[c], work, P):
                 share = min(share, propagate(AT[line], Pf[k], Q[c], work, root, P))
         return -1, 0, share
 

@@ -16,6 +16,12 @@ SMALLEST = 1e-280  # variances below it have left double precision
 AMPLE = 1e-3  # where this share of every variance is left, cancellation has cost no more than three digits
 
 
+@helper(_nrt=False)
+def few(n):
+    """Whether plain loops, and this file's steps where they lose nothing, are faster for n states than library calls."""
+    return n <= 6
+
+
 @helper
 def gained(P, C, R, seen, K, W, out, M, S, info):
     """As `conditioning.condition`: gain, whitening and covariance; whether ample shares are left of all variances."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import helper, kernel, mat, out_mat, real
-from .handful import carried
+from .handful import carried, few
 from .matrices import multiply
 
 EPS = 2.220446049250313e-16
 SMALLEST = 1e-280  # variances below it have left double precision
 BLAS = 200  # products from which a library call is faster
 LARGE = 60  # from so many states on triangles are computed by blocks
-HANDFUL = 6  # up to so many states plain loops are faster than BLAS
 
 
 @helper
@@ -43,7 +42,7 @@ def sandwich(B, P, work, out):
         lower(work, B, out)
         return
     multiply(P, B, work, BLAS)
-    if n > HANDFUL:
+    if not few(n):
         np.dot(B.T, work, out)
         return
     for i in range(n):
@@ -84,6 +83,6 @@ def careful(AT, P, Q, work, root, out):
 @kernel(mat, mat, mat, out_mat, out_mat, out_mat, returns=real, _nrt=False)  # counting references would cost as much again
 def propagate(AT, P, Q, work, root, out):
     """out = A P A' + Q from AT = A'; work: (n, n), root: (2, n). Returns the smallest share of a variance left, 1 if ample."""
-    if P.shape[0] <= HANDFUL and carried(AT, P, Q, work, out):
+    if few(P.shape[0]) and carried(AT, P, Q, work, out):
         return 1.0
     return careful(AT, P, Q, work, root, out)

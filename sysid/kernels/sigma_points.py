@@ -9,8 +9,6 @@ The points are drawn anew after each prediction, so g sees the process noise.
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from ._jit import (
@@ -18,6 +16,7 @@ from ._jit import (
     absorb_step,
     condition_step,
     cube,
+    family,
     flag,
     helper,
     kernel,
@@ -32,12 +31,11 @@ from ._jit import (
     values_step,
     vec,
 )
+from .handful import few
 from .innovations import squared
 from .sigma_steps import add_square, drawn, linearised
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
-HANDFUL = 6  # up to so many states mean and covariance are updated in one pass where that loses nothing
-UNROLLED = 4  # up to so many states the filter is compiled for their number
 
 
 @helper(_nrt=False)
@@ -50,13 +48,8 @@ def update(condition, P, C, R, seen, K, W, M, S, V, work, root, info, e, Yp, x, 
     return info[1] - 0.5 * squared(W, e, int(info[0]), Yp), share
 
 
-def sigma_filter(n: int, on_axes: bool) -> Kernel:
-    """The filter for n states: compiled for a few of them by their number, and for points on axes alone; for others as one."""
-    return _filter_of(n if on_axes and n <= UNROLLED else 0)
-
-
-@functools.cache
-def _filter_of(states: int) -> Kernel:
+@family
+def sigma_filter(states: int) -> Kernel:
     """The filter for so many states and points on axes; for 0 of any number and any points."""
 
     @kernel(mat, absorb_step, condition_step, propagate_step, values_step, values_step, state_function, state_function, mat, vec, real, flag, real, vec, real,
@@ -86,7 +79,7 @@ def _filter_of(states: int) -> Kernel:
                 return t, 0, share
             for j in range(q):
                 e[j] = Y[t, j] - Yp[t, j] if seen[t, j] else 0.0
-            L[t] = absorb(P, Ct[k], Rt[k], seen[t], e, M, S, Xf[s], Pf[k]) if n <= HANDFUL else np.nan
+            L[t] = absorb(P, Ct[k], Rt[k], seen[t], e, M, S, Xf[s], Pf[k]) if few(n) else np.nan
             if not L[t] == L[t]:
                 for i in range(n):
                     Xf[s, i] = x[i]
@@ -99,7 +92,7 @@ def _filter_of(states: int) -> Kernel:
             noise = Q[t if len(Q) > 1 else 0]
             if not linearised(n, n, F, xi, w, arm, about_first, excess, noise, LT, inverse, slope, x, AT[k], Qt[k]):
                 return t, 1, share
-            if n <= HANDFUL:
+            if few(n):
                 add_square(n, slope, Qt[k], P)
             else:
                 share = min(share, propagate(AT[k], Pf[k], Qt[k], work, root, P))

@@ -18,7 +18,7 @@ from .study import FIRST_UNSEEN, FREE_FROM, Score, Study
 # What the filter compiles on a first run, in a second process while the fit compiles its own; only Numba's cache is shared.
 _AHEAD = """
 from sysid.kernels import conditioning, evaluation, extended, handful, propagation
-for kernel in (conditioning.condition, extended.extended(5, 1), handful.absorb, propagation.propagate, evaluation.linearised):
+for kernel in (conditioning.condition, extended.extended(0), handful.absorb, propagation.propagate, evaluation.linearised):
     kernel.compile()
 """
 

@@ -128,7 +128,7 @@ def test_the_filter_for_a_number_of_states_is_the_one_for_any(method, n, monkeyp
     data = sysid.Data(y)
     fast = sysid.filter(process, data, method)
     for module, name in ((sigma_points, "sigma_filter"), (extended, "extended")):
-        any_number = getattr(module, name)(0, 1)
+        any_number = getattr(module, name)(0)
         monkeypatch.setattr(module, name, lambda *_, whole=any_number: whole)
     slow = sysid.filter(process, data, method)
     assert fast.log_likelihood == pytest.approx(slow.log_likelihood, rel=1e-12)
