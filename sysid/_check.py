@@ -188,15 +188,11 @@ def time_step(dt: Any, call: str) -> float | None:
 def same_time_step(model_dt: float | None, data_dt: float | None, call: str) -> None:
     """Refuse data sampled at another interval than the model's."""
     if model_dt is None:
-        raise ValueError(
-            f"{call}: expected a discrete-time model; received dt=None (continuous time). "
-            "Sample it first: sysid.discretize(model, dt)."
-        )
+        raise ValueError(f"{call}: expected a discrete-time model; received dt=None (continuous time). "
+                         "Sample it first: sysid.discretize(model, dt).")
     if data_dt is None or abs(model_dt - data_dt) > 1e-9 * max(abs(model_dt), abs(data_dt)):
-        raise ValueError(
-            f"{call}: expected data with dt = {model_dt:g} as in the model; received dt = {data_dt}. "
-            "Resample the data or the model; nothing is done silently."
-        )
+        raise ValueError(f"{call}: expected data with dt = {model_dt:g} as in the model; received dt = {data_dt}. "
+                         "Resample the data or the model; nothing is done silently.")
 
 
 def signal(value: Any, name: str, call: str, width: int, because: str = "", *, nan: bool = False) -> np.ndarray:
@@ -237,18 +233,23 @@ def count(value: Any, name: str, call: str, *, least: int = 1) -> int:
 def generator(rng: Any, call: str) -> np.random.Generator:
     """The random generator, which is always the caller's."""
     if not isinstance(rng, np.random.Generator):
-        raise TypeError(
-            f"{call}: expected rng=numpy.random.default_rng(seed); received {type(rng).__name__}. "
-            "Randomness enters only through an explicit generator."
-        )
+        raise TypeError(f"{call}: expected rng=numpy.random.default_rng(seed); received {type(rng).__name__}. "
+                        "Randomness enters only through an explicit generator.")
     return rng
+
+
+def number(value: Any, name: str, call: str) -> float:
+    """A finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{call}: expected {name} as a number; received {value!r}.")
+    if not np.isfinite(value):
+        raise ValueError(f"{call}: expected {name} finite; received {value}.")
+    return float(value)
 
 
 def positive(value: Any, name: str, call: str, *, zero: bool = False) -> float:
     """A finite number above zero, or not below it."""
-    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
-        raise TypeError(f"{call}: expected {name} as a number; received {value!r}.")
-    if not np.isfinite(value) or value < 0 or (value == 0 and not zero):
+    if number(value, name, call) < 0 or (value == 0 and not zero):
         raise ValueError(f"{call}: expected {name} {'>=' if zero else '>'} 0; received {value}.")
     return float(value)
 

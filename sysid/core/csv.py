@@ -39,7 +39,7 @@ class Layout:
             raise TypeError(f"Data.from_csv: expected missing as words such as ('Bad', '-999'); received {self.missing!r}.")
         object.__setattr__(self, "missing", tuple(word.strip().lower() for word in words))
         if self.separator == self.decimal:
-            raise ValueError("Data.from_csv: expected different separator and decimal; received ',' for both.")
+            raise ValueError(f"Data.from_csv: expected different separator and decimal; received {self.decimal!r} for both.")
 
 
 def read_columns(path: str | os.PathLike, names: Sequence[str], time: str | None = None,

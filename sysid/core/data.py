@@ -62,7 +62,7 @@ class Data(Shown):
             raise TypeError(f"Data: expected inverse as a function of y; received {type(self.inverse).__name__}.")
         names_y = channel_names(self.output_names, self.y, y.shape[-1], "y", "output_names")
         names_u = channel_names(self.input_names, self.u, 0 if u is None else u.shape[-1], "u", "input_names")
-        for key, value in {"y": y, "u": u, "dt": dt, "t0": float(self.t0), "output_names": names_y, "input_names": names_u}.items():
+        for key, value in {"y": y, "u": u, "dt": dt, "t0": _check.number(self.t0, "t0", "Data"), "output_names": names_y, "input_names": names_u}.items():
             object.__setattr__(self, key, value)
 
     @classmethod

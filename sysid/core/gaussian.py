@@ -58,17 +58,21 @@ class Gaussian(Shown):
         return np.sqrt(np.diag(self.cov))
 
     def sample(self, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
-        """Draw vectors: (n,), or (size, n). Raises TypeError without an rng."""
+        """Draw vectors: (n,), or (size, n). Raises TypeError without an rng or for a size that is not a whole number."""
         rng = _check.generator(rng, "Gaussian.sample")
-        draws = rng.standard_normal((1 if size is None else size, self.n)) @ psd_factor(self.cov).T + self.mean
+        count = 1 if size is None else _check.count(size, "size", "Gaussian.sample", least=0)
+        draws = rng.standard_normal((count, self.n)) @ psd_factor(self.cov).T + self.mean
         return draws[0] if size is None else draws
 
     def log_density(self, x: np.ndarray) -> float | np.ndarray:
         """Log density at x (n,) or (k, n), all 2 pi terms included; the covariance must be regular.
 
-        Raises ValueError or TypeError for x that is not finite numbers, or a singular covariance.
+        Raises ValueError or TypeError for x of another size or not of finite numbers, or a singular covariance.
         """
         x = _check.real_array(x, "x", "Gaussian.log_density")
+        x = x.reshape(1) if x.ndim == 0 and self.n == 1 else x
+        if x.ndim not in (1, 2) or x.shape[-1] != self.n:
+            raise ValueError(f"Gaussian.log_density: expected x with shape ({self.n},) or (k, {self.n}); received {x.shape}.")
         try:
             chol = np.linalg.cholesky(self.cov)
         except np.linalg.LinAlgError:

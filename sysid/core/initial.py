@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .._show import Shown
 from .gaussian import Diffuse, Gaussian, Stationary
 
@@ -34,12 +35,14 @@ class Blocks(Shown):
     blocks: tuple[tuple[np.ndarray, Any], ...]
 
     def __init__(self, *pairs: Any, blocks: Any = ()):
+        if not pairs and not blocks:
+            raise TypeError("Blocks: expected pairs (state numbers, law), such as ([0, 1], sysid.Diffuse()); received none.")
         checked: list[tuple[np.ndarray, Any]] = []
         used: set[int] = set()
         for pair in pairs or blocks:
             if not (isinstance(pair, tuple | list) and len(pair) == 2):
                 raise TypeError(f"Blocks: expected pairs (state numbers, law); received {pair!r}.")
-            states = np.atleast_1d(np.asarray(pair[0]))
+            states = _check.frozen(np.atleast_1d(np.array(pair[0])))
             if states.ndim != 1 or states.dtype.kind not in "iu" or (states < 0).any():
                 raise ValueError(f"Blocks: expected state numbers such as [0, 1]; received {pair[0]!r}.")
             law = pair[1]

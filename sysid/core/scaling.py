@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .. import _check
 from .._show import Shown
 
 if TYPE_CHECKING:
@@ -31,18 +32,30 @@ class Scaling(Shown):
         return out | ({"inputs, mean": self.u_mean, "inputs, scale": self.u_scale} if len(self.u_mean) else {})
 
     def apply(self, data: Data) -> Data:
-        """Put other data, such as a test half, on the same scale."""
+        """Put other data, such as a test half, on the same scale. Raises TypeError or ValueError for what is no Data, or has other channels."""
+        if not hasattr(data, "n_outputs"):
+            raise TypeError(f"Scaling.apply: expected sysid.Data; received {_check.received(data)}. Arrays come back by inverse_y and inverse_u.")
+        if data.n_outputs != len(self.y_mean) or data.n_inputs not in (0, len(self.u_mean)):
+            raise ValueError(f"Scaling.apply: expected data with {len(self.y_mean)} outputs and {len(self.u_mean)} inputs, as those the scaling "
+                             f"was taken from; received {data.n_outputs} and {data.n_inputs}.")  # fmt: skip
         u = None if data.u is None else (data.u - self.u_mean) / self.u_scale
         inverse = None if data.inverse is None else Composed(data.inverse, self.inverse_y)
         return replace(data, y=(data.y - self.y_mean) / self.y_scale, u=u, inverse=inverse)
 
     def inverse_y(self, y: np.ndarray) -> np.ndarray:
-        """Outputs (..., p) in the original units."""
-        return np.asarray(y) * self.y_scale + self.y_mean
+        """Outputs (..., p) in the original units. Raises ValueError for another number of channels."""
+        return _channels(y, len(self.y_mean), "inverse_y") * self.y_scale + self.y_mean
 
     def inverse_u(self, u: np.ndarray) -> np.ndarray:
-        """Inputs (..., m) in the original units."""
-        return np.asarray(u) * self.u_scale + self.u_mean
+        """Inputs (..., m) in the original units. Raises ValueError for another number of channels."""
+        return _channels(u, len(self.u_mean), "inverse_u") * self.u_scale + self.u_mean
+
+
+def _channels(values: Any, count: int, call: str) -> np.ndarray:
+    values = np.asarray(values)
+    if values.ndim and values.shape[-1] != count:
+        raise ValueError(f"Scaling.{call}: expected {count} channels along the last axis; received shape {values.shape}.")
+    return values
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from .. import _check
 from .._show import Shown
 from .family import MatrixModel
-from .lti import LTI
+from .lti import LTI, checked_parts
 from .ltv import LTV
 from .names import names, shown_names
 
@@ -45,16 +45,15 @@ class Bilinear(MatrixModel, Shown):
                      input_names: Sequence[str] | None = None) -> None: ...
 
     def __post_init__(self) -> None:
-        linear = LTI(self.A, self.B, self.C, self.D, self.dt, self.c, self.d)
-        n, m = linear.n_states, linear.n_inputs
+        for key, value in checked_parts(self, "Bilinear").items():
+            object.__setattr__(self, key, value)
+        n, m = self.B.shape
         N = _check.real_array(self.N, "N", "Bilinear")
         if N.shape != (m, n, n):
             raise ValueError(
                 f"Bilinear: expected N with shape ({m}, {n}, {n}), one matrix an input; received {N.shape}."
             )
         object.__setattr__(self, "N", _check.frozen(N))
-        for key in ("A", "B", "C", "D", "dt", "c", "d"):
-            object.__setattr__(self, key, getattr(linear, key))
         super().__post_init__()
 
     @property

@@ -42,9 +42,15 @@ class DeepESN(Flat, Shown):
     features: Any = None
 
     def __post_init__(self) -> None:
-        layers = tuple(self.layers)
+        layers = tuple(self.layers) if isinstance(self.layers, list | tuple) else ()
         if not layers or not all(isinstance(layer, ESN) for layer in layers):
-            raise TypeError(f"DeepESN: expected layers as a list of ESN; received {[type(layer).__name__ for layer in layers]}.")
+            raise TypeError("DeepESN: expected layers as a list of ESN; received "
+                            f"{[type(layer).__name__ for layer in layers] if layers else _check.received(self.layers)}.")
+        if not isinstance(self.V, list | tuple):
+            raise TypeError(f"DeepESN: expected V as a list of matrices, one between two layers; received {_check.received(self.V)}.")
+        if not isinstance(self.skips, Mapping):
+            raise TypeError("DeepESN: expected skips as a dict such as {(2, 0): S}, a matrix for each (to, from); "
+                            f"received {_check.received(self.skips)}.")
         if len(self.V) != len(layers) - 1:
             raise ValueError(f"DeepESN: expected {len(layers) - 1} matrices V, one between two layers; "
                              f"received {len(self.V)}.")
@@ -82,6 +88,8 @@ class DeepESN(Flat, Shown):
         V has Gaussian entries of standard deviation layer_scale/sqrt(n of the layer below).
         Raises TypeError or ValueError for sizes that are not whole numbers, or a missing rng.
         """
+        if np.ndim(sizes) != 1:
+            raise TypeError(f"DeepESN.random: expected sizes as a list, units of each layer; received {_check.received(sizes)}.")
         sizes = [_check.count(n, "sizes", "DeepESN.random") for n in sizes]
         rates = np.broadcast_to(np.asarray(leaks, dtype=float), (len(sizes),))
         layers = [

@@ -98,6 +98,8 @@ class ESN(LeakyUnits, Shown):
         W = build(topology, n, spectral_radius=spectral_radius, density=density, rng=rng, call="ESN.random")
         m = _check.count(n_inputs, "n_inputs", "ESN.random", least=0)
         r = _check.count(n_feedback, "n_feedback", "ESN.random", least=0)
+        for name, scale in (("input_scale", input_scale), ("bias_scale", bias_scale)):
+            _check.number(scale, name, "ESN.random")
         W_in, W_fb = (input_scale * rng.uniform(-1.0, 1.0, (n, k)) for k in (m, r))
         bias = bias_scale * rng.uniform(-1.0, 1.0, n)
         return cls(W, W_in, bias, leak, activation=activation, W_fb=W_fb, features=features, dt=dt)

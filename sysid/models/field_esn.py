@@ -58,9 +58,9 @@ class ConvolutionalESN(Flat, Shown):
         for key, value in {"grid": W.grid, "kernel": W.kernel, "input_kernel": U.kernel, "bias": bias,
                            "leak": float(leak) if leak.ndim == 0 else _check.frozen(leak.copy())}.items():
             object.__setattr__(self, key, value)
-        if self.C is not None:
-            object.__setattr__(self, "C", self._network().C)
-            object.__setattr__(self, "d", self._network().d)
+        network = self._network()
+        for key in ("C", "d", "dt"):
+            object.__setattr__(self, key, getattr(network, key))
         super().__post_init__()
 
     @classmethod

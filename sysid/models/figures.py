@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import plot, plot_systems
+from .. import _check, plot, plot_systems
 from ..linear.hankel import hankel_singular_values
 
 if TYPE_CHECKING:
@@ -43,14 +43,16 @@ class LinearFigures:
         ax: those of another model, beside which this one is drawn in the next colour. label: for the legend.
         """
         self._driven("bode")
-        omega = self._frequencies() if omega is None else np.asarray(omega, dtype=float)
+        omega = self._frequencies() if omega is None else _check.vector(omega, "omega", "LTI.plot.bode")
+        if not (omega > 0).all():
+            raise ValueError(f"LTI.plot.bode: expected frequencies above 0, for a logarithmic axis; received {omega.min():g}.")
         edge = None if self._model.dt is None else np.pi / self._model.dt
         return plot_systems.bode(omega, self._model.frequency_response(omega), ax, edge, label, channels=self._channels)
 
     def nyquist(self, omega: Any = None, ax: Any = None, label: str | None = None) -> Any:
         """Draw the response in the complex plane with its mirror image and the point -1; return the axes."""
         self._driven("nyquist")
-        omega = self._frequencies() if omega is None else np.asarray(omega, dtype=float)
+        omega = self._frequencies() if omega is None else _check.vector(omega, "omega", "LTI.plot.nyquist")
         return plot_systems.nyquist_curve(self._model.frequency_response(omega), ax, label, channels=self._channels)
 
     def pole_zero(self, ax: Any = None) -> Any:

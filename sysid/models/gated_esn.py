@@ -63,12 +63,17 @@ class GatedESN(LeakyUnits, Shown):
             raise ValueError(f"{call}: expected leak in (0, 1], one number or ({n},); received {self.leak!r}.")
         if activation(self.activation, call).code < 0:
             raise ValueError(f"{call}: expected a built-in activation by name; received {self.activation!r}.")
+        dt = _check.time_step(self.dt, call)
+        if dt is None:
+            raise ValueError(f"{call}: expected dt > 0; received None. The continuous-time network is sysid.ContinuousESN.")
         C = d = None
+        if self.C is None and self.d is not None:
+            raise ValueError(f"{call}: expected C with d; received an offset d without a readout C.")
         if self.C is not None:
             C = _check.matrix(self.C, "C", call, (None, n), here)
             d = _check.vector(np.zeros(len(C)) if self.d is None else self.d, "d", call, len(C), f"C has {len(C)} rows")
         values = {"W": W, "W_gate": W_gate, "G": G, "W_in": W_in, "P": P, "bias": bias, "C": C, "d": d,
-                  "leak": float(leak) if leak.ndim == 0 else _check.frozen(leak), "dt": _check.time_step(self.dt, call)}
+                  "leak": float(leak) if leak.ndim == 0 else _check.frozen(leak), "dt": dt}
         for key, value in values.items():
             object.__setattr__(self, key, value)
         super().__post_init__()

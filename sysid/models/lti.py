@@ -51,17 +51,7 @@ class LTI(MatrixModel, Shown):
                      input_names: Sequence[str] | None = None) -> None: ...
 
     def __post_init__(self) -> None:
-        A = _check.square(_grid(self.A), "A", "LTI")
-        n = len(A)
-        B = _check.matrix(np.zeros((n, 0)) if self.B is None else _grid(self.B), "B", "LTI", (n, None), f"A is {n} x {n}")
-        C = _check.matrix(_grid(self.C), "C", "LTI", (None, n), f"A is {n} x {n}")
-        p, m = len(C), B.shape[1]
-        none = self.D is None or (_is_number(self.D) and self.D == 0)
-        D = _check.matrix(np.zeros((p, m)) if none else _grid(self.D), "D", "LTI", (p, m), f"C has {p} rows and B {m} columns")
-        c = _check.vector(np.zeros(n) if self.c is None else self.c, "c", "LTI", n, f"A is {n} x {n}")
-        d = _check.vector(np.zeros(p) if self.d is None else self.d, "d", "LTI", p, f"C has {p} rows")
-        dt = _check.time_step(self.dt, "LTI")
-        for key, value in {"A": A, "B": B, "C": C, "D": D, "c": c, "d": d, "dt": dt}.items():
+        for key, value in checked_parts(self, "LTI").items():
             object.__setattr__(self, key, value)
         super().__post_init__()
 
@@ -206,6 +196,20 @@ class LTI(MatrixModel, Shown):
         if self.c.any() or self.d.any():
             out["offsets"] = "yes"
         return out | shown_names(self)
+
+
+def checked_parts(model: Any, call: str) -> dict[str, Any]:
+    """A (n, n), B (n, m), C (p, n), D (p, m), c (n,), d (p,) and dt of a linear or bilinear model as arrays that fit, read-only."""
+    A = _check.square(_grid(model.A), "A", call)
+    n = len(A)
+    B = _check.matrix(np.zeros((n, 0)) if model.B is None else _grid(model.B), "B", call, (n, None), f"A is {n} x {n}")
+    C = _check.matrix(_grid(model.C), "C", call, (None, n), f"A is {n} x {n}")
+    p, m = len(C), B.shape[1]
+    none = model.D is None or (_is_number(model.D) and model.D == 0)
+    D = _check.matrix(np.zeros((p, m)) if none else _grid(model.D), "D", call, (p, m), f"C has {p} rows and B {m} columns")
+    c = _check.vector(np.zeros(n) if model.c is None else model.c, "c", call, n, f"A is {n} x {n}")
+    d = _check.vector(np.zeros(p) if model.d is None else model.d, "d", call, p, f"C has {p} rows")
+    return {"A": A, "B": B, "C": C, "D": D, "c": c, "d": d, "dt": _check.time_step(model.dt, call)}
 
 
 def _grid(value: Any) -> Any:

@@ -70,7 +70,10 @@ class LTV(MatrixModel, Shown):
         return max(len(a) for a in (self.A, self.B, self.C, self.D, self.c, self.d))
 
     def at(self, t: int) -> LTI:
-        """The matrices of step t as an LTI model."""
+        """The matrices of step t, 0..T-1, as an LTI model; of any step where all are constant. Raises ValueError beyond them."""
+        t = _check.count(t, "t", "LTV.at", least=0)
+        if t >= self.n_steps > 1:
+            raise ValueError(f"LTV.at: expected t from 0 to {self.n_steps - 1}, the steps of the model; received {t}.")
         pick = [a[t if len(a) > 1 else 0] for a in (self.A, self.B, self.C, self.D, self.c, self.d)]
         A, B, C, D, c, d = pick
         return LTI(A, B, C, D, self.dt, c, d, **names(self))

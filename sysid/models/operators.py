@@ -34,7 +34,7 @@ class GridConvolution:
         kernel = _check.real_array(self.kernel, "kernel", "GridConvolution")
         if kernel.ndim == 2:
             kernel = kernel[:, :, None, None]
-        grid = tuple(_check.count(s, "grid", "GridConvolution") for s in self.grid)
+        grid = tuple(_check.count(s, "grid", "GridConvolution") for s in self.grid) if np.ndim(self.grid) == 1 else ()
         if kernel.ndim != 4 or len(grid) != 2:
             raise ValueError("GridConvolution: expected kernel with shape (height, width, k_out, k_in) and grid (H, W); "
                              f"received {kernel.shape} and {self.grid}.")

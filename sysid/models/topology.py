@@ -253,10 +253,7 @@ def _sizes(call: str, n_states: Any, rng: Any) -> tuple[int, np.random.Generator
 
 
 def _radius(value: Any, call: str) -> float:
-    radius = float(value)
-    if not np.isfinite(radius) or radius < 0:
-        raise ValueError(f"{call}: expected spectral_radius >= 0; received {value!r}.")
-    return radius
+    return _check.positive(value, "spectral_radius", call, zero=True)
 
 
 def _scaled(W: Any, spectral_radius: float | None, call: str) -> Any:
@@ -265,7 +262,7 @@ def _scaled(W: Any, spectral_radius: float | None, call: str) -> Any:
 
 def _sparse(n: int, density: float, rng: np.random.Generator, draw: Callable[[int], np.ndarray],
             call: str) -> Any:
-    if not 0.0 < density <= 1.0:
+    if not 0.0 < _check.number(density, "density", call) <= 1.0:
         raise ValueError(f"{call}: expected density in (0, 1]; received {density!r}.")
     edges = round(density * n * n)
     if edges == 0:
