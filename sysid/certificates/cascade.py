@@ -42,7 +42,9 @@ class Cascade:
     margin: float = 0.08
 
     def __post_init__(self) -> None:
-        _check.options(self, margin="nonnegative")
+        _check.options(self, margin="positive")
+        if not self.margin < 1:
+            raise ValueError(f"Cascade: expected margin in (0, 1); received {self.margin!r}.")
 
     def layer_rate(self, rate: float) -> float:
         """The rate that every layer must have for a stack to contract at `rate`; 1 where the margin alone passes it."""

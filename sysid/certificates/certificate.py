@@ -34,15 +34,19 @@ class Contraction:
     input_bound: Any = None
 
     def __post_init__(self) -> None:
-        _check.options(self, rate="positive", seconds="nonnegative", exact="flag")
-        if not (np.isfinite(self.rate) and 0 < self.rate <= 1):
-            raise ValueError(f"Contraction: expected rate in (0, 1]; received {self.rate!r}.")
-        if self.seconds is not None and not (np.isfinite(self.seconds) and self.seconds >= 0):
-            raise ValueError(f"Contraction: expected seconds >= 0 or None; received {self.seconds!r}.")
+        _check.options(self, rate="share", seconds="nonnegative", exact="flag")
         if self.input_bound is not None:
-            bound = _check.real_array(self.input_bound, "input_bound", "Contraction")
+            bound = _check.real_array(self.input_bound, "input_bound", type(self).__name__)
             if (bound < 0).any():
-                raise ValueError(f"Contraction: expected input_bound >= 0; received {self.input_bound!r}.")
+                raise ValueError(f"{type(self).__name__}: expected input_bound >= 0; received {self.input_bound!r}.")
+
+    def input_box(self, n_inputs: int) -> np.ndarray:
+        """The bound of each input (m,). Raises ValueError where there is none, or not one a channel."""
+        bound = None if self.input_bound is None else np.asarray(self.input_bound, dtype=np.float64)
+        if bound is None or bound.shape not in ((), (1,), (n_inputs,)):
+            raise ValueError("certify: expected Contraction(input_bound=...), a number or one for each of the "
+                             f"{n_inputs} inputs; received {'none' if bound is None else f'shape {bound.shape}'}.")
+        return np.array(np.broadcast_to(bound, (n_inputs,)))
 
 
 @dataclass(frozen=True)
@@ -75,8 +79,6 @@ class Gain(Contraction):
     def __post_init__(self) -> None:
         _check.options(self, bound="positive", output="flag")
         super().__post_init__()
-        if self.bound is not None:
-            _check.positive(self.bound, "bound", "Gain")
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -17,9 +17,11 @@ from .certificate import Certificate, Contraction
 from .multiplier import MultiplierSearch, deadline
 from .network import DENSE_LIMIT, LeakyNetwork
 from .pencil import smallest_rate
-from .proof import certified, proved, roomy
+from .proof import LEAST, certified, proved, roomy
 from .registry import as_network
 from .sparse import collatz_norm, collatz_radius
+
+MULTIPLIERS = ("identity", "balanced", "optimal")
 
 
 @dataclass(frozen=True)
@@ -139,7 +141,7 @@ class CircleCriterion:
         _check.options(self, seconds="nonnegative", margin="nonnegative")
         if not 0 <= self.margin < 1:
             raise ValueError(f"CircleCriterion: expected margin in [0, 1); received {self.margin!r}.")
-        _check.choice(self.multiplier, "multiplier", "CircleCriterion", ("identity", "balanced", "optimal"))
+        _check.choice(self.multiplier, "multiplier", "CircleCriterion", MULTIPLIERS)
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a leaky network."""
@@ -173,6 +175,7 @@ class Multiplier:
 def multiplier_of(network: LeakyNetwork, kind: str, expired: Callable[[], bool] = lambda: False) -> Multiplier:
     """The multiplier of the named kind."""
     n = network.n_states
+    _check.choice(kind, "multiplier", "certify", MULTIPLIERS)
     if kind == "identity":
         return Multiplier(np.ones(n))
     d = balanced(network.coupling)
@@ -215,6 +218,7 @@ def _weighted(network: LeakyNetwork, d: np.ndarray, rate: float, name: str, want
 def finished(network: LeakyNetwork, P: np.ndarray, T: np.ndarray, rate: float, name: str, wanted: Contraction,
               model: Any) -> Certificate:
     """Prove at the least increase of the rate that suffices."""
+    rate = max(rate, LEAST)
     for delta in (1e-12, 1e-10, 1e-8, 1e-6, 1e-4):
         if proved(network, P, T, rate * (1 + delta)):
             return result(network, P, T, rate * (1 + delta), name, wanted, model, 0.0)

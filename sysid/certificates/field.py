@@ -42,7 +42,7 @@ class FrequencyCircle:
         _check.options(self, cells="count")
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
-        """Certify a ConvolutionalESN or GraphESN."""
+        """Certify a ConvolutionalESN or GraphESN. Raises TypeError for other models, ValueError for leaks that differ between nodes."""
         symbols, radius, leak, lower, upper = self._symbols(model)
         size = np.sqrt((np.abs(symbols) ** 2).mean(axis=0))
         d = balanced(size)
@@ -64,13 +64,15 @@ class FrequencyCircle:
 
     def _symbols(self, model: Any) -> tuple[np.ndarray, float, np.ndarray, np.ndarray, np.ndarray]:
         """Symbols (F, k, k), how far each may be off, and leak and slopes of the channels (k,)."""
+        if not isinstance(model, ConvolutionalESN | GraphESN):
+            raise TypeError(f"FrequencyCircle: expected ConvolutionalESN or GraphESN; received {type(model).__name__}.")
         low, high = model.act.slope if isinstance(model, ConvolutionalESN) else model.flat.act.slope
         if isinstance(model, ConvolutionalESN):
             k = len(model.bias)
             symbols = model.W.symbol().reshape(-1, k, k)
             radius = 64 * 2.0**-53 * float(np.abs(model.W.kernel).sum()) * np.log2(len(symbols) + 2)
             leak = np.broadcast_to(model.leak, (k,)).astype(np.float64)
-        elif isinstance(model, GraphESN):
+        else:
             k = model.coefficients.shape[1]
             leaks = model.flat.leaks.reshape(-1, k)
             if np.ptp(leaks, axis=0).max(initial=0.0) > 0:
@@ -88,8 +90,6 @@ class FrequencyCircle:
             # Eigenvalues are known to rounding, far below 1e-10 of the largest; T_j' is at most j^2 on the interval.
             radius += 1e-10 * float(np.arange(len(norms)) ** 2 @ norms) + 1e-14 * norms.sum()
             symbols = np.tensordot(np.cos(angle[:, None] * np.arange(len(norms))), model.coefficients, axes=1)
-        else:
-            raise TypeError(f"FrequencyCircle: expected ConvolutionalESN or GraphESN; received {type(model).__name__}.")
         return symbols, radius, leak, np.full(k, float(low)), np.full(k, float(high))
 
 

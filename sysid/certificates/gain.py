@@ -64,16 +64,20 @@ def input_to_state_gain(certificate: Certificate, model: Any, output: bool = Fal
     certificate : of contraction, holding, of this model
     model : ESN (B = diag(leak * L) W_in in any slopes, bounded through |P^(1/2)| row by row) or LTI
     output : multiply by the readout C, |C P^(-1/2)| instead of |P^(-1/2)|
-    Raises TypeError for other models, ValueError for a certificate without P, or output=True without a readout.
+    Raises TypeError for other models, ValueError for a certificate without P or of a model of another size, or output=True without
+    a readout.
     """
     kappa = _holding(certificate, "input_to_state_gain").rate
-    P = np.eye(model.n_states) if certificate.P is None else certificate.P
-    if certificate.P is None:
+    P = certificate.P
+    if P is None:
         raise ValueError("input_to_state_gain: expected a certificate with a metric P; received one without. "
                          "Certify with CircleCriterion or NormBound below n = 3000.")
-    root = cholesky(P, lower=False)
-    if not is_network(model) and not isinstance(model, LTI):
+    model = getattr(model, "flat", model)
+    if not (is_network(model) and hasattr(model, "W_in")) and not isinstance(model, LTI):
         raise TypeError(f"input_to_state_gain: expected an ESN or LTI model; received {type(model).__name__}.")
+    if model.n_states != len(P):
+        raise ValueError(f"input_to_state_gain: expected the model that was certified, of {len(P)} states; received one of {model.n_states}.")
+    root = cholesky(P, lower=False)
     if is_network(model):
         network = as_network(model)
         slope = np.maximum(np.abs(network.lower), np.abs(network.upper)) * network.leak
@@ -115,7 +119,8 @@ def autocorrelation_bound(certificate: Certificate, lag: int, cov: Any = None, d
     certificate : of contraction, holding, with independent noise entering the model
     lag : s >= 0
     cov : (n, n) stationary covariance Sigma, and direction : (n,) c; both for the second bound, neither for the first
-    Raises TypeError or ValueError for a certificate without P, cov without direction, or shapes that do not fit.
+    Raises TypeError or ValueError for a certificate without P, cov without direction, a direction without variance, or shapes that
+    do not fit.
     """
     kappa = _holding(certificate, "autocorrelation_bound").rate
     s = _check.count(lag, "lag", "autocorrelation_bound", least=0)
@@ -128,7 +133,10 @@ def autocorrelation_bound(certificate: Certificate, lag: int, cov: Any = None, d
         raise ValueError("autocorrelation_bound: expected a certificate with a metric P; received one without.")
     c = _check.vector(direction, "direction", "autocorrelation_bound", len(P))
     cov = _check.covariance(cov, "cov", "autocorrelation_bound", len(P))
-    factor = np.sqrt(np.trace(P @ cov) * (c @ np.linalg.solve(P, c)) / (c @ cov @ c))
+    power = float(c @ cov @ c)
+    if not power > 0:
+        raise ValueError("autocorrelation_bound: expected a direction along which the state varies; received c' cov c = 0.")
+    factor = np.sqrt(np.trace(P @ cov) * (c @ np.linalg.solve(P, c)) / power)
     return float(min(1.0, factor * kappa**s))
 
 

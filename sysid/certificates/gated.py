@@ -17,7 +17,7 @@ import numpy as np
 from .. import _check
 from ..models.gated_esn import GatedESN
 from .certificate import Certificate, Contraction
-from .contraction import multiplier_of, reason
+from .contraction import MULTIPLIERS, multiplier_of, reason
 from .enclosure import Enclosure, Number
 from .floors import contraction_floor
 from .network import LeakyNetwork
@@ -44,7 +44,7 @@ class GateVertices:
 
     def __post_init__(self) -> None:
         _check.options(self, n_iterations="count")
-        _check.choice(self.multiplier, "multiplier", "GateVertices", ("identity", "balanced", "optimal"))
+        _check.choice(self.multiplier, "multiplier", "GateVertices", MULTIPLIERS)
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a GatedESN with input_bound."""
@@ -114,7 +114,7 @@ def gate_bound(model: Any, wanted: Contraction) -> np.ndarray:
     if wanted.input_bound is None:
         raise ValueError("certify: expected Contraction(input_bound=...) for a gated reservoir, whose contraction depends "
                          "on the size of its input; received none.")
-    return np.array(np.broadcast_to(np.asarray(wanted.input_bound, dtype=np.float64), (model.n_inputs,)))
+    return wanted.input_box(model.n_inputs)
 
 
 def gated_matrix(model: GatedESN, gate: np.ndarray, P: np.ndarray, T: np.ndarray, S: np.ndarray, rate: float,

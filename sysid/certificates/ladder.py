@@ -73,8 +73,8 @@ class Ladder:
 
 
 def _better(old: Certificate | None, new: Certificate) -> Certificate:
-    """The proved one with the smaller rate, with the best of both floors."""
+    """The proved one with the smaller rate, with the larger floor of the true rate."""
     if old is None:
         return new
-    keep, other = (new, old) if (new.verified, -new.rate) > (old.verified, -old.rate) else (old, new)
+    keep = new if (new.verified, -new.rate) > (old.verified, -old.rate) else old
     return replace(keep, rate_floor=max(old.rate_floor, new.rate_floor))

@@ -145,8 +145,6 @@ def vertices(network: LeakyNetwork) -> np.ndarray:
 
 def _common_metric(A: np.ndarray, start: Certificate, solver: str, tolerance: float, name: str, said: str,
                    wanted: Contraction) -> Certificate:
-    import cvxpy as cp
-
     n = A.shape[1]
     floor = product_floor(A, 2) if len(A) > 1 else product_floor(A, 1)
 
@@ -163,7 +161,6 @@ def _common_metric(A: np.ndarray, start: Certificate, solver: str, tolerance: fl
             out.details.update(solver_rate=rate, solver_failures=program.failures)
             if out.verified and out.rate <= (start.rate if start.verified else np.inf):
                 return out
-    del cp
     return start if start.verified else Certificate(rate, None, None, False, name, said, reason(rate, False), floor, floor)
 
 

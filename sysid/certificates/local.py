@@ -62,7 +62,7 @@ class InvariantBox:
         if wanted.input_bound is None or model.act.name != "tanh" or model.n_feedback:
             raise ValueError("InvariantBox: expected a tanh ESN without output feedback and Contraction(input_bound=...); "
                              f"received activation {model.act.name!r}, input_bound={wanted.input_bound!r}.")
-        bound = np.broadcast_to(np.asarray(wanted.input_bound, dtype=np.float64), (model.n_inputs,))
+        bound = wanted.input_box(model.n_inputs)
         drive = np.abs(model.W_in) @ bound
         size, box = np.abs(model.dense_W), np.ones(model.n_states)
         for _ in range(200):
@@ -103,7 +103,7 @@ class Tube:
     local: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        _check.options(self, rate="positive")
+        _check.options(self, rate="share")
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify an ESN in a tube; details hold the radius and the centre. Raises ValueError for output feedback."""
@@ -138,9 +138,9 @@ class Tube:
                        details={**best.details, "centre": _check.frozen(x)})
 
     def _path(self, model: ESN) -> tuple[np.ndarray, np.ndarray]:
-        u = np.zeros((1, model.n_inputs)) if self.u is None else np.atleast_2d(np.asarray(self.u, dtype=np.float64))
+        u = np.zeros((1, model.n_inputs)) if self.u is None else np.atleast_2d(_check.real_array(self.u, "u", "Tube"))
         x = model.equilibrium(u[0]) if self.x is None else self.x
-        x = np.atleast_2d(np.asarray(x, dtype=np.float64))
+        x = np.atleast_2d(_check.real_array(x, "x", "Tube"))
         if x.shape[1] != model.n_states or u.shape[1] != model.n_inputs or (len(u) not in (1, len(x))):
             raise ValueError(f"Tube: expected x (n,) or (T, n) and u (m,) or (T, m); received {x.shape} and {u.shape}.")
         return x, x @ model.dense_W.T + u @ model.W_in.T + model.bias

@@ -10,7 +10,6 @@ equation, so no semidefinite program is needed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from scipy.linalg import solve_discrete_are
 
 from .. import _check
 from .certificate import Certificate, Contraction
-from .contraction import reason
+from .contraction import MULTIPLIERS, reason
 from .enclosure import Enclosure, Exact, Number
 from .pencil import spectral_radius
 
@@ -45,8 +44,14 @@ class LureSystem:
         A = _check.square(self.A, "A", "LureSystem")
         B = _check.matrix(self.B, "B", "LureSystem", (len(A), None), f"A is {len(A)} x {len(A)}")
         G = _check.matrix(self.G, "G", "LureSystem", (B.shape[1], len(A)), f"B has {B.shape[1]} columns")
-        ends = [_check.frozen(np.array(np.broadcast_to(_check.real_array(s, name, "LureSystem"), (len(G),))))
-                for s, name in ((self.lower, "lower"), (self.upper, "upper"))]
+        if not G.size:
+            raise ValueError(f"LureSystem: expected at least one state and one nonlinearity; received G {G.shape}.")
+        ends = []
+        for name in ("lower", "upper"):
+            slopes = _check.real_array(getattr(self, name), name, "LureSystem")
+            if slopes.shape not in ((), (1,), (len(G),)):
+                raise ValueError(f"LureSystem: expected {name} as a scalar or with shape ({len(G)},); received {slopes.shape}.")
+            ends.append(_check.frozen(np.array(np.broadcast_to(slopes, (len(G),)))))
         if (ends[0] > ends[1]).any():
             raise ValueError("LureSystem: expected lower <= upper; received a lower slope above the upper one.")
         for name, value in zip(("A", "B", "G", "lower", "upper"), (A, B, G, *ends)):
@@ -102,7 +107,7 @@ class LureCircle:
 
     def __post_init__(self) -> None:
         _check.options(self, sweeps="whole")
-        _check.choice(self.multiplier, "multiplier", "LureCircle", ("identity", "balanced", "optimal"))
+        _check.choice(self.multiplier, "multiplier", "LureCircle", MULTIPLIERS)
 
     def certify(self, model: Any, wanted: Contraction | None = None) -> Certificate:
         """Certify a LureSystem. Raises TypeError for another model."""
@@ -168,8 +173,8 @@ def lure_rate(system: LureSystem, t: np.ndarray, low: float, high: float | None 
 
 def lure_floor(system: LureSystem, searches: int = 20) -> float:
     """Largest spectral radius at sampled slope vertices: contraction cannot be faster. Computed, not proved."""
-    rng: Callable = np.random.default_rng(0).random
-    picks = [np.ones(len(system.G)), np.zeros(len(system.G)), *((rng(len(system.G)) < 0.5) * 1.0 for _ in range(searches))]
+    rng, N = np.random.default_rng(0), len(system.G)
+    picks = [np.ones(N), np.zeros(N), *((rng.random(N) < 0.5) * 1.0 for _ in range(searches))]
     return max(spectral_radius(system.jacobian(system.lower + p * (system.upper - system.lower))) for p in picks)
 
 

@@ -52,7 +52,7 @@ def _(model: Bilinear, wanted: Contraction) -> tuple[np.ndarray, str]:
                          "on the size of its input; received none.")
     if m > MOST_INPUTS:
         raise ValueError(f"certify: expected at most {MOST_INPUTS} inputs for a bilinear model; received {m}.")
-    bound = np.broadcast_to(np.asarray(wanted.input_bound, dtype=np.float64), (m,))
+    bound = wanted.input_box(m)
     corners = [model.A + np.tensordot(bound * sign, model.N, axes=1) for sign in itertools.product((-1.0, 1.0), repeat=m)]
     return np.array(corners), f"bilinear map, inputs within +-{np.array2string(bound, precision=3)}"
 

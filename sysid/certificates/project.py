@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import _check
 from .contraction import multiplier_of
 from .network import LeakyNetwork
 from .numerical_range import outer, support_function
@@ -42,9 +43,9 @@ class CertifiedSet:
         """Prepare the set for the W of an ESN with one leak; the multiplier is tuned at its present leak and scale.
 
         Slopes may lie anywhere in [0, L]; a positive lower bound is not used. Cost n_angles eigenvalues, once.
-        Raises ValueError for a rate outside (0, 1], unequal leaks, or slopes that may be negative.
+        Raises ValueError for a rate outside (0, 1], unequal leaks, slopes that may be negative, another multiplier, or fewer than 3 angles.
         """
-        network = as_network(model)
+        network, n_angles = as_network(model), _check.count(n_angles, "n_angles", "CertifiedSet", least=3)
         if not (np.isfinite(rate) and 0 < rate <= 1):
             raise ValueError(f"CertifiedSet: expected rate in (0, 1]; received {rate!r}.")
         if np.ptp(network.leak) > 0:

@@ -21,6 +21,7 @@ from .pencil import smallest_rate, times_transpose
 from .reduction import metric
 
 EXACT_LIMIT = 25
+LEAST = 1e-9                                              # rates below it are proved as this one: a network without coupling has rate 0
 
 
 def circle_matrix(network: LeakyNetwork, P: np.ndarray, T: np.ndarray, rate: float, number: Number) -> Any:
@@ -60,7 +61,7 @@ def certified(network: LeakyNetwork, t: np.ndarray, rate: float, start: float = 
 
     The increase starts at `start` (relative) and grows fourfold until the proof goes through; None beyond `stop`.
     """
-    n = network.n_states
+    n, rate = network.n_states, max(rate, LEAST)
     if not np.any(network.upper > network.lower):
         return _certified_linear(network, t, rate)
     low, up = network.endpoints()

@@ -28,20 +28,23 @@ def largest_certified_scale(model: Any, rate: float = 1.0, method: Any = None) -
     rate : target in (0, 1]; 1 asks for contraction just below 1
     method : NormBound() or CircleCriterion(...), the optimal one if None (balanced above n = 200)
 
-    The last value tried was proved. The result is 0 when even W = 0 does not reach the rate (1 - leak above it).
+    The last value tried was proved. The result is 0 when even W = 0 does not reach the rate (1 - leak above it), infinite for W = 0.
     Raises TypeError for other models and methods, ValueError for a rate outside (0, 1].
     """
-    _check.kind(model, is_network(model), "an ESN", "scale_to_certified")
+    call = "largest_certified_scale"
+    _check.kind(model, is_network(model), "an ESN", call)
     network = as_network(model)
     if not (np.isfinite(rate) and 0 < rate <= 1):
-        raise ValueError(f"scale_to_certified: expected rate in (0, 1]; received {rate!r}.")
+        raise ValueError(f"{call}: expected rate in (0, 1]; received {rate!r}.")
     goal = rate * (1 - 1e-9) if rate < 1 else 1 - 1e-6
     if (1 - network.leak).max() >= goal:
         return 0.0
+    if not np.any(network.coupling):
+        return float("inf")
     if isinstance(method, NormBound):
         return _bisect(lambda a: method.certify(network.scaled(a)).rate <= goal, _start(network, goal))
     if method is not None and not isinstance(method, CircleCriterion):
-        raise TypeError(f"scale_to_certified: expected NormBound() or CircleCriterion(...); received {method!r}.")
+        raise TypeError(f"{call}: expected NormBound() or CircleCriterion(...); received {method!r}.")
     kind = method.multiplier if method is not None else ("optimal" if network.n_states <= 200 else "balanced")
     alpha, t = _start(network, goal), None
     for _ in range(4 if kind == "optimal" else 1):        # the best multiplier depends on the scale: alternate
@@ -149,7 +152,11 @@ def _proves(network: LeakyNetwork, t: np.ndarray, goal: float) -> bool:
 
 
 def _bisect(good: Any, start: float) -> float:
-    low, high = (start, 2 * start) if good(start) else (0.0, start)
+    low, high = 0.0, start
+    for _ in range(60):
+        if not good(high):
+            break
+        low, high = high, 2 * high
     for _ in range(30):
         middle = (low + high) / 2
         low, high = (middle, high) if good(middle) else (low, middle)

@@ -34,6 +34,7 @@ def nearest_certified(esn: Any, rate: float = 0.98, multiplier: str = "balanced"
     reach.
     """
     _check.kind(esn, is_network(esn), "an ESN", "nearest_certified")
+    angles, sweeps = _check.count(angles, "angles", "nearest_certified", least=3), _check.count(sweeps, "sweeps", "nearest_certified")
     network = as_network(esn)
     if np.ptp(network.leak) > 0 or network.lower.min() < 0:
         raise ValueError("nearest_certified: expected one leak and slopes that are not negative; received others. "
@@ -112,6 +113,9 @@ def synthesize(esn: Any, rate: float = 0.95, solver: str = "CLARABEL") -> Any:
     _check.kind(esn, is_network(esn), "an ESN", "synthesize")
     network = as_network(esn)
     n = network.n_states
+    _check.choice(solver, "solver", "synthesize", ("CLARABEL", "SCS"))
+    if not (np.isfinite(rate) and 0 < rate <= 1):
+        raise ValueError(f"synthesize: expected rate in (0, 1]; received {rate!r}.")
     if n > LIMIT:
         raise ValueError(f"synthesize: expected n <= {LIMIT}; received n = {n}. Use nearest_certified.")
     if network.lower.min() < 0:

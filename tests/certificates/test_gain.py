@@ -107,3 +107,20 @@ def test_the_gain_is_part_of_the_property_asked_for(made):
     assert sysid.certify(lti, sysid.Gain(output=True)).details["gain"] == pytest.approx(12.0, rel=0.1)
     with pytest.raises(ValueError, match="bound"):
         sysid.Gain(bound=-1.0)
+
+
+def test_the_gain_of_a_stack_bounds_its_simulation():
+    stack = sysid.DeepESN.random([6, 6], leaks=0.8, spectral_radius=0.3, rng=np.random.default_rng(0))
+    cert = sysid.certify(stack)
+    gain = sysid.input_to_state_gain(cert, stack)
+    u, v = np.random.default_rng(1).standard_normal((2, 200, 1))
+    apart = np.linalg.norm(sysid.simulate(stack, u).x - sysid.simulate(stack, v).x, axis=1).max()
+    assert cert.holds and apart <= gain * np.abs(u - v).max()
+
+
+def test_a_certificate_of_another_model_and_a_direction_without_variance_are_refused(made):
+    _, cert = made
+    with pytest.raises(ValueError, match="of 15 states; received one of 4"):
+        sysid.input_to_state_gain(cert, sysid.ESN.random(4, rng=np.random.default_rng(0)))
+    with pytest.raises(ValueError, match="along which the state varies"):
+        sysid.autocorrelation_bound(cert, 1, np.zeros((15, 15)), np.ones(15))

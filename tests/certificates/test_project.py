@@ -71,3 +71,13 @@ def test_bad_input():
         sysid.CertifiedSet.of(sysid.ESN(W), rate=2.0)
     with pytest.raises(ValueError, match="weight"):
         sysid.CertifiedSet.of(sysid.ESN(W, leak=0.5)).project(0.5, 3.0, weight=-np.eye(2))
+
+
+def test_scales_beyond_twice_the_start_are_reached_and_a_zero_coupling_has_no_largest():
+    turned = sysid.ESN(-np.eye(2), leak=0.5)  # slopes in [0, 1]: the middle of the range certifies three times what the norm does
+    assert sysid.largest_certified_scale(turned, method=sysid.NormBound()) == pytest.approx(1.0, rel=1e-5)
+    assert sysid.largest_certified_scale(turned, method=sysid.NormBound(centred=True)) == pytest.approx(3.0, rel=1e-5)
+    still = sysid.ESN(np.zeros((2, 2)), leak=0.5)
+    assert sysid.largest_certified_scale(still) == np.inf and sysid.scale_to_certified(still) is still
+    with pytest.raises(ValueError, match="identity, balanced, optimal"):
+        sysid.project_to_certified(turned, 0.9, "best")

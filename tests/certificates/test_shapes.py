@@ -331,3 +331,36 @@ def test_a_common_metric_does_not_depend_on_the_units_of_the_states(recwarn):
     assert not recwarn.list
     with pytest.raises(ValueError, match="a model with states"):
         sysid.certify(sysid.LTI(np.zeros((0, 0)), np.zeros((0, 1)), np.zeros((1, 0)), np.eye(1)))
+
+
+# --- what is asked of models that leave nothing, or everything, to prove
+
+@pytest.mark.parametrize("method", [None, sysid.NormBound(), sysid.CircleCriterion("balanced"), sysid.CircleCriterion(), sysid.DiagonalScaling()])
+def test_a_network_without_coupling_or_memory_is_certified(method):
+    cert = sysid.certify(sysid.ESN(np.zeros((3, 3)), np.ones((3, 1))), method=method)
+    assert cert.holds and cert.rate < 1e-6
+
+
+def test_a_floor_in_continuous_time_is_that_of_the_field_and_not_of_its_euler_map():
+    """A fast turning mode: |1 + h s| = 1.1 where exp(Re s) is .37."""
+    turning = sysid.ContinuousESN(np.array([[0.0, -10.0], [10.0, 0.0]]), np.zeros((2, 1)), tau=1.0, activation="identity")
+    for method in (None, sysid.ContinuousContraction(sysid.VertexLMI())):
+        cert = sysid.certify(turning, method=method)
+        assert cert.rate_floor == pytest.approx(np.exp(-1.0), rel=1e-12) and cert.rate_floor <= cert.rate
+    slow = sysid.ContinuousESN(0.3 * np.eye(2), np.zeros((2, 1)), tau=1.0)
+    cert = sysid.certify(slow)
+    assert cert.rate_floor == pytest.approx(np.exp(-0.7), rel=1e-12) and cert.rate == pytest.approx(np.exp(-0.7), rel=1e-3)
+
+
+@pytest.mark.parametrize("call, words", [
+    (lambda: sysid.Cascade(margin=1.0), "margin in"), (lambda: sysid.certify(sysid.ESN([[0.5]]), method=FrequencyCircle()), "ConvolutionalESN or GraphESN"),
+    (lambda: sysid.certify(sysid.ESN([[0.5]]), method=sysid.ContinuousContraction()), "expected a ContinuousESN"),
+    (lambda: sysid.certify(sysid.Bilinear([[0.5]], [[1.0]], [[[0.1]]], [[1.0]]), sysid.Contraction(input_bound=[1.0, 2.0])), "each of the 1 inputs"),
+    (lambda: sysid.certify(sysid.ESN([[0.5]], [[1.0]]), sysid.Contraction(input_bound=[1.0, 2.0]), sysid.InvariantBox()), "each of the 1 inputs"),
+    (lambda: sysid.certify(sysid.ESN([[0.5]], [[1.0]]), method=sysid.Tube(x=[np.nan])), "x without NaN"),
+    (lambda: sysid.LureSystem([[0.5]], [[1.0]], [[1.0]], [0.0, 1.0], 1.0), "lower as a scalar"),
+    (lambda: sysid.LureSystem(np.zeros((0, 0)), np.zeros((0, 1)), np.zeros((1, 0)), 0.0, 1.0), "at least one state"),
+    (lambda: sysid.nearest_certified(sysid.ESN([[0.5]]), angles=1), "angles >= 3"), (lambda: sysid.synthesize(sysid.ESN([[0.5]]), solver="X"), "solver")])
+def test_what_a_method_cannot_take_is_named(call, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        call()
