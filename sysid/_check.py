@@ -81,7 +81,10 @@ def instead(thing: Any, wanted: str) -> str:
         return f" Of a fit, pass fit.{wanted}."
     if wanted == "model" and hasattr(thing, "model") and hasattr(thing, "initial"):
         return " Of a process, pass process.model."
-    return " Add its noise: sysid.Process(model, Q=..., R=...)." if wanted == "process" and hasattr(thing, "n_states") else ""
+    if wanted != "process" or not hasattr(thing, "n_states"):
+        return ""
+    taught = " With the measured outputs fed back and no noise it is sysid.simulate(model, u, feedback=y)." if getattr(thing, "n_feedback", 0) else ""
+    return " Add its noise: sysid.Process(model, Q=..., R=...)." + taught
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

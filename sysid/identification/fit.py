@@ -64,6 +64,8 @@ class Fit(Shown):
             out["iterations"] = self.status.iterations
         if len(self.history.get("ridge", ())) > 1:
             out["ridge, the best"] = float(self.history["ridge"][np.argmin(self.history["loss"])])
+        if "ridge" in self.history and self.process is not None:
+            out["residuals, std"] = np.sqrt(np.diag(self.process.R))
         if self.log_likelihood is not None:
             out["log likelihood"] = self.log_likelihood
         if self.bic is not None:
@@ -81,8 +83,8 @@ class Fit(Shown):
         """
         from .. import plot
         name = next((k for k in ("objective", "log_likelihood", "loss") if k in self.history), None)
-        if name is None:
-            raise ValueError("Fit.plot: this method solves in closed form and has no history to draw; "
+        if name is None or len(self.history.get("ridge", (0, 0))) == 1:
+            raise ValueError("Fit.plot: this method solved in closed form and has no history to draw; "
                              "sysid.validate(fit.process, data).plot() shows the fit itself.")
         ax = plot.axes(ax)
         values = np.asarray(self.history[name])

@@ -43,12 +43,16 @@ def initial_spread(model: Any, data: Data, x0: np.ndarray) -> np.ndarray:
     return float(e @ e) / max(len(e) - n, 1) * inverse @ inverse.T
 
 
-def run(model: Any, data: Data, x0: np.ndarray) -> np.ndarray:
-    """Outputs (T, p) along the inputs of `data`, NaN from a divergence on; whoever judges them says what is unstable."""
+def run(model: Any, data: Data, x0: np.ndarray, taught: int = 0) -> np.ndarray:
+    """Outputs (T, p) along the inputs of `data`, NaN from a divergence on; whoever judges them says what is unstable.
+
+    taught: samples over which a model that feeds outputs back is fed the measured ones; its own afterwards.
+    """
     out = np.full(data.y.shape, np.nan)
     with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="simulate: the model is unstable")
-        path = simulate(model, data.u, x0, n_steps=None if data.n_inputs else data.n_steps).y
+        known = np.where(np.arange(data.n_steps)[:, None] < taught, data.y, np.nan) if getattr(model, "n_feedback", 0) and taught else None
+        path = simulate(model, data.u, x0, n_steps=None if data.n_inputs else data.n_steps, feedback=known).y
     out[: len(path)] = path
     return out
 

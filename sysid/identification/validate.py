@@ -104,8 +104,10 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     process: a Process, a model (then only simulation is judged), or a Fit. data: one experiment or a list of them,
     y (T, p). steps: horizon of the prediction. unscored: samples at the start of each experiment from which the state
     is estimated that the simulation starts from, and which are left out of every score (at most half of the experiment):
-    what the filter knows after them for a linear Process, the best estimate under its noise; else least squares of the
-    simulation over them. 0 scores every sample, from the state whose simulation fits the first 50 best.
+    what the filter knows after them for a linear Process, the best estimate under its noise, and for a reservoir without
+    process noise, which is judged one step ahead by its run from there; what they leave in a bare model that feeds outputs
+    back (take as many as it needs to forget its start); else least squares of the simulation over them. 0 scores every
+    sample, from the state whose simulation fits the first 50 best.
     Returns a Validation. Raises ValueError where model and data do not fit in channels or dt.
     """
     model, process = _unwrap(process)
@@ -117,11 +119,18 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     heads = [d[: max(unscored or _INITIAL, model.n_states + 1)] for d in records]
     starts = [initial_state(model, head, len(head), guess) for head in heads]
     started = None if process is None else [_started(process, head, x0, unscored == 0) for head, x0 in zip(heads, starts)]
-    if started is not None and isinstance(model, LTI):
+    certain = process is not None and unscored > 0 and _is_certain(model, process)
+    if started is not None and (certain or isinstance(model, LTI)):
         simulated = [_continued(begun, d, unscored) for begun, d in zip(started, records)]
     else:
-        simulated = [run(model, d, x0) for d, x0 in zip(records, starts)]
-    predicted = None if started is None else [predict(begun, d, steps) for begun, d in zip(started, records)]
+        simulated = [run(model, d, x0, taught=unscored) for d, x0 in zip(records, starts)]
+    predicted: list[np.ndarray] | None = None
+    if started is None and steps == 1 and getattr(model, "n_feedback", 0):
+        predicted = [run(model, d, x0, taught=len(d)) for d, x0 in zip(records, starts)]
+    elif started is not None and steps == 1 and certain:
+        predicted = [_continued(begun, d, unscored, taught=True) for begun, d in zip(started, records)]
+    elif started is not None:
+        predicted = [predict(begun, d, steps) for begun, d in zip(started, records)]
     fit_s, rms_s = _scores(records, simulated, unscored)
     fit_p, rms_p = (None, None) if predicted is None else _scores(records, predicted, unscored)
     one = predicted if steps == 1 else None if started is None else [predict(begun, d, 1) for begun, d in zip(started, records)]
@@ -146,6 +155,11 @@ def _unwrap(thing: Any) -> tuple[Any, Process | None]:
     if not hasattr(thing, "n_outputs"):
         raise TypeError(f"validate: expected a Process, a model or a Fit; received {type(thing).__name__}.")
     return thing, None
+
+
+def _is_certain(model: Any, process: Process) -> bool:
+    """Whether a reservoir's states have no noise: once its filter has found them, it is a run with the measured outputs fed back."""
+    return not isinstance(model, LTI | Bilinear | Nonlinear) and not process.Q.any()
 
 
 def _check_fit(model: Any, records: list[Data]) -> None:
@@ -176,10 +190,14 @@ def _started(process: Process, head: Data, x0: np.ndarray, scored: bool) -> Proc
     return replace(process, initial=Gaussian(known.mean[0], known.cov[0]))
 
 
-def _continued(process: Process, d: Data, unscored: int) -> np.ndarray:
-    """Outputs (T, p): one-step predictions over the unscored samples, then a run from the state that the filter has reached."""
-    head = filter(process, d[: unscored + 1])
-    return np.concatenate([head.y_mean[:unscored], run(process.model, d[unscored:], head.predicted.mean[unscored])])
+def _continued(process: Process, d: Data, unscored: int, taught: bool = False) -> np.ndarray:
+    """Outputs (T, p): one-step predictions over the unscored samples, then a run from the state that the filter has reached.
+
+    taught: the measured outputs are fed back all along.
+    """
+    head = filter(process, d[: unscored + 1], store="mean")
+    rest = d[unscored:]
+    return np.concatenate([head.y_mean[:unscored], run(process.model, rest, head.predicted.mean[unscored], len(rest) if taught else 0)])
 
 
 def _scores(records: list[Data], guesses: list[np.ndarray], unscored: int) -> tuple[np.ndarray, np.ndarray]:

@@ -186,6 +186,9 @@ def _inputs(model: Any, u: Any, n_steps: int | None, feedback: Any, x0: Any = No
         u = u[:, None]
     if u.ndim not in (2, 3) or u.shape[-2] == 0:
         raise ValueError(f"simulate: expected u with shape (T, m) or (S, T, m); received {u.shape}.")
+    if model.n_inputs == 0 and u.shape[-1] == getattr(model, "n_feedback", 0) > 0:
+        raise ValueError("simulate: expected no u for a model without inputs; received one as wide as the outputs it feeds back. Measured outputs "
+                         "to be fed back are simulate(model, feedback=y).")  # fmt: skip
     wide_input(u[0] if u.ndim == 3 else u, u.shape[-2], model.n_inputs, "simulate")
     if n_steps is not None and n_steps != u.shape[-2]:
         raise ValueError(f"simulate: expected n_steps = {u.shape[-2]} as u has samples; received {n_steps}.")

@@ -154,3 +154,26 @@ def test_a_long_run_of_an_unstable_model_is_warned_of():
         sysid.simulate(unstable, u)
     sysid.simulate(unstable, u[:20])  # a short run is an answer
     sysid.simulate(sysid.LTI([[1.0, 1.0], [0.0, 1.0]], [[0.0], [1.0]], [[1.0, 0.0]]), u)  # so is an integrator's
+
+
+def test_a_reservoir_that_feeds_back_is_taught_by_the_record_before_it_runs_alone():
+    rng = np.random.default_rng(0)
+    data = sysid.datasets.mackey_glass(1500)
+    esn = sysid.ESN.random(60, 0, 1, leak=0.6, spectral_radius=0.9, bias_scale=0.3, rng=rng)
+    fit = sysid.fit(data[:1000], sysid.Readout(1e-8, 100), start=esn)
+    rest = data[1000:]
+    bare = sysid.validate(fit.model, rest, unscored=150)
+    assert bare.fit_prediction[0] > 95 and bare.fit_simulation[0] > sysid.validate(fit.model, rest, unscored=0).fit_simulation[0]
+    assert np.allclose(bare.predicted[0], sysid.simulate(fit.model, feedback=rest.y).y)
+    assert np.allclose(bare.simulated[0][:151], bare.predicted[0][:151])  # taught, and the first output of its own
+    known = sysid.validate(fit, rest)
+    exact = sysid.predict(fit.process, rest)
+    assert np.abs(known.predicted[0] - exact)[150:].max() < 1e-3 * rest.y.std()  # the filter has forgotten its start by then
+    assert known.fit_prediction[0] > 95
+    assert "residuals, std" in repr(fit)
+    with pytest.raises(ValueError, match="no history to draw"):
+        fit.plot()
+    with pytest.raises(ValueError, match=r"simulate\(model, feedback=y\)"):
+        sysid.simulate(fit.model, rest.y)
+    with pytest.raises(TypeError, match="feedback=y"):
+        sysid.predict(fit.model, rest)
