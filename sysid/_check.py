@@ -81,10 +81,8 @@ def instead(thing: Any, wanted: str) -> str:
         return f" Of a fit, pass fit.{wanted}."
     if wanted == "model" and hasattr(thing, "model") and hasattr(thing, "initial"):
         return " Of a process, pass process.model."
-    if wanted != "process" or not hasattr(thing, "n_states"):
-        return ""
-    taught = " With the measured outputs fed back and no noise it is sysid.simulate(model, u, feedback=y)." if getattr(thing, "n_feedback", 0) else ""
-    return " Add its noise: sysid.Process(model, Q=..., R=...)." + taught
+    taught = " Or feed the measured outputs back: sysid.simulate(model, u, feedback=y)." if getattr(thing, "n_feedback", 0) else ""
+    return f" Add its noise: sysid.Process(model, Q=..., R=...).{taught}" if wanted == "process" and hasattr(thing, "n_states") else ""
 
 
 def frozen(array: np.ndarray) -> np.ndarray:

@@ -66,6 +66,22 @@ def pair(i: int, j: int, shape: tuple[int, int], outputs: Sequence[str] | None, 
     return " from ".join(filter(None, (channel("output", i, outputs, numbered), channel("input", j, inputs, numbered))))
 
 
+def times(data: Any) -> np.ndarray:
+    """What stands on the axis of time: the dates of the samples where they are known, else their times."""
+    return data.time if data.dates is None else data.dates
+
+
+def time_axes(grid: Any, t: np.ndarray) -> None:
+    """Name the lowest axis of time, or let dates speak for themselves, on all axes."""
+    if t.dtype.kind != "M":
+        grid[-1].set_xlabel("time")
+        return
+    import matplotlib.dates as dates
+
+    for ax in grid:
+        ax.xaxis.set_major_formatter(dates.ConciseDateFormatter(ax.xaxis.get_major_locator()))
+
+
 def signals(data: Any, ax: Any = None) -> Any:
     """Outputs in original units, one panel each, and the inputs (held between samples) below."""
     batch = data.original if data.is_batch else data.original[None]
@@ -73,11 +89,11 @@ def signals(data: Any, ax: Any = None) -> Any:
     grid = np.atleast_1d(axes(ax, data.n_outputs + data.n_inputs)).reshape(-1)
     for i, name in enumerate(data.output_names):
         a = grid[min(i, len(grid) - 1)]
-        a.plot(data.time, batch[:, :, i].T, color=COLOURS["data"], linewidth=1.0)
+        a.plot(times(data), batch[:, :, i].T, color=COLOURS["data"], linewidth=1.0)
         a.set_ylabel(name)
     for i, name in enumerate(data.input_names):
         a = grid[min(data.n_outputs + i, len(grid) - 1)]
-        a.step(data.time, inputs[:, :, i].T, where="post", color=COLOURS["second"], linewidth=1.0)
+        a.step(times(data), inputs[:, :, i].T, where="post", color=COLOURS["second"], linewidth=1.0)
         a.set_ylabel(name)
-    grid[-1].set_xlabel("time")
+    time_axes(grid, times(data))
     return grid[0] if len(grid) == 1 else grid

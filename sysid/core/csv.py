@@ -48,7 +48,7 @@ def read_columns(path: str | os.PathLike, names: Sequence[str], time: str | None
 
     The header is the first line that holds all names; lines above it are a preamble. Empty cells, NA, NaN and ? become
     NaN and are reported in one warning; a line without any entry is a sample at which nothing was measured, save at
-    the end of the file. The column `time` may hold ISO dates, then in seconds.
+    the end of the file. The column `time` may hold dates.
     Raises ValueError for a missing or doubled header, a text cell, an infinite value, a row longer than the header, or
     a file without rows; FileNotFoundError as usual.
     """
@@ -162,16 +162,17 @@ def _number(cell: str, decimal: str) -> float:
 
 
 def _times(cells: list[str], name: str, where: str, layout: Layout) -> np.ndarray:
-    """Times (T,) from numbers, or in seconds after the first from dates: ISO, or day.month.year."""
+    """Times (T,) from numbers, or dates from what is ISO or day.month.year; with a time zone, seconds after the first."""
     for read in (datetime.fromisoformat, _day_first):
         try:
             first = read(cells[0].strip())
         except ValueError:
             continue
-        out = np.empty(len(cells))
+        out = np.empty(len(cells), "datetime64[us]" if first.tzinfo is None else float)
         for i, cell in enumerate(cells):
             try:
-                out[i] = (read(cell.strip()) - first).total_seconds()
+                after = read(cell.strip()) - first  # refuses times with and without a zone in one column
+                out[i] = first + after if first.tzinfo is None else after.total_seconds()
             except (ValueError, TypeError):
                 raise ValueError(f"{where}: expected a date in every row of column {name}, written as in the first, {cells[0].strip()}; "
                                  f"received {cell!r} in data row {i + 1}.") from None

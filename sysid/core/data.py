@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike
 from .. import _check
 from .._show import Shown
 from .csv import Layout, read_columns
-from .scaling import Composed, Scaling, WayBack
+from .dates import checked, dates_of
+from .scaling import Composed, Scaling, mapped_outputs
 from .signals import channel_names, decimated, listed, moments, refuse_swapped, signal, without_trend
 from .table import Columns
 
@@ -28,6 +29,7 @@ class Data(Shown):
     dt: sampling interval in the user's unit of time. t0: time of the first sample.
     output_names, input_names: one label a channel, used in figures and errors; by default the columns of a table.
     inverse: monotone map from y back to original units, set by `map`; bands, errors and figures go through it.
+    dates: (T,) of the samples, by default those of a pandas index of y or u; figures and `to_frame` show them, dt stays.
     Several experiments of any lengths are a list of Data.
     Raises ValueError or TypeError for infinities, NaN in u, unequal lengths, an empty series, or text.
     """
@@ -39,11 +41,13 @@ class Data(Shown):
     input_names: Sequence[str] | None = None
     t0: float = 0.0
     inverse: Callable | None = None
+    dates: np.ndarray | None = None
 
     if TYPE_CHECKING:  # given: numbers, lists or arrays; held: arrays
 
         def __init__(self, y: ArrayLike, u: ArrayLike | None = None, dt: float = 1.0, output_names: Sequence[str] | None = None,
-                     input_names: Sequence[str] | None = None, t0: float = 0.0, inverse: Callable | None = None) -> None: ...
+                     input_names: Sequence[str] | None = None, t0: float = 0.0, inverse: Callable | None = None,
+                     dates: ArrayLike | None = None) -> None: ...
 
     def __post_init__(self) -> None:
         y = signal(self.y, "y", nan=True)
@@ -62,7 +66,10 @@ class Data(Shown):
             raise TypeError(f"Data: expected inverse as a function of y; received {type(self.inverse).__name__}.")
         names_y = channel_names(self.output_names, self.y, y.shape[-1], "y", "output_names")
         names_u = channel_names(self.input_names, self.u, 0 if u is None else u.shape[-1], "u", "input_names")
-        for key, value in {"y": y, "u": u, "dt": dt, "t0": _check.number(self.t0, "t0", "Data"), "output_names": names_y, "input_names": names_u}.items():
+        dates = dates_of(self.y, self.u) if self.dates is None else self.dates
+        dates = None if dates is None else checked(dates, y.shape[-2])
+        t0 = _check.number(self.t0, "t0", "Data")
+        for key, value in {"y": y, "u": u, "dt": dt, "t0": t0, "output_names": names_y, "input_names": names_u, "dates": dates}.items():
             object.__setattr__(self, key, value)
 
     @classmethod
@@ -72,7 +79,7 @@ class Data(Shown):
         """Read columns of a CSV file with a header line.
 
         outputs, inputs: names of columns. dt: sampling interval, 1 unless given. time: a column of equally spaced times
-        (numbers, or dates read as seconds, ISO or day.month.year) from which dt and t0 are taken instead. With dt beside it
+        (numbers, or dates read as seconds and kept as `dates`, ISO or day.month.year) from which dt and t0 are taken instead. With dt beside it
         the times may be uneven: each row goes to the nearest step of a grid, steps without a row are missing, and inputs
         keep their last value there; a warning says how many and how far rows were moved.
         separator: found among comma, semicolon, tab and bar unless given. decimal: "." or ",". encoding: of the file.
@@ -90,7 +97,7 @@ class Data(Shown):
         """Take columns of a table by name: a pandas or polars DataFrame, a dict of arrays, a record array.
 
         outputs, inputs: names of columns. dt: sampling interval, 1 unless given. time: a column of equally spaced times
-        (numbers, or dates read as seconds after the first) from which dt and t0 are taken instead; with dt beside it they
+        (numbers, or dates read as seconds after the first and kept as `dates`) from which dt and t0 are taken instead; with dt beside it they
         may be uneven, as for `from_csv`. An index of pandas is a column after `reset_index()`. Gaps in outputs are missing,
         as NaN, NA or None.
         Raises ValueError or TypeError for absent columns, text, gaps in an input, or uneven times.
@@ -161,7 +168,8 @@ class Data(Shown):
                 f"Data[...]: expected a slice that keeps samples in order; received {key} of {self.n_steps} samples."
             )
         u = None if self.u is None else self.u[..., start:stop:step, :]
-        return replace(self, y=self.y[..., start:stop:step, :], u=u, dt=self.dt * step, t0=self.t0 + self.dt * start)
+        dates = None if self.dates is None else self.dates[start:stop:step]
+        return replace(self, y=self.y[..., start:stop:step, :], u=u, dt=self.dt * step, t0=self.t0 + self.dt * start, dates=dates)
 
     def split(self, at: float | int = 0.5) -> tuple[Data, Data]:
         """Cut in two: at a share of the samples (float in (0, 1)) or before sample number `at` (int).
@@ -196,7 +204,8 @@ class Data(Shown):
         if factor == 1:
             return self
         u = None if self.u is None else decimated(self.u, factor)
-        return replace(self, y=decimated(self.y, factor), u=u, dt=self.dt * factor)
+        dates = None if self.dates is None else self.dates[::factor]
+        return replace(self, y=decimated(self.y, factor), u=u, dt=self.dt * factor, dates=dates)
 
     def detrend(self, degree: int = 0) -> Data:
         """Subtract a polynomial in time from every channel: its mean (degree 0), its straight line (1), ...
@@ -226,23 +235,7 @@ class Data(Shown):
         range of forward, such as a negative square root, comes back as the end of that range.
         Raises ValueError where forward is not finite on the data or inverse does not undo it to 1e-6.
         """
-        seen = ~np.isnan(self.y)
-        with np.errstate(all="ignore"):
-            mapped = np.asarray(forward(self.y), dtype=float)
-        if mapped.shape != self.y.shape:
-            raise ValueError(f"Data.map: expected forward(y) with y's shape {self.y.shape}, entry by entry; received {mapped.shape}.")
-        if not np.isfinite(mapped[seen]).all():
-            lost = seen & ~np.isfinite(mapped)
-            raise ValueError(f"Data.map: expected forward(y) finite on every measured entry; received {mapped[lost][0]} for y = {self.y[lost][0]:g}. "
-                             "Is y outside its domain (square root or log of a negative)?")
-        back = np.asarray(inverse(mapped), dtype=float)
-        if not np.allclose(back[seen], self.y[seen], rtol=1e-6, atol=1e-6 * np.abs(self.y[seen]).max(initial=0.0)):
-            raise ValueError(
-                "Data.map: expected inverse(forward(y)) = y; received a map that does not return to the data."
-            )
-        flat = mapped.reshape(-1, mapped.shape[-1])
-        inside = np.array([next(iter(channel[~np.isnan(channel)]), 0.0) for channel in flat.T])
-        way = WayBack(forward, inverse, inside, moments(mapped)[1])
+        mapped, way = mapped_outputs(self.y, forward, inverse)
         return replace(self, y=mapped, inverse=way if self.inverse is None else Composed(self.inverse, way))
 
     def summary(self) -> dict[str, Any]:

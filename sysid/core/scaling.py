@@ -10,6 +10,7 @@ import numpy as np
 
 from .. import _check
 from .._show import Shown
+from .signals import moments
 
 if TYPE_CHECKING:
     from .data import Data
@@ -102,3 +103,25 @@ class Composed:
 
     def __call__(self, y: np.ndarray) -> np.ndarray:
         return self.outer(self.inner(y))
+
+
+def mapped_outputs(y: np.ndarray, forward: Callable, inverse: Callable) -> tuple[np.ndarray, WayBack]:
+    """forward(y) (.., T, p) and the way back, checked on the data. Raises ValueError where they do not go together."""
+    seen = ~np.isnan(y)
+    with np.errstate(all="ignore"):
+        mapped = np.asarray(forward(y), dtype=float)
+    if mapped.shape != y.shape:
+        raise ValueError(f"Data.map: expected forward(y) with y's shape {y.shape}, entry by entry; received {mapped.shape}.")
+    if not np.isfinite(mapped[seen]).all():
+        lost = seen & ~np.isfinite(mapped)
+        raise ValueError(f"Data.map: expected forward(y) finite on every measured entry; received {mapped[lost][0]} for y = {y[lost][0]:g}. "
+                         "Is y outside its domain (square root or log of a negative)?")
+    back = np.asarray(inverse(mapped), dtype=float)
+    if not np.allclose(back[seen], y[seen], rtol=1e-6, atol=1e-6 * np.abs(y[seen]).max(initial=0.0)):
+        raise ValueError(
+            "Data.map: expected inverse(forward(y)) = y; received a map that does not return to the data."
+        )
+    flat = mapped.reshape(-1, mapped.shape[-1])
+    inside = np.array([next(iter(channel[~np.isnan(channel)]), 0.0) for channel in flat.T])
+    way = WayBack(forward, inverse, inside, moments(mapped)[1])
+    return mapped, way

@@ -86,7 +86,7 @@ def _encode(value: Any, arrays: dict[str, np.ndarray], where: str) -> Any:
         value = value.item()
     if isinstance(value, _SCALARS):
         return value
-    if isinstance(value, np.ndarray | np.complexfloating) and np.asarray(value).dtype.kind in "biufcU":
+    if isinstance(value, np.ndarray | np.complexfloating) and np.asarray(value).dtype.kind in "biufcUM":
         arrays[f"a{len(arrays)}"] = np.asarray(value)
         return {"array": f"a{len(arrays) - 1}"}
     if isinstance(value, tuple | list):

@@ -43,14 +43,18 @@ class Columns:
             if np.isnan(columns[name]).any():
                 raise ValueError(f"{self.call}: expected input column {name} without gaps; received one in data row {int(np.argmax(np.isnan(columns[name]))) + 1}. "
                                  "Only outputs may be missing: fill the input by what was applied.")  # fmt: skip
+        dates = None if self.time is None or columns[self.time].dtype.kind != "M" else columns[self.time]
+        if dates is not None and self.time is not None:
+            columns = {**columns, self.time: seconds(dates, self.time, self.call)}
         if self.time is not None and self.dt is not None:
             columns = gridded(columns, self.time, self.dt, self.inputs, self.call)
+            dates = None if dates is None else dates[0] + np.rint(1e6 * columns[self.time]).astype("timedelta64[us]")
         y, u = (np.column_stack([columns[s] for s in names]) if names else None for names in (self.outputs, self.inputs))
         t0 = 0.0 if self.time is None else float(columns[self.time][0])
         dt = 1.0 if self.dt is None else self.dt
         if self.time is not None and self.dt is None:
             dt = even_interval(columns[self.time], self.time, self.call)
-        return {"y": y, "u": u, "dt": dt, "t0": t0, "output_names": self.outputs, "input_names": self.inputs or None}
+        return {"y": y, "u": u, "dt": dt, "t0": t0, "output_names": self.outputs, "input_names": self.inputs or None, "dates": dates}
 
     def of_table(self, table: Any) -> dict[str, np.ndarray]:
         """The columns (T,) of a DataFrame, a record array or a dict of arrays; dates of the time column in seconds."""
@@ -61,7 +65,9 @@ class Columns:
                              + (" The index is a column after table.reset_index()." if hasattr(table, "reset_index") else ""))  # fmt: skip
         out = {name: _column(table[name], name, self.call) for name in (*self.outputs, *self.inputs)}
         if self.time is not None:
-            out[self.time] = seconds(table[self.time], self.time, self.call)
+            raw = np.asarray(table[self.time])
+            plain = raw.dtype == object and len(raw) and hasattr(raw[0], "isoformat") and getattr(raw[0], "tzinfo", None) is None
+            out[self.time] = raw.astype("datetime64[us]") if plain or raw.dtype.kind == "M" else seconds(raw, self.time, self.call)
         lengths = {name: len(column) for name, column in out.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"{self.call}: expected columns of one length; received {', '.join(f'{k}: {v}' for k, v in lengths.items())}.")

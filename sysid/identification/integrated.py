@@ -72,7 +72,7 @@ def fit_integrated(method: Subspace, data: list[Data]) -> SubspaceFit:
     p, n = data[0].n_outputs, method.n_states
     if n is not None and n <= p:
         raise ValueError(f"fit(Subspace): expected n_states above {p}, the integrators among them; received {n}.")
-    differences = [replace(d, y=np.diff(d.y, axis=0), u=None if d.u is None else d.u[:-1]) for d in data]
+    differences = [replace(d, y=np.diff(d.y, axis=0), u=None if d.u is None else d.u[:-1], dates=None) for d in data]
     method = replace(method, integrators=0, n_states=None if n is None else n - p)
     inner = method.fit(differences)
     notes = [_NOTE]

@@ -79,20 +79,21 @@ class Validation(Shown):
         """Draw data, simulation and prediction of the first experiment, one panel an output; return the axes."""
         from .. import plot
         d = self.data[0]
+        t = plot.times(d)
         grid = np.atleast_1d(plot.axes(ax, d.n_outputs)).reshape(-1)
         for i, name in enumerate(d.output_names or ()):
             a = grid[min(i, len(grid) - 1)]
-            a.plot(d.time, d.y[:, i], color=plot.COLOURS["data"], linewidth=2.4, alpha=0.35, label="data")
+            a.plot(t, d.y[:, i], color=plot.COLOURS["data"], linewidth=2.4, alpha=0.35, label="data")
             if self.simulation_is_meaningful:
-                a.plot(d.time, self.simulated[0][:, i], color=plot.COLOURS["model"], linewidth=1.0,
+                a.plot(t, self.simulated[0][:, i], color=plot.COLOURS["model"], linewidth=1.0,
                        label=f"simulation, {self.fit_simulation[i]:.1f} %")  # fmt: skip
             if self.predicted is not None and self.fit_prediction is not None:
-                a.plot(d.time, self.predicted[0][:, i], color=plot.COLOURS["second"], linewidth=0.8,
+                a.plot(t, self.predicted[0][:, i], color=plot.COLOURS["second"], linewidth=0.8,
                        label=f"{self.steps} ahead, {self.fit_prediction[i]:.1f} %")  # fmt: skip
-            a.axvspan(d.time[0], d.time[min(self.unscored, len(d) - 1)], color=plot.COLOURS["grid"], alpha=0.4, linewidth=0)
+            a.axvspan(t[0], t[min(self.unscored, len(d) - 1)], color=plot.COLOURS["grid"], alpha=0.4, linewidth=0)
             a.set_ylabel(name)
             plot.legend(a)
-        grid[-1].set_xlabel("time")
+        plot.time_axes(grid, t)
         return grid[0] if len(grid) == 1 else grid
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..core.data import Data
+from ..core.dates import following
 from ..models.names import labelled
 
 
@@ -71,6 +72,7 @@ class Banded(Shown):
 
     y_mean: np.ndarray
     data: Data
+    _beyond = False  # whether the outputs lie behind the data
 
     def interval(self, level: float = 0.95) -> tuple[np.ndarray, np.ndarray]:
         """Central interval of every output, (T, p) low and high, in original units.
@@ -99,6 +101,26 @@ class Banded(Shown):
         """Times of the outputs (T,)."""
         return self.data.time
 
+    @property
+    def dates(self) -> np.ndarray | None:
+        """Dates of the outputs (T,), where the data have them; of a forecast, where theirs go on evenly."""
+        known = self.data.dates
+        return following(known, self.y_mean.shape[-2]) if known is not None and self._beyond else known
+
+    def to_frame(self, level: float = 0.95) -> Any:
+        """A pandas DataFrame in original units: of each output its median and the ends of its interval, by date or time.
+
+        Raises ValueError for a batch, and ImportError without pandas.
+        """
+        import pandas
+
+        if self.y_mean.ndim != 2:
+            raise ValueError(f"{type(self).__name__}.to_frame: expected one sequence; received a batch. Take one of data.sequences().")
+        low, high = self.interval(level)
+        names = labelled(self.data, getattr(self, "process", None)).output_names or ["y"]
+        columns = {f"{name}{part}": values[:, i] for i, name in enumerate(names) for part, values in (("", self.median), (" low", low), (" high", high))}
+        return pandas.DataFrame(columns, index=pandas.Index(self.time, name="time") if self.dates is None else pandas.DatetimeIndex(self.dates))
+
     def plot(self, ax: Any = None, level: float = 0.95) -> Any:
         """Draw measured outputs, their predictions and the band, in original units; return the axes."""
         return self._drawn(ax, level)
@@ -107,6 +129,8 @@ class Banded(Shown):
         """The figure, with the measurements from sample `since` on."""
         from .. import plot
 
+        dates = self.dates
+        t = self.time if dates is None else dates
         p = self.y_mean.shape[-1]
         labels = labelled(self.data, getattr(self, "process", None)).output_names or ["y"] * p
         grid = np.atleast_1d(plot.axes(ax, p)).reshape(-1)
@@ -114,11 +138,11 @@ class Banded(Shown):
         first = (0,) if self.y_mean.ndim == 3 else ()
         for i in range(p):
             a = grid[min(i, len(grid) - 1)]
-            a.plot(self.data.time[since:], self.data.original[first][since:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
+            a.plot((self.data.time if dates is None else plot.times(self.data))[since:], self.data.original[first][since:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
             known = np.isfinite(low[first][:, i]) & np.isfinite(high[first][:, i])  # not before a diffuse start is resolved
-            a.plot(self.time, np.where(known, self.median[first][:, i], np.nan), color=plot.COLOURS["model"], linewidth=1.2, label="predicted")
-            plot.band(a, self.time, low[first][:, i], high[first][:, i], label=f"{100 * level:g} % band")
+            a.plot(t, np.where(known, self.median[first][:, i], np.nan), color=plot.COLOURS["model"], linewidth=1.2, label="predicted")
+            plot.band(a, t, low[first][:, i], high[first][:, i], label=f"{100 * level:g} % band")
             a.set_ylabel(labels[i])
         plot.legend(grid[0])
-        grid[-1].set_xlabel("time")
+        plot.time_axes(grid, t)
         return grid[0] if len(grid) == 1 else grid

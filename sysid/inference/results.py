@@ -220,11 +220,11 @@ class Smoothed(Shown):
         for i in range(count):
             a = grid[min(i, len(grid) - 1)]
             half = ndtri(0.5 + level / 2) * std[:, i]
-            a.plot(self.data.time, mean[:, i], color=plot.COLOURS["model"], linewidth=1.2, label="smoothed state")
-            plot.band(a, self.data.time, mean[:, i] - half, mean[:, i] + half, label=f"{100 * level:g} % band")
+            a.plot(plot.times(self.data), mean[:, i], color=plot.COLOURS["model"], linewidth=1.2, label="smoothed state")
+            plot.band(a, plot.times(self.data), mean[:, i] - half, mean[:, i] + half, label=f"{100 * level:g} % band")
             a.set_ylabel(f"x{i + 1}")
         plot.legend(grid[0])
-        grid[-1].set_xlabel("time")
+        plot.time_axes(grid, plot.times(self.data))
         return grid[0] if len(grid) == 1 else grid
 
 
@@ -243,6 +243,7 @@ class Forecast(Banded):
     process: Process
     samples: np.ndarray | None = None
     diverged: int | None = None
+    _beyond = True
 
     @property
     def y_mean(self) -> np.ndarray:  # type: ignore[override]
@@ -272,9 +273,8 @@ class Forecast(Banded):
 
         Raises TypeError or ValueError for a history that is not a whole number from 0.
         """
-        horizon, n_steps = self.mean.shape[-2], self.data.n_steps
-        shown = max(5 * horizon, 50) if history is None else _check.count(history, "history", "Forecast.plot", least=0)
-        return self._drawn(ax, level, since=max(n_steps - shown, 0))
+        shown = max(5 * self.mean.shape[-2], 50) if history is None else _check.count(history, "history", "Forecast.plot", least=0)
+        return self._drawn(ax, level, since=max(self.data.n_steps - shown, 0))
 
     def summary(self) -> dict[str, Any]:
         low, high = self.interval()

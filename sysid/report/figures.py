@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..plot import COLOURS, band
+from ..plot import COLOURS, band, time_axes, times
 from .page import Picture, canvas, picture
 
 
@@ -39,6 +39,8 @@ def path(time: np.ndarray, y: np.ndarray, tracks: list[Track], ylabel: str, xlab
     if boundary is not None:
         ax.axvline(boundary, color="#8c959f", linewidth=1.0, linestyle=(0, (4, 3)))
     ax.set(xlabel=xlabel, ylabel=ylabel)
+    if time.dtype.kind == "M":
+        time_axes([ax], time)
     ax.margins(x=0.01)
     _legend_above(ax)
     return picture(figure, caption)
@@ -173,9 +175,9 @@ def records(data: Any, boundary: float, caption: str) -> Picture:
     channels = channels[:6]
     figure, axes = canvas(len(channels), 0.8 + 1.5 * len(channels))
     for ax, (name, values, style, colour) in zip(np.atleast_1d(axes), channels):
-        ax.plot(data.time, values, drawstyle=style, color=colour, linewidth=1.0)
+        ax.plot(times(data), values, drawstyle=style, color=colour, linewidth=1.0)
         ax.axvline(boundary, color="#8c959f", linewidth=1.0, linestyle=(0, (4, 3)))
         ax.set_ylabel(name)
         ax.margins(x=0.01)
-    ax.set_xlabel("time")
+    time_axes(np.atleast_1d(axes), times(data))
     return picture(figure, caption)

@@ -24,6 +24,7 @@ from ..models.analysis import hankel_singular_values
 from ..models.esn import ESN
 from ..models.lti import LTI
 from ..reservoirs.readout import Readout
+from ..plot import times
 from ..transforms.linearize import linearize
 from . import figures
 from .page import Page, Picture, Summary, Table, Text
@@ -180,7 +181,8 @@ def _usage(data: Data) -> str:
 
 def _records(page: Page, survey: Survey) -> None:
     data = survey.data
-    boundary = data.time[survey.half] - data.dt / 2
+    t = times(data)
+    boundary = t[survey.half] - (t[survey.half] - t[survey.half - 1]) / 2
     page.section("The record", Summary(data.summary()),
                  figures.records(data, boundary, "Outputs, then inputs, each held from one sample to the next. "
                                  "Models learn left of the dashed line and are judged right of it."))
@@ -191,9 +193,9 @@ def _judged(page: Page, survey: Survey, scores: dict[str, np.ndarray], ahead: di
     paths = survey.simulated if survey.driven else {label: survey.predicted(label) for label in survey.filtered}
     said = ("Simulated from the inputs alone: no measurement corrects the path." if survey.driven
             else "Each prediction is made one sample before, from the measured past.")
-    pictures = [figures.path(data.time[half:], data.y[half:, j],
-                             [figures.Track(data.time[half:], path[half:, j], label=label, colour=COLOURS[label])
-                              for label, path in paths.items()], output, "time", said)
+    pictures = [figures.path(times(data)[half:], data.y[half:, j],
+                             [figures.Track(times(data)[half:], path[half:, j], label=label, colour=COLOURS[label])
+                              for label, path in paths.items()], output, "time" if data.dates is None else "", said)
                 for j, output in enumerate((data.output_names or ())[:4])]
     rows = [(label, output, *(f"{table[label][j]:.1f} %" if label in table else "-" for table in
                               ((scores, ahead) if survey.driven else (ahead,))))
