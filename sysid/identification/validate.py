@@ -125,13 +125,12 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
         simulated = [_continued(begun, d, unscored) for begun, d in zip(started, records)]
     else:
         simulated = [run(model, d, x0, taught=unscored) for d, x0 in zip(records, starts)]
-    predicted: list[np.ndarray] | None = None
-    if started is None and steps == 1 and getattr(model, "n_feedback", 0):
-        predicted = [run(model, d, x0, taught=len(d)) for d, x0 in zip(records, starts)]
-    elif started is not None and steps == 1 and certain:
-        predicted = [_continued(begun, d, unscored, taught=True) for begun, d in zip(started, records)]
-    elif started is not None:
-        predicted = [predict(begun, d, steps) for begun, d in zip(started, records)]
+    if started is None:
+        taught = steps == 1 and getattr(model, "n_feedback", 0)
+        predicted = [run(model, d, x0, taught=len(d)) for d, x0 in zip(records, starts)] if taught else None
+    else:
+        predicted = [_continued(begun, d, unscored, taught=True) if certain and steps == 1 else predict(begun, d, steps)
+                     for begun, d in zip(started, records)]  # fmt: skip
     fit_s, rms_s = _scores(records, simulated, unscored)
     fit_p, rms_p = (None, None) if predicted is None else _scores(records, predicted, unscored)
     one = predicted if steps == 1 else None if started is None else [predict(begun, d, 1) for begun, d in zip(started, records)]
