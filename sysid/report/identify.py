@@ -23,8 +23,8 @@ from ..inference.simulate import simulate
 from ..models.analysis import hankel_singular_values
 from ..models.esn import ESN
 from ..models.lti import LTI
-from ..reservoirs.readout import Readout
 from ..plot import times
+from ..reservoirs.readout import Readout
 from ..transforms.linearize import linearize
 from . import figures
 from .page import Page, Picture, Summary, Table, Text
