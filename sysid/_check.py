@@ -81,7 +81,7 @@ def instead(thing: Any, wanted: str) -> str:
         return f" Of a fit, pass fit.{wanted}."
     if wanted == "model" and hasattr(thing, "model") and hasattr(thing, "initial"):
         return " Of a process, pass process.model."
-    taught = " Or feed the measured outputs back: sysid.simulate(model, u, feedback=y)." if getattr(thing, "n_feedback", 0) else ""
+    taught = " Or feed measured outputs back: sysid.simulate(model, u, feedback=y)." if getattr(thing, "n_feedback", 0) else ""
     return f" Add its noise: sysid.Process(model, Q=..., R=...).{taught}" if wanted == "process" and hasattr(thing, "n_states") else ""
 
 
@@ -121,10 +121,8 @@ def vector(value: Any, name: str, call: str, size: int | None = None, because: s
     """A finite read-only vector; a scalar fills a vector of length 1, and (n, 1) or (1, n) is not flattened."""
     array = np.atleast_1d(real_array(value, name, call))
     if array.ndim != 1 or (size is not None and len(array) != size):
-        raise ValueError(
-            f"{call}: expected {name} with shape ({'n' if size is None else size},)"
-            f"{' because ' + because if because else ''}; received {np.shape(value)}."
-        )
+        raise ValueError(f"{call}: expected {name} with shape ({'n' if size is None else size},)"
+                         f"{' because ' + because if because else ''}; received {np.shape(value)}.")  # fmt: skip
     return frozen(array)
 
 
