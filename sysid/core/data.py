@@ -16,7 +16,7 @@ from .._show import Shown
 from .csv import Layout, read_columns
 from .dates import checked, dates_of
 from .scaling import Composed, Scaling, mapped_outputs
-from .signals import channel_names, decimated, listed, moments, refuse_swapped, signal, without_trend
+from .signals import channel_names, decimated, listed, moments, places, refuse_swapped, signal, without_trend
 from .table import Columns
 
 
@@ -164,12 +164,23 @@ class Data(Shown):
             raise TypeError(f"Data[...]: expected a slice of time such as data[100:200]; received {key!r}.")
         start, stop, step = key.indices(self.n_steps)
         if step < 1 or stop <= start:
-            raise ValueError(
-                f"Data[...]: expected a slice that keeps samples in order; received {key} of {self.n_steps} samples."
-            )
+            raise ValueError(f"Data[...]: expected a slice that keeps samples in order; received {key} of {self.n_steps} samples.")
         u = None if self.u is None else self.u[..., start:stop:step, :]
         dates = None if self.dates is None else self.dates[start:stop:step]
         return replace(self, y=self.y[..., start:stop:step, :], u=u, dt=self.dt * step, t0=self.t0 + self.dt * start, dates=dates)
+
+    def select(self, outputs: Any = None, inputs: Any = None) -> Data:
+        """Some channels, in the order given: names, or numbers from 0; one or a list. None keeps all, inputs=[] none.
+
+        Raises ValueError for channels that are not there or come twice, and for outputs of mapped data: select first, then map.
+        """
+        if outputs is not None and self.inverse is not None:
+            raise ValueError("Data.select: expected outputs on their own scale; received mapped ones, whose way back knows all of them. "
+                             "Select first and then map or standardize.")  # fmt: skip
+        y = places(outputs, self.output_names, self.n_outputs, "outputs", "Data.select")
+        u = places(inputs, self.input_names, self.n_inputs, "inputs", "Data.select")
+        return replace(self, y=self.y[..., y], u=self.u[..., u] if self.u is not None and u else None,
+                       output_names=[(self.output_names or ())[i] for i in y], input_names=[(self.input_names or ())[i] for i in u])  # fmt: skip
 
     def split(self, at: float | int = 0.5) -> tuple[Data, Data]:
         """Cut in two: at a share of the samples (float in (0, 1)) or before sample number `at` (int).
@@ -180,9 +191,7 @@ class Data(Shown):
             raise TypeError(f"Data.split: expected a share such as 0.5 or a sample number; received {at!r}.")
         k = at if isinstance(at, int | np.integer) else round(at * self.n_steps) if 0 < at < 1 else 0
         if not 0 < k < self.n_steps:
-            raise ValueError(
-                f"Data.split: expected a share in (0, 1) or a sample between 1 and {self.n_steps - 1}; received {at}."
-            )
+            raise ValueError(f"Data.split: expected a share in (0, 1) or a sample between 1 and {self.n_steps - 1}; received {at}.")
         return self[:k], self[k:]
 
     def sequences(self) -> list[Data]:
@@ -271,10 +280,8 @@ def experiments(data: Data | Iterable[Data], call: str) -> list[Data]:
     first = items[0]
     for i, d in enumerate(items):
         if (d.n_outputs, d.n_inputs) != (first.n_outputs, first.n_inputs):
-            raise ValueError(
-                f"{call}: expected every experiment with {first.n_outputs} outputs and {first.n_inputs} inputs; "
-                f"experiment {i} has {d.n_outputs} and {d.n_inputs}."
-            )
+            raise ValueError(f"{call}: expected every experiment with {first.n_outputs} outputs and {first.n_inputs} inputs; "
+                             f"experiment {i} has {d.n_outputs} and {d.n_inputs}.")
         refuse_swapped(first.output_names, d.output_names, f"{call}: expected the outputs of experiment {i}", "as in the first")
         refuse_swapped(first.input_names, d.input_names, f"{call}: expected the inputs of experiment {i}", "as in the first")
         if abs(d.dt - first.dt) > 1e-9 * first.dt:

@@ -54,6 +54,24 @@ def channel_names(given: Any, table: Any, size: int, prefix: str, field: str) ->
     return default_names(size, prefix) if given is None else names_of(given, size, field, "Data")
 
 
+def places(wanted: Any, names: Sequence[str] | None, size: int, what: str, call: str) -> list[int]:
+    """Numbers of the channels that are wanted: one or several, each by its name or its number from 0; all for None."""
+    if wanted is None:
+        return list(range(size))
+    found: list[int] = []
+    for item in [wanted] if isinstance(wanted, str | int | np.integer) or not isinstance(wanted, Iterable) else wanted:
+        if isinstance(item, str) and names is not None and item in names:
+            found.append(list(names).index(item))
+        elif isinstance(item, int | np.integer) and not isinstance(item, bool) and 0 <= item < size:
+            found.append(int(item))
+        else:
+            known = f"{listed(names)}, or " if names else ""
+            raise ValueError(f"{call}: expected {what} among {known}numbers from 0 to {size - 1}; received {_check.received(item)}.")
+    if len(set(found)) < len(found):
+        raise ValueError(f"{call}: expected each of the {what} once; received {list(wanted)}.")
+    return found
+
+
 def refuse_swapped(known: Sequence[str] | None, given: Sequence[str] | None, expected: str, whose: str) -> None:
     """Refuse two lists of names of the same channels where a name stands at two places: `expected` "..: expected outputs", `whose` "as in .."."""
     if known is None or given is None:
@@ -61,7 +79,7 @@ def refuse_swapped(known: Sequence[str] | None, given: Sequence[str] | None, exp
     places = {name: i for i, name in enumerate(known)}
     if any(places.get(name, i) != i for i, name in enumerate(given)):
         raise ValueError(f"{expected} in the order {listed(known)} {whose}; received {listed(given)}. Are columns swapped? Put them in one order, "
-                         "or rename what means something else.")  # fmt: skip
+                         "by select(outputs=[...], inputs=[...]), or rename what means something else.")  # fmt: skip
 
 
 def listed(names: Sequence[str] | None) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 
 from .. import _check
+from ..core.signals import places
 from .activation import Activation, activation
 from .equilibrium import find_equilibrium
 from .names import Named
@@ -21,6 +22,8 @@ class MatrixModel(Named):
     A: Any
     B: Any
     C: Any
+    D: Any
+    d: Any
 
     @property
     def n_states(self) -> int:
@@ -41,6 +44,20 @@ class MatrixModel(Named):
     def n_feedback(self) -> int:
         """Outputs fed back from measurements: none."""
         return 0
+
+    def select(self, outputs: Any = None, inputs: Any = None) -> Self:
+        """The model of some channels, in the order given: names, or numbers from 0; one or a list. None keeps all.
+
+        Inputs left out are held at zero, and all states stay (`sysid.minimal` removes those that no longer count).
+        Raises ValueError for channels that are not there or come twice.
+        """
+        call = f"{type(self).__name__}.select"
+        i = places(outputs, self.output_names, self.n_outputs, "outputs", call)
+        j = places(inputs, self.input_names, self.n_inputs, "inputs", call)
+        bilinear = {"N": self.N[j]} if hasattr(self, "N") else {}
+        chosen = {field: None if known is None else [known[k] for k in at]
+                  for field, known, at in (("output_names", self.output_names, i), ("input_names", self.input_names, j))}
+        return replace(self, B=self.B[..., j], C=self.C[..., i, :], D=self.D[..., i, :][..., j], d=self.d[..., i], **bilinear, **chosen)  # type: ignore[call-arg]
 
     def functions(self) -> Functions:
         """The model as the functions f, g and Jacobians that kernels take, compiled."""

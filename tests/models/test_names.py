@@ -205,3 +205,55 @@ def test_a_model_without_names_beside_a_named_one_leaves_the_names(figures):
     for first, second in ((lti(), lti(**BARE)), (lti(**BARE), lti())):
         axes = second.plot.step(ax=first.plot.step())
         assert axes[1, 0].get_ylabel() == "temperature\nstep response" and axes[0, 1].get_title() == "from heater"
+
+
+SELECTED = {
+    "lti": lambda: lti(dt=0.5, D=RNG.standard_normal((2, 2)), c=[0.1, 0.2], d=[3.0, 4.0]),
+    "ltv": lambda: sysid.LTV(np.stack([A, 0.5 * A, A, A]), B, C, RNG.standard_normal((4, 2, 2)), d=[3.0, 4.0], **NAMED),
+    "bilinear": lambda: sysid.Bilinear(A, B, 0.1 * RNG.standard_normal((2, 2, 2)), C, d=[3.0, 4.0], **NAMED),
+}
+
+
+@pytest.mark.parametrize("kind", SELECTED)
+def test_a_model_of_some_channels_runs_as_the_whole_one_with_the_other_inputs_at_zero(kind):
+    model, u = SELECTED[kind](), RNG.standard_normal((4, 1))
+    part = model.select("temperature", ["heater"])
+    assert names(part) == {"output_names": ("temperature",), "input_names": ("heater",)} == names(model.select(1, 1))
+    whole = sysid.simulate(model, np.hstack([np.zeros((4, 1)), u]))
+    np.testing.assert_allclose(sysid.simulate(part, u).y, whole.y[:, 1:], rtol=1e-13)
+    turned = model.select(OUTPUTS[::-1], INPUTS[::-1])
+    full = RNG.standard_normal((4, 2))
+    np.testing.assert_allclose(sysid.simulate(turned, full[:, ::-1]).y[:, ::-1], sysid.simulate(model, full).y, rtol=1e-12)
+
+
+def test_channels_that_are_not_there_are_refused_with_those_that_are():
+    for make in (lti(), sysid.Data(np.ones((5, 2)), np.ones((5, 2)), **NAMED)):
+        call = f"{type(make).__name__}.select: expected"
+        for wrong in ("pressure", 2, -1, 1.5, True):
+            with pytest.raises(ValueError, match=f"{call} outputs among level, temperature, or numbers from 0 to 1"):
+                make.select(wrong)
+        with pytest.raises(ValueError, match=f"{call} each of the inputs once"):
+            make.select(inputs=["pump", 0])
+    with pytest.raises(ValueError, match="outputs among numbers from 0 to 1"):
+        lti(**BARE).select("level")
+
+
+def test_data_of_some_channels_keep_gaps_time_and_names():
+    y = np.array([[1.0, np.nan], [2.0, 3.0], [4.0, 5.0]])
+    data = sysid.Data(y, np.arange(6.0).reshape(3, 2), dt=0.5, t0=2.0, **NAMED)
+    part = data.select("temperature", "pump")
+    np.testing.assert_array_equal(part.y, y[:, 1:])
+    assert (part.dt, part.t0, part.output_names, part.input_names) == (0.5, 2.0, ("temperature",), ("pump",))
+    assert data.select(inputs=[]).u is None and sysid.Data(np.ones((2, 5, 2))).select([1]).y.shape == (2, 5, 1)
+    with pytest.raises(ValueError, match="Select first and then map"):
+        data.map(np.exp, np.log).select("level")
+
+
+def test_swapped_columns_are_put_right_by_selecting_them_in_the_model_s_order():
+    process = sysid.Process(lti(), 1.0, 1.0)
+    data = sysid.Data(RNG.standard_normal((20, 2)), RNG.standard_normal((20, 2)), output_names=OUTPUTS[::-1], input_names=INPUTS[::-1])
+    with pytest.raises(ValueError, match=r"by select\(outputs=\[...\]"):
+        sysid.filter(process, data)
+    right = sysid.filter(process, data.select(lti().output_names, lti().input_names))
+    plain = sysid.filter(process, sysid.Data(data.y[:, ::-1], data.u[:, ::-1]))
+    assert right.log_likelihood == plain.log_likelihood
