@@ -107,6 +107,16 @@ def bode(omega: np.ndarray, response: np.ndarray, ax: Any = None, nyquist: float
     return grid
 
 
+def gain_band(omega: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Any) -> None:
+    """Bands between magnitudes low and high (F, p, m) in the axes (2 p, m) of a Bode diagram, in the colour drawn there last."""
+    for i, j in np.ndindex(*low.shape[1:]):
+        gain, curves = grid[2 * i, j], [line for line in grid[2 * i + 1, j].lines if line.get_gid() == _CURVE]
+        shown = (low[:, i, j] > 0) & np.isfinite(high[:, i, j])
+        colour = curves[-1].get_color() if curves else COLOURS["band"]
+        ends = (20 * np.log10(np.where(shown, h[:, i, j], 1.0)) for h in (low, high))
+        gain.fill_between(omega, *ends, where=shown, color=colour, alpha=0.2, linewidth=0)
+
+
 def nyquist_curve(response: np.ndarray, ax: Any = None, label: str | None = None, *, channels: Channels = UNNAMED) -> Any:
     """The response (F, p, m) in the complex plane with its mirror image and the point -1; return the axes."""
     _, p, m = response.shape

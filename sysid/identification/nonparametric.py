@@ -40,9 +40,17 @@ class FrequencyEstimate(Shown):
                 "coherence, median": np.median(self.coherence, 0)}  # fmt: skip
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw magnitudes with two standard deviations, and coherence where it was estimated; return the axes."""
-        from .. import plot
+        """Draw magnitudes with two standard deviations, and coherence where it was estimated; return the axes.
+
+        Into the axes of `model.plot.bode()` it draws gain, with two standard deviations, and phase beside the model's.
+        """
+        from .. import plot, plot_systems
         p, m = self.response.shape[1:]
+        if np.shape(ax) == (2 * p, m):
+            plot_systems.bode(self.omega, self.response, ax, label="without a model")
+            size, spread = np.abs(self.response), 2 * self.deviation
+            plot_systems.gain_band(self.omega, np.maximum(size - spread, size / 100), size + spread, ax)
+            return ax
         alone = ax is not None and np.size(ax) == 1  # coherence has a scale of its own
         columns = m + bool((self.coherence < 1).any() and not alone)
         grid = np.atleast_1d(plot.axes(ax, p, columns)).reshape(-1)

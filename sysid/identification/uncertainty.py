@@ -36,9 +36,15 @@ class Band(Shown):
                 "largest half width": (self.high - self.low).max() / 2}  # fmt: skip
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw every channel with its band; return the axes."""
-        from .. import plot
+        """Draw every channel with its band; return the axes.
+
+        A magnitude is drawn as a band of gain into the axes of `model.plot.bode()`.
+        """
+        from .. import plot, plot_systems
         p, m = self.mean.shape[1:]
+        if self.label == "magnitude" and np.shape(ax) == (2 * p, m):
+            plot_systems.gain_band(self.axis, self.low, self.high, ax)
+            return ax
         grid = np.atleast_1d(plot.axes(ax, p, m)).reshape(-1)
         for i in range(p * m):
             a = grid[min(i, len(grid) - 1)]
@@ -180,7 +186,7 @@ class Uncertainty(Shown):
         return {f"pole {i + 1}": f"{v if v.imag else v.real:.4g} +- {np.sqrt(np.trace(c)):.2g}" for i, (v, c) in enumerate(zip(values, cov))}
 
     def plot(self, ax: Any = None, omega: Any = None) -> Any:
-        """Draw the magnitude response with its band on logarithmic axes; return the axes."""
+        """Draw the magnitude response with its band on logarithmic axes, or the band alone into those of `model.plot.bode()`; return the axes."""
         return self.frequency_response(omega).plot(ax)
 
 

@@ -85,3 +85,26 @@ def test_gaps_and_missing_inputs_are_refused():
         sysid.spectral_response(sysid.Data(gap, y))
     with pytest.raises(ValueError, match="between 1 and"):
         sysid.datasets.multisine(10, np.random.default_rng(0), lines=[7])
+
+
+def test_an_estimate_without_a_model_and_a_band_go_into_a_bode_diagram():
+    rng = np.random.default_rng(0)
+    u = rng.standard_normal((800, 2))
+    plant = sysid.LTI([[0.7, 0.2], [0.0, 0.5]], np.eye(2), np.eye(2))
+    data = sysid.Data(sysid.simulate(plant, u).y + 0.1 * rng.standard_normal((800, 2)), u)
+    fit = sysid.fit(data, sysid.PredictionError(n_states=2))
+    axes = fit.model.plot.bode(label="model")
+    labels = [[a.get_ylabel() for a in row] for row in axes]
+    assert fit.uncertainty.plot(axes) is axes and sysid.spectral_response(data).plot(axes) is axes
+    assert [[a.get_ylabel() for a in row] for row in axes] == labels  # gain stays gain and phase phase
+    for i in range(2):
+        for j in range(2):
+            assert len(axes[2 * i, j].collections) == 2 and axes[2 * i, j].get_yscale() == "linear"
+            gains, phases = ([line for line in axes[2 * i + k, j].lines if len(line.get_xdata()) > 5] for k in (0, 1))
+            assert len(gains) == len(phases) == 2 and len({line.get_color() for line in gains}) == 2
+    at = axes[0, 0].collections[0].get_paths()[0].vertices
+    band = fit.uncertainty.frequency_response()
+    assert at[:, 1].max() == pytest.approx(20 * np.log10(band.high[:, 0, 0].max()), abs=1e-6)
+    assert axes[0, 0].get_legend() is not None
+    empirical = sysid.empirical_response(sysid.Data(data.y, u[:, 0]))
+    sysid.LTI([[0.5]], [[1.0]], [[1.0], [2.0]]).plot.bode(ax=empirical.plot(sysid.LTI([[0.5]], [[1.0]], [[1.0], [2.0]]).plot.bode()))
