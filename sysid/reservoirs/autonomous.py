@@ -29,7 +29,7 @@ def autonomous_start(data: Data | Iterable[Data], rng: np.random.Generator, *, n
     training data is still met by a proportional response; bias_scale spreads the units' curvature.
     ridge: of the first readout. noise: variance of w. R starts at the readout's residual variance.
     Returns a Process that starts at rest: a vague x[0] would be a hundred parameters more, remembered for long. O(T n^2 + n^3).
-    Raises TypeError or ValueError for a series with inputs, or a missing rng.
+    Raises TypeError or ValueError for a series with inputs, numbers out of range, or a missing rng.
     """
     records = experiments(data, "autonomous_start")
     rng = _check.generator(rng, "autonomous_start")
@@ -37,6 +37,9 @@ def autonomous_start(data: Data | Iterable[Data], rng: np.random.Generator, *, n
         raise ValueError("autonomous_start: expected a series without inputs; received data with inputs u. "
                          "Draw a driven reservoir with sysid.ESN.random instead.")
     n, p = _check.count(n_states, "n_states", "autonomous_start"), records[0].n_outputs
+    radius, feedback_scale, bias_scale, noise = (
+        _check.positive(value, name, "autonomous_start", zero=True) for value, name in
+        ((radius, "radius"), (feedback_scale, "feedback_scale"), (bias_scale, "bias_scale"), (noise, "noise")))
     W = radius * np.asarray(orthogonal(n, rng=rng))
     esn = ESN(W, None, bias_scale * rng.uniform(-1, 1, n), leak, W_fb=feedback_scale * rng.uniform(-1, 1, (n, p)),
               dt=records[0].dt)

@@ -73,6 +73,8 @@ class SequenceClassifier(Shown):
 
         Raises TypeError or ValueError for sequences shorter than the segments or with other inputs.
         """
+        if not len(sequences):
+            raise ValueError("SequenceClassifier: expected at least one sequence; received none.")
         out, phi = [], readout_features(self.reservoir)
         for i, u in enumerate(sequences):
             u = _check.real_array(u, f"sequence {i}", "SequenceClassifier")
@@ -96,5 +98,7 @@ class SequenceClassifier(Shown):
         return self.classes[np.argmax(self.decision(sequences), axis=1)]
 
     def score(self, sequences: list[np.ndarray], labels: Any) -> float:
-        """Share of sequences told rightly."""
+        """Share of sequences told rightly. Raises ValueError for other than one label a sequence."""
+        if np.shape(labels) != (len(sequences),):
+            raise ValueError(f"SequenceClassifier.score: expected one label a sequence; received {len(sequences)} sequences and labels {np.shape(labels)}.")
         return float(np.mean(self.predict(sequences) == np.asarray(labels)))

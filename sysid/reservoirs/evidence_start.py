@@ -76,13 +76,14 @@ def evidence_start(data: Data | Iterable[Data], rng: np.random.Generator, *, n_s
     climb, width = _check.count(climb, "climb", call, least=0), _check.positive(width, "width", call)
     if noise is not None:
         noise = _check.positive(noise, "noise", call)
-    variance = np.nanvar(np.concatenate([d.y for d in records]), 0)
+    y = np.concatenate([d.y for d in records])
+    variance = np.nanvar(y, 0) if not np.isnan(y).all(0).any() else np.zeros(1)
     if not np.all(variance > 0):
-        raise ValueError(f"{call}: expected outputs that vary; output {int(np.argmin(variance))} is constant.")
+        raise ValueError(f"{call}: expected outputs that are measured and vary; received one that does not. Leave the channel out.")
     names = SETTINGS if records[0].n_inputs else SETTINGS[:-1]
     values = [_check.vector(v, name, call) for v, name in zip((radius, leak, feedback_scale, bias_scale, input_scale), names)]
     for name, v in zip(names, values):
-        if np.any(v <= 0) or (name == "leak" and np.any(v > 1)):
+        if not len(v) or np.any(v <= 0) or (name == "leak" and np.any(v > 1)):
             raise ValueError(f"{call}: expected values of {name} above 0{' and at most 1' if name == 'leak' else ''}; received {v.tolist()}.")
     search = _Search(records, _drawn(records[0], n_states, rng, call), names)
     for point in product(*values):

@@ -15,6 +15,7 @@ from ..core.status import Status
 from ..identification.progress import Progress
 from ..models.process import Process
 from .climb import Climb, acceptable
+from .coordinates import NAMES
 from .e_steps import CHOICES, GRADIENT, SmoothedReservoir
 from .forced import GAINS, Parameters
 from .likelihood import Objective, objective
@@ -95,6 +96,8 @@ class ReservoirEM:
         estimate = (self.estimate,) if isinstance(self.estimate, str) else tuple(self.estimate)
         object.__setattr__(self, "estimate", estimate)
         call = type(self).__name__
+        for name in estimate:
+            _check.choice(name, "estimate", call, (*NAMES, "tau"))
         _check.options(self, max_iterations="count", lift_degree="count", leak_scan="whole", covariance_rank="count")
         if isinstance(self.Q, str):
             _check.choice(self.Q, "Q", call, ("scaled", "diagonal", "full"))

@@ -136,6 +136,7 @@ def switch_reservoirs(data: Data, processes: Mapping[str, Process], *, stay: flo
     """
     if not isinstance(data, Data) or data.is_batch:
         raise TypeError("switch_reservoirs: expected one sequence as sysid.Data.")
+    _check.kind(processes, isinstance(processes, Mapping), "processes as a dict of label -> Process, such as {'calm': a, 'busy': b}", "switch_reservoirs")
     _check.count(len(processes), "the number of processes", "switch_reservoirs", least=2)
     if not 0 < stay < 1:
         raise ValueError(f"switch_reservoirs: expected stay in (0, 1); received {stay!r}.")
@@ -147,6 +148,9 @@ def switch_reservoirs(data: Data, processes: Mapping[str, Process], *, stay: flo
     for t, row in enumerate(density):
         weights[t] = now
         top = row.max()
+        if top == -np.inf:  # beyond what any of them can tell apart
+            total = -np.inf
+            continue
         joint = now * np.exp(row - top)
         total += top + np.log(joint.sum())
         joint /= joint.sum()
@@ -155,5 +159,6 @@ def switch_reservoirs(data: Data, processes: Mapping[str, Process], *, stay: flo
     variances = np.stack([np.diagonal(run.y_cov, axis1=1, axis2=2) for run in runs])
     w = weights.T[:, :, None]
     mean = (w * means).sum(0)
-    spread = (w * (variances + (means - mean) ** 2)).sum(0)
+    with np.errstate(over="ignore"):  # infinite after such a measurement
+        spread = (w * (variances + (means - mean) ** 2)).sum(0)
     return Switched(tuple(processes), weights, Ahead(data, mean, spread), float(total))

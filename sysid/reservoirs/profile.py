@@ -72,15 +72,19 @@ def profile_likelihood(data: Data | Iterable[Data], method: ReservoirEM, start: 
 
     data, method, start: as for `fit`; start may be a ReservoirFit, from which every value is reached by continuation.
     Values of a scale multiply the start's matrix. Each costs a fit, warm-started from its neighbour.
-    Raises TypeError for a start that is no Process, ValueError for another name or values outside its range.
+    Raises TypeError for a start that is no Process or another method, ValueError for another name, values outside its range, or nothing
+    else to estimate.
     """
     records = experiments(data, "profile_likelihood")
     base, _ = written_out(start.process if isinstance(start, ReservoirFit) else start)
     _check.kind(start, isinstance(base, Process), "start=sysid.Process(esn, Q=..., R=...) or a ReservoirFit", "profile_likelihood")
     if name not in ("leak", "scale", "input_scale", "feedback_scale", "bias_scale"):
         raise ValueError(f"profile_likelihood: expected name as leak or one of the scales; received {name!r}.")
+    _check.kind(method, isinstance(method, ReservoirEM), "a method such as sysid.ReservoirEM(('leak', 'scale', 'R'))", "profile_likelihood")
     grid = _check.vector(values, "values", "profile_likelihood")
     names = tuple(n for n in method.estimate if n != name and not (n == "tau" and name == "leak"))
+    if not names:
+        raise ValueError(f"profile_likelihood: expected a method that estimates more than {name}, which is held; received estimate={method.estimate!r}.")
     bounds = (LEAK_LOW, 1.0) if name == "leak" else (0.0, np.inf)
     if np.any(grid < bounds[0]) or np.any(grid > bounds[1]) or len(grid) == 0:
         raise ValueError(f"profile_likelihood: expected values of {name} within {bounds}; received {grid}.")

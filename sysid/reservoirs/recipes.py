@@ -56,7 +56,7 @@ def scale_for_radius(W: Any, radius: float, *, leak: float = 1.0, slope: float =
     Raises TypeError or ValueError where radius < 1 - leak, W has no eigenvalue but 0, or numbers are out of range. O(n^3).
     """
     radius, leak, slope = (_check.positive(v, name, "scale_for_radius") for v, name in ((radius, "radius"), (leak, "leak"), (slope, "slope")))
-    values = W.eigenvalues() if hasattr(W, "eigenvalues") else np.linalg.eigvals(dense(W))
+    values = W.eigenvalues() if hasattr(W, "eigenvalues") else np.linalg.eigvals(_check.square(dense(W), "W", "scale_for_radius"))
     values = values[np.abs(values) > 1e-12 * max(np.abs(values).max(initial=0.0), 1e-300)]
     if not values.size:
         raise ValueError("scale_for_radius: expected W with a nonzero eigenvalue; received a nilpotent or zero one.")

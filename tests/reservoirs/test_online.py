@@ -73,7 +73,18 @@ def test_online_readouts_and_switching_recover_after_a_change():
     assert 0.8 < np.mean((data.y >= low) & (data.y <= high)) and "mean weight of late" in repr(switched)
 
 
+def test_a_measurement_beyond_all_densities_leaves_the_weights_as_they_are():
+    process, data = simulated(n=4, p=1, T=30, seed=3)
+    y = data.y.copy()
+    y[20] = 1e200
+    mixed = sysid.switch_reservoirs(sysid.Data(y, data.u), {"a": process, "b": sysid.Process(process.model, Q=process.Q, R=2 * process.R, initial=process.initial)})
+    assert np.array_equal(mixed.weights[21], mixed.weights[20]) and np.isfinite(mixed.weights).all() and mixed.log_likelihood == -np.inf
+
+
 def test_refusals():
+    process, data = simulated(n=4, p=1, T=30, seed=3)
+    with pytest.raises(TypeError, match="dict of label -> Process"):
+        sysid.switch_reservoirs(data, [process, process])
     process, data = simulated(n=4, p=1, T=50, seed=1)
     with pytest.raises(ValueError, match="forgetting"):
         sysid.OnlineReadout(forgetting=0.0)

@@ -248,8 +248,10 @@ def test_noise_that_vanishes_stops_at_its_floor_and_is_reported():
 def test_bad_starts_and_names_are_refused():
     process, data = simulated(n=5, T=50, seed=13)
     fit = lambda method, start=process: sysid.fit(data, method, start=start)  # noqa: E731
+    with pytest.raises(ValueError, match="estimate to be one of leak"):
+        sysid.ReservoirEM(("leek",))
     with pytest.raises(ValueError, match="different names among"):
-        fit(sysid.ReservoirEM(("leek",)))
+        fit(sysid.ReservoirEM(("leak", "leak")))
     with pytest.raises(TypeError, match="around an ESN"):
         fit(sysid.ReservoirEM(), None)
     with pytest.raises(ValueError, match="feedback_scale"):

@@ -119,6 +119,19 @@ def test_selection_prefers_the_reservoir_that_made_the_data():
     assert "evidence" in repr(table) and table.best is table.fits[0]
 
 
+def test_what_cannot_be_profiled_or_estimated_is_named():
+    process, data = simulated(n=4, p=1, T=60, seed=8)
+    with pytest.raises(ValueError, match="estimates more than leak"):
+        sysid.profile_likelihood(data, sysid.ReservoirEM(("leak",)), process, "leak", [0.5])
+    with pytest.raises(TypeError, match="a method such as"):
+        sysid.profile_likelihood(data, sysid.Readout(), process, "leak", [0.5])
+    with pytest.raises(ValueError, match="ReservoirLikelihood: expected estimate to be one of leak"):
+        sysid.ReservoirLikelihood(("leek",))
+    for y in (np.ones(40), np.column_stack([data.y[:40, 0], np.full(40, np.nan)])):
+        with pytest.raises(ValueError, match="measured and vary"):
+            sysid.reservoirs.evidence_start(sysid.Data(y), np.random.default_rng(0), n_states=5)
+
+
 def test_a_candidate_that_failed_is_never_first_even_where_no_evidence_exists():
     process, data = simulated(n=4, p=1, T=80, seed=8)
     method = sysid.ReservoirEM(("R", "readout"), readout_prior=0.0, max_iterations=3, standard_errors=False)
