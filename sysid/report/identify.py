@@ -132,6 +132,7 @@ def run(data: Data, folder: Path, name: str) -> str:
     if data.n_steps < LEAST:
         raise ValueError(f"report: expected at least {LEAST} samples, half to fit and half to judge on; "
                          f"received {data.n_steps}.")
+    _require_judged(data)
     began = time.perf_counter()
     survey = Survey.of(data)
     page = Page(f"What is behind {name}",
@@ -177,6 +178,17 @@ def _usage(data: Data) -> str:
     return ('import sysid\n\nfit = sysid.load("linear.npz")        # or reservoir.npz\nprint(fit.model)\n'
             + ("sysid.simulate(fit.model, inputs).y       # the outputs that inputs (T, m) give\n" if data.n_inputs else "")
             + f"sysid.forecast(fit.process, data, {ahead}horizon=20).interval(0.95)")  # fmt: skip
+
+
+def _require_judged(data: Data) -> None:
+    """Refuse what the unseen half cannot judge: a batch, or an output that is not measured or does not move there."""
+    if data.is_batch:
+        raise ValueError(f"report: expected one record; received a batch of {len(data.y)}. Take data.sequences() one by one.")
+    unseen = data.split(0.5)[1].y
+    for name, y in zip(data.output_names or (), unseen.T):
+        if np.isnan(y).all() or np.nanmax(y) == np.nanmin(y):
+            raise ValueError(f"report: expected outputs that vary on the second half, on which models are judged; {name} is "
+                             f"{'not measured' if np.isnan(y).all() else 'constant'} there. Leave it out, or cut the record.")
 
 
 def _records(page: Page, survey: Survey) -> None:

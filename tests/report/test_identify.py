@@ -47,13 +47,21 @@ def test_gaps_are_reported_and_do_not_stop_it(tmp_path, capsys):
     assert status == 0
 
 
+def test_a_second_half_that_judges_nothing_is_refused(tmp_path, capsys):
+    y, u = simulated(200)
+    for late, word in ((np.full(100, 3.0), "constant"), (np.full(100, np.nan), "not measured")):
+        file = write(tmp_path / "data.csv", np.concatenate([y[:100], late]), u)
+        assert main(["report", file, "--outputs", "y", "--inputs", "u", "--out", str(tmp_path)]) == 2
+        assert f"y is {word} there" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("constant", ["y", "u"])
-def test_a_constant_column_is_no_crash(constant, tmp_path, capsys):
+def test_a_constant_column_is_refused_by_name(constant, tmp_path, capsys):
     y, u = simulated(200)
     y, u = (np.full(200, 3.0), u) if constant == "y" else (y, np.full(200, 3.0))
     status = main(["report", write(tmp_path / "data.csv", y, u), "--outputs", "y", "--inputs", "u", "--out", str(tmp_path)])
-    captured = capsys.readouterr()
-    assert status == 0 or captured.err.startswith("sysid: ")
+    said = capsys.readouterr().err
+    assert status == 2 and {"y": "y is constant there", "u": "u (constant)"}[constant] in said
 
 
 def test_the_saved_models_live_in_the_units_of_the_file(tmp_path, capsys):
