@@ -48,6 +48,8 @@ def real_array(value: Any, name: str, call: str, *, nan: bool = False) -> np.nda
             f"{call}: expected {name} as real numbers; received complex ones. Did you mean .real, or a real modal form?"
         )
     array = np.array(raw, dtype=np.float64, order="C")
+    if np.isfinite(array).all():
+        return array
     if np.isinf(array).any():
         where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
         raise ValueError(f"{call}: expected finite {name}; received an infinity at index {where}.")
@@ -159,8 +161,8 @@ def _check_psd(block: np.ndarray, name: str, call: str) -> None:
             f"{call}: expected {name} symmetric; received a largest asymmetry of {gap:.3g}. "
             "Did you pass a Cholesky factor?"
         )
-    if np.array_equal(block, np.diag(np.diag(block))):
-        smallest = np.diag(block).min()
+    if np.count_nonzero(block) == np.count_nonzero(np.diagonal(block)):
+        smallest = np.diagonal(block).min()
     else:
         # A symmetric matrix scaled to unit diagonal keeps its signs and loses its units.
         d = np.sqrt(np.where(np.diag(block) > 0, np.diag(block), scale))

@@ -111,7 +111,7 @@ def kept_law(start: Any, maximise: Maximiser, data: list[Data], notes: list[str]
 
 def _proper_law(start: Process, data: list[Data], call: str) -> Gaussian:
     if isinstance(start.initial, Stationary):
-        return stationary_law(start, np.arange(start.n_states), call)
+        return stationary_law(start, call)
     square = np.nanmean(np.concatenate([d.y - d.inputs @ start.model.D.T - start.model.d for d in data]) ** 2, 0)  # about zero: a level counts
     spread = square.sum() / max(np.linalg.norm(start.model.C) ** 2, 1e-300)
     return Gaussian(np.zeros(start.n_states), 10 * spread * np.eye(start.n_states))

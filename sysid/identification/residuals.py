@@ -66,12 +66,12 @@ def whiteness(errors: list[np.ndarray], names: tuple[str, ...], n_lags: int = 25
     p = errors[0].shape[1]
     lags = np.arange(1, n_lags + 1)
     values, count = np.zeros((n_lags, p, 1)), np.ones((n_lags, p, 1))
-    power = np.maximum(_pooled([e**2 for e in errors]), 1e-300)
+    power, total = _mean([e**2 for e in errors])
     for k in lags:
         parts = [e[k:] * e[:-k] for e in errors if len(e) > k]
         if parts:
-            values[k - 1, :, 0], count[k - 1, :, 0] = _pooled(parts) / power, _seen(parts)
-    total = _seen(errors)
+            values[k - 1, :, 0], count[k - 1, :, 0] = _mean(parts)
+    values /= np.maximum(power, 1e-300)[:, None]
     statistic = (total + 2) / total * (count * values**2).sum(0)[:, 0]
     return Correlation(lags, values, _quantile(level) / np.sqrt(count), level, _joint(statistic, n_lags, p), names)
 
@@ -91,7 +91,8 @@ def independence(errors: list[np.ndarray], inputs: list[np.ndarray], names: tupl
     u = [x - mean for x in inputs]
     N = sum(len(x) for x in e)
     reach = min(2 * n_lags, min(len(x) for x in e) - 1)
-    Re, Ru = _autocovariance(e, reach), _autocovariance(u, reach + n_lags)
+    Re, Ru = _autocovariance(e, reach), _autocovariance(u, reach)
+    taper = 1 - np.arange(reach + 1) / (reach + 1)
     values, band = np.zeros((len(lags), p, m)), np.zeros((len(lags), p, m))
     statistics = []
     for i in range(p):
@@ -99,15 +100,11 @@ def independence(errors: list[np.ndarray], inputs: list[np.ndarray], names: tupl
             if Re[0, i] <= 0 or Ru[0, j] <= 0:
                 continue
             c = np.array([sum(x[k:, i] @ w[: len(w) - k, j] for x, w in zip(e, u) if len(x) > k) / N for k in lags])
-            taper = 1 - np.arange(reach + 1) / (reach + 1)
-            gap = np.abs(lags[:, None] - lags[None, :])
-            shift = np.arange(-reach, reach + 1)
-            both = (taper * Re[: reach + 1, i])[np.abs(shift)]
-            V = np.array([[both @ Ru[np.minimum(np.abs(shift + s * g), reach + n_lags), j] for g, s in zip(row, np.sign(lags[a] - lags))]
-                          for a, row in enumerate(gap)]) / N  # fmt: skip
+            products = taper * Re[:, i] * Ru[:, j]
+            variance = (2 * products.sum() - products[0]) / N  # [Ljung 1999, Eq. 16.31]
             scale = np.sqrt(Re[0, i] * Ru[0, j])
             values[:, i, j] = c / scale
-            band[:, i, j] = _quantile(level) * np.sqrt(np.maximum(np.diag(V), 1e-300)) / scale
+            band[:, i, j] = _quantile(level) * np.sqrt(max(variance, 1e-300)) / scale
             statistics.append(_joint_statistic([x[:, i] for x in e], [w[:, j] for w in u], n_lags))
     from scipy.special import gammaincc
     values_p = [gammaincc(k / 2, s / 2) for s, k in statistics]
@@ -138,12 +135,12 @@ def _autocovariance(x: list[np.ndarray], reach: int) -> np.ndarray:
     return np.array([sum((s[k:] * s[: len(s) - k]).sum(0) for s in x if len(s) > k) / N for k in range(reach + 1)])
 
 
-def _pooled(parts: list[np.ndarray]) -> np.ndarray:
-    return np.nanmean(np.concatenate(parts), 0)
-
-
-def _seen(parts: list[np.ndarray]) -> np.ndarray:
-    return np.maximum((~np.isnan(np.concatenate(parts))).sum(0), 1)
+def _mean(parts: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Means (p,) over the entries present, and how many there are, at least 1."""
+    together = np.concatenate(parts)
+    here = ~np.isnan(together)
+    count = np.maximum(here.sum(0), 1)
+    return np.where(here, together, 0.0).sum(0) / count, count
 
 
 def _joint(statistic: np.ndarray, degrees: int, channels: int) -> float:

@@ -12,7 +12,7 @@ from ..core.gaussian import Gaussian
 from ..kernels._jit import as_float
 from ..models.ltv import LTV
 from ..models.process import Process
-from ..models.protocol import Model, wide_input
+from ..models.protocol import is_model, wide_input
 from .filter import check_data, chosen_method, filter
 from .free_run import free_run
 from .laws import States
@@ -36,7 +36,7 @@ def forecast(process: Any, data: Data, horizon: int, u: Any = None, method: Any 
     Raises ValueError for missing or misshaped future inputs. Cost O((T + h) n^3).
     """
     horizon = _check.count(horizon, "horizon", "forecast")
-    if not isinstance(process, Process) and isinstance(process, Model):
+    if not isinstance(process, Process) and is_model(process):
         n, p = process.n_states, process.n_outputs
         still = Gaussian(np.zeros(n), np.zeros((n, n)))
         process = Process(process, Q=np.zeros((n, n)), R=np.zeros((p, p)), initial=still)

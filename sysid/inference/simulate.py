@@ -11,11 +11,11 @@ import numpy as np
 
 from .. import _check
 from .._show import Shown
-from ..core.gaussian import Gaussian, psd_factor
+from ..core.gaussian import psd_factor
 from ..models.lti import LTI
 from ..models.names import names, shown_names
 from ..models.process import Process
-from ..models.protocol import Model, wide_input
+from ..models.protocol import is_model, wide_input
 from .paths import Drive, Path, default_run
 from .reservoir_paths import run_together, runs_together
 from .start import starting_law
@@ -102,7 +102,7 @@ def simulate(model: Any, u: Any = None, x0: Any = None, *, n_steps: int | None =
     if process is None and rng is not None:
         raise ValueError("simulate: expected rng only with a Process; received it with a model, which has no noise to draw. "
                          "Add it: sysid.Process(model, Q=..., R=...).")  # fmt: skip
-    if not isinstance(model, Model):
+    if not is_model(model):
         raise TypeError(f"simulate: expected a model such as LTI, Nonlinear or ESN; received {type(model).__name__}."
                         + _check.instead(model, "model"))  # fmt: skip
     if model.dt is None:
@@ -207,15 +207,11 @@ def _starts(model: Any, process: Process | None, x0: Any, S: int, rng: np.random
         return np.ascontiguousarray(np.broadcast_to(x0, (S, n)))
     if process is None:
         return np.zeros((S, n))
-    return _initial_law(process).sample(_check.generator(rng, "simulate"), S)
-
-
-def _initial_law(process: Process) -> Gaussian:
     law = starting_law(process, "simulate")
     if law.diffuse.shape[1]:
         raise ValueError(f"simulate: expected a proper initial law to draw x[0] from; received "
                          f"{type(process.initial).__name__}(). Pass x0, or initial=sysid.Gaussian(mean, cov).")  # fmt: skip
-    return Gaussian(law.mean, law.cov)
+    return _check.generator(rng, "simulate").standard_normal((S, n)) @ psd_factor(law.cov).T + law.mean
 
 
 def _feedback(model: Any, feedback: Any, S: int, T: int) -> np.ndarray | None:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..core.gaussian import Diffuse, Gaussian
+from ..core.gaussian import Diffuse, Gaussian, Stationary
 from ..core.initial import Blocks, Estimated
-from ..linear.equations import discrete_lyapunov
+from ..linear.equations import discrete_lyapunov, smith_doubling
 from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
@@ -30,6 +30,8 @@ def starting_law(process: Process, call: str) -> Start:
     n, initial = process.n_states, process.initial
     if isinstance(initial, Gaussian):
         return Start(initial.mean, initial.cov, np.zeros((n, 0)))
+    if isinstance(initial, Stationary):
+        return Start(*_stationary(process, np.arange(n), call), np.zeros((n, 0)))
     blocks = initial.blocks if isinstance(initial, Blocks) else ((np.arange(n), initial),)
     named = np.concatenate([states for states, _ in blocks]) if blocks else np.zeros(0, int)
     if sorted(named.tolist()) != list(range(n)):
@@ -42,28 +44,36 @@ def starting_law(process: Process, call: str) -> Start:
                                  f"{type(law).__name__}(), which only linear models have exactly.")  # fmt: skip
             diffuse.append(np.eye(n)[:, states])
             continue
-        block = law if isinstance(law, Gaussian) else stationary_law(process, states, call)
-        mean[states], cov[np.ix_(states, states)] = block.mean, block.cov
+        mean[states], cov[np.ix_(states, states)] = (law.mean, law.cov) if isinstance(law, Gaussian) else _stationary(process, states, call)
     return Start(mean, cov, np.hstack([np.zeros((n, 0)), *diffuse]))
 
 
-def stationary_law(process: Process, states: np.ndarray, call: str) -> Gaussian:
+def stationary_law(process: Process, call: str) -> Gaussian:
+    """The law that a stable LTI settles in under zero input."""
+    return Gaussian(*_stationary(process, np.arange(process.n_states), call))
+
+
+def _stationary(process: Process, states: np.ndarray, call: str) -> tuple[np.ndarray, np.ndarray]:
     """Mean (I - A)^-1 c and covariance P = A P A' + Q of a block of states under zero input, for a stable LTI."""
     model = process.model
     if not isinstance(model, LTI) or process.Q.ndim == 3:
         raise ValueError(f"{call}: expected an LTI model with constant Q for initial=Stationary(); received "
                          f"{type(model).__name__}. Give initial=Gaussian(mean, cov) instead.")  # fmt: skip
-    others = np.setdiff1d(np.arange(model.n_states), states)
-    if model.A[np.ix_(states, others)].any():
+    rows, others = model.A[states], np.ones(model.n_states, dtype=bool)
+    others[states] = False
+    if rows[:, others].any():
         raise ValueError(f"{call}: expected a stationary block that no other state drives; received A with entries from "
-                         f"states {others.tolist()} into states {states.tolist()}.")  # fmt: skip
-    A, Q = model.A[np.ix_(states, states)], process.Q[np.ix_(states, states)]
-    radius = np.abs(np.linalg.eigvals(A)).max(initial=0.0)
-    if radius >= 1:
-        raise ValueError(f"{call}: expected a stable model for initial=Stationary(); received poles of modulus up to "
-                         f"{radius:.6g}. Use Diffuse(), or a mix of blocks.")  # fmt: skip
-    cov = discrete_lyapunov(A, Q)
-    return Gaussian(np.linalg.solve(np.eye(len(A)) - A, model.c[states]), (cov + cov.T) / 2)
+                         f"states {np.flatnonzero(others).tolist()} into states {states.tolist()}.")  # fmt: skip
+    A, Q = rows[:, states], process.Q[states][:, states]
+    cov = smith_doubling(A, Q)
+    if cov is None:  # not comfortably stable
+        radius = np.abs(np.linalg.eigvals(A)).max(initial=0.0)
+        if radius >= 1:
+            raise ValueError(f"{call}: expected a stable model for initial=Stationary(); received poles of modulus up to "
+                             f"{radius:.6g}. Use Diffuse(), or a mix of blocks.")  # fmt: skip
+        cov = discrete_lyapunov(A, Q)
+    c = model.c[states]
+    return np.linalg.solve(np.eye(len(A)) - A, c) if c.any() else np.zeros(len(A)), cov
 
 
 def has_estimated(initial: Any) -> bool:

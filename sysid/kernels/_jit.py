@@ -204,8 +204,12 @@ def compiled(function: Any, kind: str = "vector") -> bool:
     kind: "vector" for f and g, "matrix" for Jacobians; with " in place" where they fill an array. Raises TypeError with
     Numba's own reason where the function does not compile for (x, u, p, t) or returns another type.
     """
-    if not is_jitted(function):
-        return False
+    return is_jitted(function) and _has_signature(function, kind)
+
+
+@functools.lru_cache(maxsize=256)
+def _has_signature(function: Any, kind: str) -> bool:
+    """Whether a Numba function compiles for the kernels' signature; True or an error."""
     signature = _FUNCTION_SIGNATURES[kind]
     call = f"{function.__name__}(x, u, p, t{', out' if kind.endswith('in place') else ''})"
     try:

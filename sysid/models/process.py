@@ -14,7 +14,7 @@ from ..core.gaussian import Diffuse, Gaussian, Stationary
 from ..core.initial import Blocks, Estimated
 from .lti import LTI
 from .names import shown_names
-from .protocol import Model
+from .protocol import is_model
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +43,7 @@ class Process(Shown):
         def __init__(self, model: Any, Q: ArrayLike, R: ArrayLike, S: ArrayLike | None = None, initial: Any = None) -> None: ...
 
     def __post_init__(self) -> None:
-        if not isinstance(self.model, Model):
+        if not is_model(self.model):
             raise TypeError(
                 f"Process: expected a model such as LTI, Nonlinear or ESN; received {type(self.model).__name__}."
                 + _check.instead(self.model, "model")

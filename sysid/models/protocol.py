@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 
@@ -29,6 +29,14 @@ class Model(Protocol):
     def functions(self) -> Functions: ...
 
     def extended_input(self, u: np.ndarray, y: np.ndarray | None = None) -> np.ndarray: ...
+
+
+_MEMBERS = (*Model.__annotations__, "functions", "extended_input")
+
+
+def is_model(value: Any) -> TypeGuard[Model]:
+    """Whether a value has what `Model` lists; isinstance says the same, and takes as long as a filter of a hundred steps."""
+    return all(hasattr(value, name) for name in _MEMBERS)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from scipy import linalg
 from .. import _check
 from .._show import Shown
 from ..inference.simulate import simulate
-from ..models.protocol import Model
+from ..models.protocol import is_model
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,7 +65,7 @@ def information_processing(model: Any, degrees: dict[int, int] | None = None, *,
     states that diverge.
     """
     call = "information_processing"
-    if not isinstance(model, Model) or model.n_inputs != 1 or model.n_feedback:
+    if not is_model(model) or model.n_inputs != 1 or model.n_feedback:
         raise ValueError(f"{call}: expected a reservoir with one input and no output feedback; received {type(model).__name__}.")
     rng = _check.generator(rng, call)
     n_steps, washout = _check.count(n_steps, "n_steps", call, least=2), _check.count(washout, "washout", call, least=0)
@@ -168,7 +168,7 @@ def conditional_lyapunov(model: Any, u: Any = None, *, feedback: Any = None, n_s
     """
     count = _check.count(n_exponents, "n_exponents", "conditional_lyapunov")
     washout = _check.count(washout, "washout", "conditional_lyapunov", least=0)
-    _check.kind(model, isinstance(model, Model), "a model such as sysid.ESN", "conditional_lyapunov")
+    _check.kind(model, is_model(model), "a model such as sysid.ESN", "conditional_lyapunov")
     if count > model.n_states:
         raise ValueError(f"conditional_lyapunov: expected n_exponents <= {model.n_states}, the states; received {count}.")
     run = simulate(model, u, x0, n_steps=n_steps, feedback=feedback)
@@ -197,7 +197,7 @@ def restart_spread(model: Any, u: Any, *, n_starts: int = 20, scale: float = 1.0
     Raises TypeError or ValueError for n_starts that is not a whole number, a missing rng, or runs that diverge.
     """
     rng, scale = _check.generator(rng, "restart_spread"), _check.positive(scale, "scale", "restart_spread")
-    _check.kind(model, isinstance(model, Model), "a model such as sysid.ESN", "restart_spread")
+    _check.kind(model, is_model(model), "a model such as sysid.ESN", "restart_spread")
     starts = scale * rng.standard_normal((_check.count(n_starts, "n_starts", "restart_spread", least=2), model.n_states))
     u = _check.signal(u, "u", "restart_spread", model.n_inputs)
     run = simulate(model, np.broadcast_to(u, (len(starts), *u.shape)), starts)

@@ -12,7 +12,7 @@ from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.ltv import LTV
 from ..models.names import names
-from ..models.protocol import Functions, Model
+from ..models.protocol import Functions, is_model
 from .bilinearize import bilinear_surrogate
 
 
@@ -35,7 +35,7 @@ def linearize(model: Any, x: Any = None, u: Any = None, *, feedback: Any = None,
     Raises ValueError where no equilibrium is found or a Jacobian is not finite. Valid for small deviations only.
     Along a trajectory, spectral radii below 1 prove nothing: x+ = A[t] x may diverge all the same.
     """
-    if not isinstance(model, Model):
+    if not is_model(model):
         raise TypeError(f"linearize: expected a model such as ESN or Nonlinear; received {type(model).__name__}."
                         + _check.instead(model, "model"))  # fmt: skip
     if x is None:
