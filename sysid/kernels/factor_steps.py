@@ -7,7 +7,7 @@ from .matrices import copy, product
 
 
 @helper
-def measured(condition, update, triangularise, M, R, seen, kappa, W, turn, Z, unit, work, spare, T2, S2, V, root, info):
+def measured(condition, update, M, R, seen, kappa, W, turn, Z, unit, work, spare, T2, S2, V, root, info):
     """The measurement in the basis of the predicted factor, where the state is N(0, I): kappa (n, p), turn (n, n), W (p, p)."""
     n = Z.shape[0]
     for i in range(n):

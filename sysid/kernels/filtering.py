@@ -9,28 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import condition_step, cube, flag, helper, kernel, mat, out_cube, out_vec, propagate_step, types
-from .matrices import copy, indefinite
+from .matrices import copy, indefinite, unchanged
 
 mask_type = types.Array(types.boolean, 3, "C", readonly=True)
 out_counts = types.Array(types.int64, 1, "C")
 out_index = types.Array(types.int64, 2, "C")
 
-EPS = 2.220446049250313e-16
-STRIDE = 4  # steps between the covariances compared
+STRIDE = 4  # steps between the covariances compared, which may differ by a rounding a step
 BLOCK = 64  # entries looked at together
 DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
-
-
-@helper
-def unchanged(P, before):
-    """Whether P moved by no more than rounding in STRIDE steps, each entry relative to its own variances."""
-    n = P.shape[0]
-    tolerance = STRIDE * np.sqrt(n) * EPS
-    for i in range(n):
-        for j in range(i + 1):
-            if abs(P[i, j] - before[i, j]) > tolerance * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
-                return False
-    return True
 
 
 @helper
@@ -78,7 +65,7 @@ def recursion(condition, propagate, AT, C, Q, R, seen, s, may_stop, Pp, Pf, K, W
         streak = streak + 1 if complete and may_stop else 0
         t += 1
         if streak % STRIDE == 1:
-            if streak > 1 and unchanged(following, before):
+            if streak > 1 and unchanged(following, before, STRIDE):
                 t = stay(seen[s], t, slot, index[s])
             copy(following, before)
     copy(following, P[s])

@@ -66,12 +66,13 @@ def square(L, P):
 
 
 @helper
-def unchanged(P, before):
-    """Whether P moved by no more than rounding, each entry relative to its own variances."""
+def unchanged(P, before, roundings):
+    """Whether P moved by no more than so many roundings, each entry relative to its own variances."""
     n = P.shape[0]
+    tolerance = roundings * np.sqrt(n) * EPS
     for i in range(n):
         for j in range(i + 1):
-            if abs(P[i, j] - before[i, j]) > 64.0 * np.sqrt(n) * EPS * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
+            if abs(P[i, j] - before[i, j]) > tolerance * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
                 return False
     return True
 

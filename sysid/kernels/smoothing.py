@@ -13,16 +13,17 @@ from __future__ import annotations
 import numpy as np
 
 from ._jit import cube, helper, kernel, mat, out_cube, out_mat, propagate_step, types
-from .matrices import copy, indefinite, multiply
+from .matrices import copy, indefinite, multiply, unchanged
 
 index_type = types.Array(types.int64, 1, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
 
 EPS = 2.220446049250313e-16
 AMPLE = 1e-3  # where this share of every variance is left, a difference has lost no more than three digits
-STRIDE = 4  # steps between the covariances compared
+STRIDE = 4  # steps between the covariances compared, which may differ by a rounding a step
 DOUBTFUL = 1e-3  # once cancellation has left less than this of a variance, signs are looked at
 BLAS = 3000  # products from which a library call is faster
+SMALL = 14  # states up to which plain loops sum a difference faster
 BLOCK = 24  # rows of the Cholesky factor taken at once
 
 
@@ -132,11 +133,11 @@ def difference(GT, P, ahead, later, gross, work, change, out):
         for j in range(n):
             change[i, j] = later[i, j] - ahead[i, j]
     multiply(change, GT, work, BLAS)
-    if n > 14:
+    if n > SMALL:
         np.dot(GT.T, work, change)
     share = 1.0
     for i in range(n):
-        if n > 14:
+        if n > SMALL:
             for j in range(i + 1):
                 out[i, j] = P[i, j] + change[i, j]
         else:
@@ -167,16 +168,6 @@ def untold(propagate, AT, Q, P, GT, base, work, factor, zero, root):
     propagate(GT, Q, zero, work, root, base)
     copy(base, zero)
     propagate(factor, P, zero, work, root, base)
-
-
-@helper
-def unchanged(P, before):
-    n = P.shape[0]
-    for i in range(n):
-        for j in range(i + 1):
-            if abs(P[i, j] - before[i, j]) > STRIDE * np.sqrt(n) * EPS * np.sqrt(P[i, i]) * np.sqrt(P[j, j]):
-                return False
-    return True
 
 
 @kernel(propagate_step, cube, cube, cube, cube, index_type, mat, out_cube, out_cube, out_index, out_mat, nogil=True)
@@ -225,7 +216,7 @@ def covariances(propagate, AT, Q, Pp, Pf, index, last, GT, Ps, place, P):
         place[t] = slot
         streak += 1
         if streak % STRIDE == 1:
-            frozen = streak > 1 and unchanged(P, before)
+            frozen = streak > 1 and unchanged(P, before, STRIDE)
             copy(P, before)
     return slot + 1, share
 

@@ -72,5 +72,5 @@ def covariances(condition, update, triangularise, A, C, FQ, R, seen, L0, may_sto
             square(L, before)
         elif streak > 16 and streak % 16 == 0:
             square(L, spare)
-            frozen = unchanged(spare, before)
+            frozen = unchanged(spare, before, ROUNDINGS)
     return slot + 1

@@ -138,7 +138,7 @@ def extended(condition, update, triangularise, f, g, fx, gx, fu, U, m, p, t0, dt
                 innovation_covariance(M, R[r], S[keep])
                 for j in range(q):
                     Yp[t, j] = y_hat[j]
-            measured(condition, update, triangularise, M, R[r], seen[t], kappa, W, turn[k], Z, unit, work, spare, T2, S2, V, root, info)
+            measured(condition, update, M, R[r], seen[t], kappa, W, turn[k], Z, unit, work, spare, T2, S2, V, root, info)
             for j in range(q):
                 e[j] = Y[t, j] - y_hat[j] if seen[t, j] else 0.0
                 if seen[t, j]:

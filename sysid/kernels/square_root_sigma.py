@@ -151,7 +151,7 @@ def sigma_filter(condition, update, triangularise, f, g, xi, w, xi_wide, w_wide,
         regress(G, xi, w, about_first > 0, excess, Yp[t], M)
         spread(G, R[r], Rt)
         spread(M.T.copy(), Rt, S[keep])
-        measured(condition, update, triangularise, M, Rt, seen[t], kappa, W, turn[k], Z, unit, work, spare, T2, S2, V, root, info)
+        measured(condition, update, M, Rt, seen[t], kappa, W, turn[k], Z, unit, work, spare, T2, S2, V, root, info)
         for j in range(q):
             e[j] = Y[t, j] - Yp[t, j] if seen[t, j] else 0.0
         L_out[t] = info[1] - 0.5 * squared(W, e, int(info[0]), Yp[t])

@@ -81,7 +81,7 @@ def covariances(triangularise, Theta, ahead, Lf, turn, index, Ps, cross, place):
             square(N, before)
         elif streak > 16 and streak % 16 == 0:
             square(N, Z)
-            frozen = unchanged(Z, before)
+            frozen = unchanged(Z, before, ROUNDINGS)
     return slot + 1
 
 
