@@ -97,10 +97,8 @@ def matrix(value: Any, name: str, call: str, shape: tuple[int | None, int | None
     """A finite read-only 2-D array with the wanted shape; None leaves a side free."""
     array = real_array(value, name, call)
     if array.ndim != 2:
-        raise ValueError(
-            f"{call}: expected {name} as a matrix{_shape(shape)}; received shape {array.shape}. "
-            "Did you mean [[...]] or .reshape(-1, 1)?"
-        )
+        raise ValueError(f"{call}: expected {name} as a matrix{_shape(shape)}; received shape {array.shape}. "
+                         "Did you mean [[...]] or .reshape(-1, 1)?")  # fmt: skip
     if any(want is not None and want != got for want, got in zip(shape, array.shape)):
         flipped = all(want is None or want == got for want, got in zip(shape, array.shape[::-1]))
         hint = " Did you pass the transpose?" if flipped else ""

@@ -24,6 +24,7 @@ from .matrices import copy, product, square, unchanged
 
 mask_type = types.Array(types.boolean, 2, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
+ROUNDINGS = 64.0  # by which a covariance that has settled may still move
 
 
 @kernel(condition_step, update_step, triangular_step, cube, cube, cube, cube, mask_type, mat, flag, *[out_cube] * 7, out_vec, out_index, out_index, out_mat, nogil=True)  # fmt: skip

@@ -15,6 +15,7 @@ from .matrices import copy, product, square, unchanged
 
 index_type = types.Array(types.int64, 1, "C", readonly=True)
 out_index = types.Array(types.int64, 1, "C")
+ROUNDINGS = 64.0  # by which a covariance that has settled may still move
 
 
 @kernel(triangular_step, cube, cube, out_cube, out_cube, nogil=True)
