@@ -205,8 +205,8 @@ def normal(*, poles: Any, rng: np.random.Generator | None = None) -> Any:
     if not blocks:
         raise ValueError("normal: expected at least one pole; received none.")
     if rng is None:
-        from scipy.sparse import block_diag, csr_array
-        return csr_array(block_diag(blocks))
+        from scipy.sparse import block_diag, coo_array, csr_array
+        return csr_array(block_diag([coo_array(block) for block in blocks]))
     D = scipy.linalg.block_diag(*blocks)
     Q = random_orthogonal(len(D), _check.generator(rng, "normal"))
     return Q @ D @ Q.T  # [ESN-SSM, Sec. 7.1 corrected]

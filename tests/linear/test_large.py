@@ -42,7 +42,7 @@ def test_low_rank_gramian_of_a_sparse_reservoir_in_discrete_time():
 def test_lightly_damped_modes_in_blocks_converge():
     rng = np.random.default_rng(1)
     w = np.sort(rng.uniform(1, 50, 40))
-    A = sp.csc_array(sp.block_diag([[[0, 1], [-v * v, -0.01 * v]] for v in w]))
+    A = sp.csc_array(sp.block_diag([sp.coo_array([[0, 1], [-v * v, -0.01 * v]]) for v in w]))
     B = rng.standard_normal((80, 1))
     low = sysid.low_rank_gramian(A, B, dt=None)
     X = gramian(A.toarray(), B, continuous=True)
