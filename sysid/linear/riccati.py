@@ -115,6 +115,8 @@ def continuous_riccati(A: np.ndarray, B: np.ndarray, Q: np.ndarray, R: np.ndarra
 def _double(A: np.ndarray, G: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, int, str]:
     """Run X = A' X (I + G X)^-1 A + H to its limit; return (X, doublings, why it is not a stabilising solution)."""
     n = len(A)
+    if n == 0:  # LAPACK takes no matrix without rows, and says so on the terminal
+        return H, 0, ""
     eye = np.eye(n)
     with np.errstate(over="ignore", invalid="ignore"):
         for k in range(1, _MAX_DOUBLINGS + 1):

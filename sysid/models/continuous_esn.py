@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .._show import Shown
+from .._show import Shown, counted
 from ..kernels import reservoir as kernels
 from ..kernels._jit import compiled
 from .activation import Activation
@@ -130,4 +130,4 @@ class ContinuousESN(UnitNetwork, Shown):
 
     def summary(self) -> dict[str, Any]:
         return {"units": self.n_states, "inputs": self.n_inputs, "tau": self.tau, "activation": self.act.name,
-                "readout": f"{self.n_outputs} outputs" if self.C is not None else "none yet"} | shown_names(self)
+                "readout": counted(self.n_outputs, "output") if self.C is not None else "none yet"} | shown_names(self)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .._show import Shown
+from .._show import Shown, counted
 from .esn import ESN
 from .flat import Flat
 from .names import shown_names
@@ -161,4 +161,4 @@ class DeepESN(Flat, Shown):
                 "leaks": [f"{s.leaks.min():.3g}" + (f" to {s.leaks.max():.3g}" if np.ptp(s.leaks) else "")
                           for s in self.layers],
                 "inputs": self.n_inputs, "skips": [f"{a}->{b}" for b, a in self.skips] or None,
-                "readout": f"{len(self.C)} outputs" if self.C is not None else "none yet"} | shown_names(self)  # fmt: skip
+                "readout": counted(len(self.C), "output") if self.C is not None else "none yet"} | shown_names(self)  # fmt: skip

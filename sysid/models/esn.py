@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .._show import Shown
+from .._show import Shown, counted
 from .activation import Activation, activation
 from .equilibrium import find_equilibrium
 from .esn_functions import esn_functions
@@ -159,7 +159,7 @@ class ESN(LeakyUnits, Shown):
             out["spectral radius of W"] = np.abs(np.linalg.eigvals(self.W)).max(initial=0.0)
         elif hasattr(self.W, "nnz"):
             out["edges"] = self.W.nnz
-        out["readout"] = f"{len(self.C)} outputs" if self.C is not None else "none yet"
+        out["readout"] = counted(len(self.C), "output") if self.C is not None else "none yet"
         return out | shown_names(self)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .._show import Shown
+from .._show import Shown, counted
 from .esn import ESN
 from .flat import Flat
 from .names import shown_names
@@ -139,7 +139,7 @@ class ConvolutionalESN(Flat, Shown):
     def summary(self) -> dict[str, Any]:
         return {"grid": list(self.grid), "channels": len(self.bias), "kernel": list(self.kernel.shape[:2]),
                 "inputs a cell": self.input_kernel.shape[3], "leak": self.leak, "activation": self.act.name,
-                "readout": f"{self.n_outputs} outputs" if self.C is not None else "none yet"} | shown_names(self)  # fmt: skip
+                "readout": counted(self.n_outputs, "output") if self.C is not None else "none yet"} | shown_names(self)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -197,4 +197,4 @@ class GraphESN(Flat, Shown):
     def summary(self) -> dict[str, Any]:
         return {"nodes": self.laplacian.shape[0], "channels": self.coefficients.shape[1],
                 "degree": len(self.coefficients) - 1, "inputs": self.n_inputs, "leak": self.leak,
-                "readout": f"{len(self.C)} outputs" if self.C is not None else "none yet"} | shown_names(self)  # fmt: skip
+                "readout": counted(len(self.C), "output") if self.C is not None else "none yet"} | shown_names(self)  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import _check
-from .._show import Shown
+from .._show import Shown, counted
 from ..kernels import gated as kernels
 from ..kernels._jit import compiled
 from .activation import activation
@@ -127,4 +127,4 @@ class GatedESN(LeakyUnits, Shown):
 
     def summary(self) -> dict[str, Any]:
         return {"units": self.n_states, "inputs": self.n_inputs, "rank of the gate": len(self.W_gate), "leak": self.leak,
-                "activation": self.activation, "readout": f"{len(self.C)} outputs" if self.C is not None else "none yet"} | shown_names(self)
+                "activation": self.activation, "readout": counted(len(self.C), "output") if self.C is not None else "none yet"} | shown_names(self)

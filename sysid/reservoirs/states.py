@@ -20,6 +20,9 @@ def reservoir_of(start: Any, call: str) -> Any:
     if not hasattr(model, "with_readout"):
         raise TypeError(f"{call}: expected start=esn, a reservoir such as sysid.ESN.random(...); received "
                         f"{type(start).__name__}.")
+    if model.dt is None:
+        raise ValueError(f"{call}: expected a reservoir in discrete time; received dt=None (continuous time). "
+                         "Sample it first: sysid.discretize(start, dt).")
     return model
 
 

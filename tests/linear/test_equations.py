@@ -122,3 +122,13 @@ def test_riccati_is_free_of_scale():
     one = filter_riccati(A, C, np.eye(2), np.eye(1))
     tiny = filter_riccati(A, C, 1e-16 * np.eye(2), 1e-16 * np.eye(1))
     assert tiny.converged and np.allclose(tiny.X * 1e16, one.X, rtol=1e-12)
+
+
+def test_a_riccati_equation_without_states_has_the_empty_solution_and_nothing_on_the_terminal(capfd):
+    from sysid.linear.riccati import continuous_riccati, discrete_riccati
+
+    none = np.zeros((0, 0))
+    for solve in (discrete_riccati, continuous_riccati):
+        found = solve(none, np.zeros((0, 2)), none, np.eye(2))
+        assert found.converged and found.X.shape == (0, 0) and found.gain.shape == (2, 0)
+    assert capfd.readouterr() == ("", "")

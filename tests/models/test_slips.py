@@ -41,6 +41,7 @@ RNG = np.random.default_rng(0)
     (lambda: sysid.ESN.random(5, input_scale="a", rng=RNG), TypeError, "ESN.random: expected input_scale as a number"),
     (lambda: sysid.LTI(A, B, C).plot.bode(omega=[0.0, 1.0]), ValueError, "LTI.plot.bode: expected frequencies above 0"),
     (lambda: sysid.LTI(A, B, C).plot.nyquist(omega="x"), TypeError, "LTI.plot.nyquist: expected omega"),
+    (lambda: sysid.fit(sysid.Data(np.ones(20), np.ones(20)), sysid.Readout(), start=sysid.ContinuousESN(W, B)), ValueError, "expected a reservoir in discrete time"),
     (lambda: sysid.Blocks(), TypeError, "Blocks: expected pairs"),
     (lambda: sysid.Data([1.0, 2.0], t0=None), TypeError, "Data: expected t0 as a number"),
     (lambda: sysid.Data([1.0, 2.0], t0=np.nan), ValueError, "Data: expected t0 finite"),
