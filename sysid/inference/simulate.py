@@ -11,6 +11,7 @@ import numpy as np
 
 from .. import _check
 from .._show import Shown
+from ..core.data import Data
 from ..core.gaussian import psd_factor
 from ..models.lti import LTI
 from ..models.names import names, shown_names
@@ -48,6 +49,11 @@ class Simulation(Shown):
             raise ValueError("simulate: this ESN has states x and no readout, so no outputs y. "
                              "Train one: sysid.fit(data, sysid.Readout(), start=esn).model")  # fmt: skip
         return self.outputs
+
+    @property
+    def data(self) -> Data:
+        """Outputs and inputs as Data under the model's names, to be fitted, filtered or drawn. Raises ValueError as `y` does."""
+        return Data(self.y, self.u, self.dt, self.output_names, self.input_names)
 
     @property
     def time(self) -> np.ndarray:

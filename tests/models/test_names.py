@@ -257,3 +257,15 @@ def test_swapped_columns_are_put_right_by_selecting_them_in_the_model_s_order():
     right = sysid.filter(process, data.select(lti().output_names, lti().input_names))
     plain = sysid.filter(process, sysid.Data(data.y[:, ::-1], data.u[:, ::-1]))
     assert right.log_likelihood == plain.log_likelihood
+
+
+def test_a_simulated_path_is_data_under_the_model_s_names():
+    process, u = sysid.Process(lti(dt=0.5), 0.1, 0.1), RNG.standard_normal((3, 30, 2))
+    path = sysid.simulate(process, u[0], rng=np.random.default_rng(0))
+    assert names(path.data) == NAMED and path.data.dt == 0.5
+    np.testing.assert_array_equal(path.data.y, path.y)
+    np.testing.assert_array_equal(path.data.u, u[0])
+    assert sysid.simulate(lti(**BARE), u).data.is_batch and names(sysid.simulate(lti(**BARE), u).data) == BARE
+    assert sysid.simulate(sysid.LTI(0.5, None, 1.0), n_steps=3, x0=[1.0]).data.n_inputs == 0
+    with pytest.raises(ValueError, match="no readout"):
+        sysid.simulate(sysid.ESN(A, B), u[0]).data
