@@ -154,7 +154,7 @@ class CircleCriterion:
         rate = smallest_rate(low, up, t, network.leak)
         found = certified(network, t, rate)
         if found is None:
-            return refused(network, rate, name, model, floor)
+            return refused(rate, name, model, floor)
         if self.margin and found[1] < 1:
             wider = found[1] + self.margin * (1 - found[1])
             P = roomy(network, t, wider)
@@ -222,7 +222,7 @@ def finished(network: LeakyNetwork, P: np.ndarray, T: np.ndarray, rate: float, n
     for delta in (1e-12, 1e-10, 1e-8, 1e-6, 1e-4):
         if proved(network, P, T, rate * (1 + delta)):
             return result(network, P, T, rate * (1 + delta), name, wanted, model, 0.0)
-    return refused(network, rate, name, model, 0.0)
+    return refused(rate, name, model, 0.0)
 
 
 def result(network: LeakyNetwork, P: np.ndarray, T: np.ndarray, rate: float, name: str, wanted: Contraction,
@@ -232,7 +232,7 @@ def result(network: LeakyNetwork, P: np.ndarray, T: np.ndarray, rate: float, nam
                        method_floor=floor, exact=exact)
 
 
-def refused(network: LeakyNetwork, rate: float, name: str, model: Any, floor: float) -> Certificate:
+def refused(rate: float, name: str, model: Any, floor: float) -> Certificate:
     return Certificate(rate, None, None, False, name, words(model), reason(rate, False), method_floor=floor)
 
 

@@ -71,7 +71,7 @@ class LMI:
                                "(LMI(force=True) does), use CircleCriterion('optimal')")
         low = float((1 - network.leak).max())
         if self.multiplier == "pairwise":
-            return self._pairwise(network, model, wanted, low)
+            return self._pairwise(network, model, low)
         d = balanced(network.coupling)                    # in balanced units P is far better conditioned
         endpoints = tuple(d[:, None] * A / d for A in network.endpoints())
         program = Program(n, {"T": n}, lambda P, m, square: _circle(endpoints, P, m["T"], square), self.solver)
@@ -81,12 +81,12 @@ class LMI:
         if proof is None and cheap.verified and cheap.P is not None and cheap.T is not None:
             proof = (cheap.P, cheap.T, cheap.rate)
         if proof is None:
-            return refused(network, rate, name, model, 0.0)
+            return refused(rate, name, model, 0.0)
         out = result(network, proof[0], proof[1], proof[2], name, wanted, model, 0.0)
         out.details.update(solver_rate=rate, solver_failures=program.failures)
         return out
 
-    def _pairwise(self, network: LeakyNetwork, model: Any, wanted: Contraction, low: float) -> Certificate:
+    def _pairwise(self, network: LeakyNetwork, model: Any, low: float) -> Certificate:
         pairs = list(itertools.combinations(range(network.n_states), 2))
         sizes = {f"pair {i} {j}": 4 for i, j in pairs}
         program = Program(network.n_states, sizes, lambda P, m, square: pairwise_form(network, P, m, square), self.solver,

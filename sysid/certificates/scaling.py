@@ -76,6 +76,7 @@ def scale_to_certified(esn: Any, rate: float = 0.95, method: Any = None) -> Any:
     A reservoir that is certified already is returned unchanged; `certify(safe, Contraction(rate=rate))` shows the proof. Raises ValueError when no scaling helps, that is when
     1 - leak is not below the rate (of a stack: below the slightly smaller one that its layers need).
     """
+    _check.kind(esn, is_network(esn), "an ESN", "scale_to_certified")
     if not (np.isfinite(rate) and 0 < rate <= 1):
         raise ValueError(f"scale_to_certified: expected rate in (0, 1]; received {rate!r}.")
     if isinstance(esn, DeepESN):
