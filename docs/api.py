@@ -60,8 +60,8 @@ def _entry(name: str, obj: Any) -> list[str]:
 
 
 def _anchor(name: str) -> str:
-    """A label for every name; labels are read without case, and `fit` is a verb where `Fit` is a class."""
-    return "api-" + name.replace(".", "-") + ("-class" if name.split(".")[-1][0].isupper() else "")
+    """A label for every name, in small letters as the page's own become; `fit` is a verb where `Fit` is a class."""
+    return "api-" + name.replace(".", "-").lower() + ("-class" if name.split(".")[-1][0].isupper() else "")
 
 
 def _signature(obj: Any, skip: str = "") -> str:

@@ -104,11 +104,20 @@ def page() -> str:
 def _line(row: dict[str, str]) -> str:
     number = row["correction"]
     status = row["status"] + (f", [correction {number}](#correction-{number})" if number else "")
-    where = f"`{row['where']}`" if row["status"] in ("implemented", "corrected") else row["where"]
+    where = _linked(row["where"]) if row["status"] in ("implemented", "corrected") else row["where"]
     files = dict.fromkeys(place.split(":")[0] for place in tags().get((row["key"], row["number"]), []))
     places = ", ".join(f"`{file}`" for file in list(files)[:3])
     cells = [row["number"], row["says"].replace("||", "‖").replace("|", "\\|"), status, where, places]
     return "| " + " | ".join(cells) + " |"
+
+
+def _linked(dotted: str) -> str:
+    """A dotted name with a link to its entry in the reference, of a method to that of its class."""
+    import sysid
+    parts = dotted.split(".")[1:]
+    name = ".".join(parts[:2] if parts[0] in sysid._NAMESPACES else parts[:1])
+    label = "api-" + name.replace(".", "-").lower() + ("-class" if name.split(".")[-1][0].isupper() else "")
+    return f"[`{dotted}`](#{label})"
 
 
 def main() -> int:

@@ -112,6 +112,8 @@ def gain_band(omega: np.ndarray, low: np.ndarray, high: np.ndarray, grid: Any) -
     for i, j in np.ndindex(*low.shape[1:]):
         gain, curves = grid[2 * i, j], [line for line in grid[2 * i + 1, j].lines if line.get_gid() == _CURVE]
         shown = (low[:, i, j] > 0) & np.isfinite(high[:, i, j])
+        if curves:  # no further than the curve itself
+            shown &= (omega >= np.min(curves[-1].get_xdata())) & (omega <= np.max(curves[-1].get_xdata()))
         colour = curves[-1].get_color() if curves else COLOURS["band"]
         ends = (20 * np.log10(np.where(shown, h[:, i, j], 1.0)) for h in (low, high))
         gain.fill_between(omega, *ends, where=shown, color=colour, alpha=0.2, linewidth=0)

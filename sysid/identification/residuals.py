@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .._show import Shown
+from .triangular import extended
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -115,19 +116,27 @@ def independence(errors: list[np.ndarray], inputs: list[np.ndarray], names: tupl
 def _joint_statistic(e: list[np.ndarray], u: list[np.ndarray], n_lags: int) -> tuple[float, int]:
     """N R^2 of the regression of residuals on the lagged input, both filtered so that the residuals are white first."""
     order = max(1, min(20, min(len(x) for x in e) // 20))
-    lagged = np.concatenate([np.stack([x[order - k : len(x) - k] for k in range(1, order + 1)], 1) for x in e])
-    a = np.linalg.lstsq(lagged, np.concatenate([x[order:] for x in e]), rcond=None)[0]
-    taps = np.concatenate([[1.0], -a])
-    rows, targets = [], []
-    for x, w in zip(e, u):
-        white, moved = np.convolve(x, taps, "valid"), np.convolve(w, taps, "valid")
-        if len(white) > n_lags:
-            rows.append(np.lib.stride_tricks.sliding_window_view(moved, n_lags + 1))
-            targets.append(white[n_lags:])
-    X, t = np.concatenate(rows), np.concatenate(targets)
-    U, s, _ = np.linalg.svd(X, full_matrices=False)
+    past = _compressed([(x[:-1], x, order) for x in e if len(x) > order])
+    a = np.linalg.lstsq(past[:, :-1], past[:, -1], rcond=None)[0]  # of the farthest lag first
+    taps = np.concatenate([[1.0], -a[::-1]])
+    filtered = [(np.convolve(w, taps, "valid"), np.convolve(x, taps, "valid")) for x, w in zip(e, u)]
+    filtered = [(moved, white) for moved, white in filtered if len(white) > n_lags]
+    R = _compressed([(moved, white, n_lags + 1) for moved, white in filtered])
+    U, s, _ = np.linalg.svd(R[:, :-1], full_matrices=False)
     keep = s > 1e-6 * s[0]
-    return float(len(t) * ((U[:, keep].T @ t) ** 2).sum() / max(float(t @ t), 1e-300)), int(keep.sum())
+    power = max(float(R[:, -1] @ R[:, -1]), 1e-300)
+    return sum(len(white) - n_lags for _, white in filtered) * float(((U[:, keep].T @ R[:, -1]) ** 2).sum()) / power, int(keep.sum())
+
+
+def _compressed(pairs: list[tuple[np.ndarray, np.ndarray, int]], chunk: int = 50_000) -> np.ndarray:
+    """R of the rows [window of x, its target]: triples (x, y, width), where the last entries of y (T,) are the targets of x's windows."""
+    R = np.zeros((0, pairs[0][2] + 1))
+    for x, y, width in pairs:
+        windows = np.lib.stride_tricks.sliding_window_view(x, width)
+        targets = y[len(y) - len(windows) :]
+        for a in range(0, len(windows), chunk):
+            R = extended(R, np.column_stack([windows[a : a + chunk], targets[a : a + chunk]]))
+    return R
 
 
 def _autocovariance(x: list[np.ndarray], reach: int) -> np.ndarray:

@@ -46,11 +46,24 @@ def test_a_notebook_runs_and_its_assertions_hold(notebook, tmp_path):
     assert run.returncode == 0, run.stderr[-3000:]
 
 
-def equations():
-    spec = importlib.util.spec_from_file_location("equations", ROOT / "docs" / "equations.py")
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "docs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def equations():
+    return script("equations")
+
+
+def test_links_into_the_reference_lead_to_an_entry():
+    pages = script("api").pages()
+    for file, anchor in re.findall(r"\((\S+)\.md#([^)]+)\)", pages["index"]):
+        assert anchor == anchor.lower() and f"\n({anchor})=\n" in pages[file], anchor  # a page writes its labels in small letters
+    entries = "".join(pages.values())
+    linked = re.findall(r"\(#(api-[^)]+)\)", equations().page())
+    assert len(linked) > 60 and not [anchor for anchor in linked if f"\n({anchor})=\n" not in entries]
 
 
 def test_every_numbered_equation_is_resolved():
