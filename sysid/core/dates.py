@@ -29,7 +29,7 @@ def dates_of(y: Any, u: Any) -> np.ndarray | None:
 
 
 def _index(table: Any) -> np.ndarray | None:
-    index = getattr(table, "index", None)
+    index: Any = getattr(table, "index", None)
     if hasattr(index, "to_timestamp"):  # periods
         index = index.to_timestamp()
     values = getattr(index, "values", None)

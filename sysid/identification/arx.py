@@ -32,6 +32,10 @@ class PolynomialFit(Fit):
     gain: np.ndarray
     innovation_cov: np.ndarray
 
+    def summary(self) -> dict[str, Any]:
+        errors = self.standard_errors or {}
+        return super().summary() | {name: _written(values, errors.get(name)) for name, values in self.polynomials.items() if np.size(values)}
+
 
 @dataclass(frozen=True)
 class ARX:
@@ -85,6 +89,14 @@ class ARX:
         return PolynomialFit(model=model, process=innovations_process(model, gain, cov, data), polynomials={"A": A, "B": B}, gain=gain,
                              n_parameters=X.shape[1] * p + p * (p + 1) // 2 if self.ridge == 0 else None, n_samples=len(X),
                              innovation_cov=cov, standard_errors=errors, log_likelihood=float(value))  # fmt: skip
+
+
+def _written(values: np.ndarray, errors: np.ndarray | None) -> str:
+    """Up to eight coefficients with their deviations, in the order of the array; the shape of more."""
+    if np.size(values) > 8:
+        return f"array {np.shape(values)}"
+    spread = np.full(np.size(values), np.nan) if errors is None else np.ravel(errors)
+    return ", ".join(f"{v:.4g}" + (f" +- {s:.2g}" if np.isfinite(s) else "") for v, s in zip(np.ravel(values), spread))
 
 
 def _regression(records: list, na: int, nb: int, nk: int) -> tuple[np.ndarray, np.ndarray, int]:

@@ -89,7 +89,8 @@ class Fit(Shown):
         ax = plot.axes(ax)
         values = np.asarray(self.history[name])
         if len(self.history.get("ridge", ())) == len(values):
-            ax.semilogx(self.history["ridge"], values, "o-", color=plot.COLOURS["model"], markersize=4, linewidth=1.2)
+            draw = ax.loglog if (values > 0).all() else ax.semilogx
+            draw(self.history["ridge"], values, "o-", color=plot.COLOURS["model"], markersize=4, linewidth=1.2)
             ax.set(xlabel="ridge", ylabel="loss")
             return ax
         ax.plot(np.arange(len(values)), values, color=plot.COLOURS["model"], linewidth=1.2)

@@ -141,7 +141,8 @@ class Banded(Shown):
             a.plot((self.data.time if dates is None else plot.times(self.data))[since:], self.data.original[first][since:, i], ".", markersize=3, color=plot.COLOURS["data"], label="measured")
             known = np.isfinite(low[first][:, i]) & np.isfinite(high[first][:, i])  # not before a diffuse start is resolved
             a.plot(t, np.where(known, self.median[first][:, i], np.nan), color=plot.COLOURS["model"], linewidth=1.2, label="predicted")
-            plot.band(a, t, low[first][:, i], high[first][:, i], label=f"{100 * level:g} % band")
+            if np.nanmax(high[first][:, i] - low[first][:, i], initial=0.0) > 0:  # a model without noise has no band
+                plot.band(a, t, low[first][:, i], high[first][:, i], label=f"{100 * level:g} % band")
             a.set_ylabel(labels[i])
         plot.legend(grid[0])
         plot.time_axes(grid, t)

@@ -90,3 +90,14 @@ def test_one_output_methods_say_what_to_use_instead():
         sysid.fit(data, sysid.ARMAX())
     with pytest.raises(ValueError, match="expected no start"):
         sysid.fit(data, sysid.ARX(), start=third_order())
+
+
+def test_coefficients_are_printed_with_their_deviations():
+    rng = np.random.default_rng(0)
+    u = rng.standard_normal((400, 1))
+    data = sysid.Data(sysid.simulate(sysid.LTI([[0.8]], [[1.0]], [[2.0]]), u).y + 0.1 * rng.standard_normal((400, 1)), u)
+    fit = sysid.fit(data, sysid.OutputError(1, 1, 1))
+    said = fit.summary()
+    value, deviation = map(float, said["F"].split(" +- "))
+    assert abs(value + 0.8) < 4 * deviation + 1e-3 and deviation == pytest.approx(fit.standard_errors["F"].item(), rel=0.06) and "C" not in said
+    assert sysid.fit(data, sysid.ARX(12, 2, 1)).summary()["A"] == "array (12, 1, 1)"

@@ -66,3 +66,12 @@ def test_divergence_is_reported_with_its_step_and_what_came_before_is_kept():
 def test_a_reservoir_without_readout_is_refused():
     with pytest.raises(ValueError, match="readout"):
         sysid.forecast(sysid.ESN.random(5, 0, 1, rng=np.random.default_rng(0)), sysid.Data(np.ones(9)), horizon=3)
+
+
+def test_a_forecast_without_noise_draws_no_band_and_ridges_stand_on_logarithmic_axes():
+    data = sysid.datasets.mackey_glass(600)
+    esn = sysid.ESN.random(40, 0, 1, rng=np.random.default_rng(0))
+    fit = sysid.fit(data, sysid.Readout(ridge=np.logspace(-8, 0, 5)), start=esn)
+    axes = sysid.forecast(fit.model, data, horizon=5).plot()
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["measured", "predicted"]
+    assert fit.plot().get_yscale() == "log"
