@@ -34,7 +34,7 @@ class RecursiveReadout:
     washout : samples dropped at the start of every sequence. The triangular factor is rotated, never an inverse updated,
     so it stays definite however long it runs. With forgetting = 1 the result is the ridge regression of `Readout` with an
     intercept penalised by 1e-12 of the ridge. `fit.predicted` holds the predictions made before each sample was seen.
-    A row with a missing target is left out. O(T k^2).
+    A row with a missing target is left out; `fit.history["loss"]`, the mean square of what each row was missed by, is NaN there. O(T k^2).
     Raises TypeError or ValueError for options of another kind or out of range.
     """
 

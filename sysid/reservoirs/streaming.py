@@ -99,7 +99,8 @@ class StreamingReadout:
         _check.count(self.chunk, "chunk", "StreamingReadout")
 
     def begin(self, esn: Any, n_outputs: int) -> ReadoutStream:
-        """Return an empty stream for a reservoir and p outputs."""
+        """Return an empty stream for a reservoir and p outputs. Raises TypeError or ValueError for what is no reservoir or no count."""
+        n_outputs = _check.count(n_outputs, "n_outputs", "StreamingReadout.begin")
         return ReadoutStream(reservoir_of(esn, "StreamingReadout.begin"), n_outputs, self.washout, self.chunk)
 
     def fit(self, data: list[Data], start: Any) -> Fit:
