@@ -15,7 +15,8 @@ import numpy as np
 
 from .. import _check
 from ..models.names import names
-from .filters import FilterBank, spectral_filters
+from . import forms
+from .filters import FilterBank
 from .predictor import SpectralPredictor, check_weights
 from .stu import STU
 
@@ -68,9 +69,9 @@ class ARSTU(SpectralPredictor):
     def initial(cls, n_inputs: int, n_outputs: int, n_filters: int = 24, n_steps: int = 512, *, alpha: float = 1.0,
                 k_y: int = 2, k_u: int = 3, form: str = "standard", dt: float = 1.0) -> ARSTU:
         """Start with all input weights zero and alpha on the fed-back output, as for training by gradient [STU, App. C]."""
-        bank = spectral_filters(n_steps, n_filters, "alternating" if form == "alternating" else "standard")
+        bank = forms.bank(form, n_steps, n_filters)
         zero = np.zeros((n_filters, n_outputs, n_inputs))
-        taps = np.zeros((2 if form == "positive" else 3, n_outputs, n_inputs))
+        taps = np.zeros((forms.least_taps(form), n_outputs, n_inputs))
         stu = STU(bank, taps, zero, zero if form == "standard" else None, form, dt)
         return cls.from_stu(stu, alpha, k_y, k_u)
 

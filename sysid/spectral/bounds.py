@@ -17,6 +17,7 @@ import numpy as np
 
 from .. import _check
 from ..models.lti import LTI
+from . import forms
 from .filters import FilterBank, spectral_filters
 from .modes_of_lti import mode_sequence, symmetric_modes
 
@@ -53,11 +54,11 @@ def error_bound(model: LTI, n_filters: int, n_steps: int, input_bound: float, fo
     limit = float(_check.vector(input_bound, "input_bound", call, 1)[0])
     if limit < 0:
         raise ValueError(f"{call}: expected input_bound >= 0; received {limit:g}.")
-    bank = spectral_filters(n_steps, n_filters, "alternating" if form == "alternating" else "standard")
+    bank = forms.bank(form, n_steps, n_filters)
     poles, c, b = symmetric_modes(model, form, call)
     residual = np.linalg.norm(_remainder(mode_sequence(poles, n_steps, form), bank), axis=1)
     size = float((np.linalg.norm(c, axis=1) * np.linalg.norm(b, axis=1)) @ residual)
-    q = 1 if form == "positive" else 2
+    q = forms.shift(form)
     growth = np.sqrt(np.maximum(np.arange(n_steps) - q + 1.0, 0.0))
     for first in range(q):
         growth[first::q] = np.cumsum(growth[first::q])

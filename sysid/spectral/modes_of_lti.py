@@ -12,9 +12,9 @@ import numpy as np
 
 from .. import _check
 from ..models.lti import LTI
+from . import forms
 from .features import alternating_signs
 from .filters import FilterBank
-from .predictor import FORMS
 
 _SMALL = 0.25
 
@@ -23,7 +23,7 @@ def symmetric_modes(model: LTI, form: str, call: str) -> tuple[np.ndarray, np.nd
     """Return poles a (n,), columns of C (n, p) and rows of B (n, m) in eigenvector coordinates."""
     if not isinstance(model, LTI):
         raise TypeError(f"{call}: expected an LTI; received {type(model).__name__}.")
-    _check.choice(form, "form", call, FORMS)
+    _check.choice(form, "form", call, forms.FORMS)
     if model.dt is None:
         raise ValueError(f"{call}: expected a discrete-time model; received dt=None. Sample it: sysid.discretize(model, dt).")
     if model.c.any() or model.d.any():

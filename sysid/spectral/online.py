@@ -19,9 +19,8 @@ from .. import _check
 from ..core.data import Data
 from ..identification.fit import Fit
 from ..kernels import online
-from .filters import spectral_filters
+from . import forms
 from .least_squares import LeastSquares
-from .predictor import FORMS
 from .regression import Layout, rows
 from .stu import STU
 
@@ -72,7 +71,7 @@ class OnlineSpectralFiltering:
         _check.count(self.n_steps, "n_steps", call)
         _check.count(self.n_filters, "n_filters", call)
         _check.choice(self.update, "update", call, ("newton", "gradient"))
-        _check.choice(self.form, "form", call, FORMS)
+        _check.choice(self.form, "form", call, forms.FORMS)
         if not 0 < self.learning_rate < 2:
             raise ValueError(f"{call}: expected learning_rate in (0, 2), the stability limit of a normalised gradient step; "
                              f"received {self.learning_rate!r}, which would diverge.")
@@ -88,8 +87,8 @@ class OnlineSpectralFiltering:
         record = data[0]
         if record.n_inputs == 0:
             raise ValueError("OnlineSpectralFiltering: expected data with inputs u; received none.")
-        bank = spectral_filters(self.n_steps, self.n_filters, "alternating" if self.form == "alternating" else "standard")
-        layout = Layout(bank, self.form, record.n_inputs, record.n_outputs, 2 if self.form == "positive" else 3)
+        bank = forms.bank(self.form, self.n_steps, self.n_filters)
+        layout = Layout(bank, self.form, record.n_inputs, record.n_outputs, forms.least_taps(self.form))
         X, Y, _ = rows(layout, record, "one_step", "zero")
         theta = np.zeros((layout.n_columns, record.n_outputs))
         if start is not None:

@@ -18,11 +18,10 @@ from ..kernels._jit import as_float
 from ..models.lti import LTI
 from ..models.names import Named, check_names, shown_names
 from ..models.protocol import wide_input
+from . import forms
 from .features import alternating_signs, matrix_convolution
 from .filters import FilterBank
 from .realization import realize
-
-FORMS = ("standard", "alternating", "positive")
 
 
 class SpectralPredictor(Named, Shown):
@@ -46,7 +45,7 @@ class SpectralPredictor(Named, Shown):
     @property
     def shift(self) -> int:
         """Steps by which the features are delayed: 2, and 1 for the positive form."""
-        return 1 if self.form == "positive" else 2
+        return forms.shift(self.form)
 
     @property
     def n_filters(self) -> int:
@@ -139,8 +138,8 @@ class SpectralPredictor(Named, Shown):
 
 def check_weights(model: Any, call: str) -> None:
     """Check the fields that STU and ARSTU share and store them read-only."""
-    _check.choice(model.form, "form", call, FORMS)
-    kind = "alternating" if model.form == "alternating" else "standard"
+    _check.choice(model.form, "form", call, forms.FORMS)
+    kind = forms.kind(model.form)
     if not isinstance(model.bank, FilterBank) or model.bank.kind != kind:
         raise ValueError(f"{call}: expected bank=sysid.spectral_filters(n_steps, n_filters, kind={kind!r}) for the "
                          f"{model.form} form; received {getattr(model.bank, 'kind', type(model.bank).__name__)}.")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..core.data import Data
+from . import forms
 from .features import alternating_signs, causal_convolution
 from .filters import FilterBank
 
@@ -31,7 +32,7 @@ class Layout:
 
     @property
     def shift(self) -> int:
-        return 1 if self.form == "positive" else 2
+        return forms.shift(self.form)
 
     @property
     def n_branches(self) -> int:

@@ -18,10 +18,9 @@ from .. import _check
 from ..core.data import Data
 from ..core.signals import moments
 from ..identification.fit import Fit
+from . import forms
 from .ar_stu import ARSTU
-from .filters import spectral_filters
 from .least_squares import LeastSquares
-from .predictor import FORMS
 from .regression import Layout, rows
 from .stu import STU
 
@@ -73,16 +72,15 @@ class SpectralFiltering:
         _check.options(self, ridge="nonnegative", n_steps="count", validation="positive")
         call = "SpectralFiltering"
         _check.choice(self.loss, "loss", call, LOSSES)
-        _check.choice(self.form, "form", call, FORMS)
+        _check.choice(self.form, "form", call, forms.FORMS)
         _check.choice(self.initial, "initial", call, ("zero", "free"))
         _check.count(self.autoregression, "autoregression", call, least=0)
         if not isinstance(self.candidates, tuple | list) or not len(self.candidates):
             raise TypeError(f"{call}: expected candidates as numbers of filters such as (4, 8, 16); received {_check.received(self.candidates)}.")
         for k in self.candidates if self.n_filters is None else (self.n_filters,):
             _check.count(k, "n_filters", call)
-        least_taps = 2 if self.form == "positive" else 3
         if self.n_taps is not None:
-            _check.count(self.n_taps, "n_taps", call, least=least_taps)
+            _check.count(self.n_taps, "n_taps", call, least=forms.least_taps(self.form))
         if not 0 < self.validation < 1:
             raise ValueError(f"{call}: expected validation as a share in (0, 1); received {self.validation!r}.")
         if self.autoregression and self.loss == "output_error":
@@ -138,8 +136,8 @@ class SpectralStatistics:
         n_filters = n_filters or method.n_filters or max(method.candidates)
         if n_inputs == 0:
             raise ValueError(f"{call}: expected data with inputs u; received none. Spectral filters act on inputs.")
-        bank = spectral_filters(n_steps, n_filters, "alternating" if method.form == "alternating" else "standard")
-        n_taps = method.n_taps or (2 if method.form == "positive" else 3)
+        bank = forms.bank(method.form, n_steps, n_filters)
+        n_taps = method.n_taps or forms.least_taps(method.form)
         self.method, self.dt = method, dt
         self.layout = Layout(bank, method.form, n_inputs, n_outputs, n_taps, method.autoregression)
         self.squares = LeastSquares(self.layout.n_columns, n_outputs)

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..models.lti import LTI
 from ..models.names import names
-from .filters import FilterBank, spectral_filters
+from . import forms
+from .filters import FilterBank
 from .modes_of_lti import representation
 from .predictor import SpectralPredictor, check_weights
 
@@ -57,7 +58,7 @@ class STU(SpectralPredictor):
         Raises ValueError for A that is not symmetric, poles outside [-1, 1] (below 0 in the positive form) or
         continuous time. Cost O(n L K).
         """
-        bank = spectral_filters(n_steps, n_filters, "alternating" if form == "alternating" else "standard")
+        bank = forms.bank(form, n_steps, n_filters)
         taps, plus, minus = representation(model, bank, form, "STU.from_lti")
         return cls(bank, taps, plus, minus, form, model.dt or 1.0, **names(model))
 

@@ -16,9 +16,8 @@ from .. import _check
 from ..core.data import Data
 from ..core.status import Status
 from ..identification.progress import Progress
+from . import forms
 from .adam import Adam, TrainingFit
-from .filters import spectral_filters
-from .predictor import FORMS
 from .regression import Layout, rows
 from .spectral_filtering import LOSSES
 from .stu import STU
@@ -54,7 +53,7 @@ class STUTraining:
         _check.choice(self.loss, "loss", call, LOSSES)
         _check.choice(self.scale, "scale", call, ("quarter", "unit"))
         _check.count(self.n_iterations, "n_iterations", call)
-        _check.choice(self.form, "form", call, FORMS)
+        _check.choice(self.form, "form", call, forms.FORMS)
 
     def fit(self, data: list[Data], start: Any = None) -> TrainingFit:
         """Train; history["loss"] is each step's mean squared error on its record. `start` is not used: the loss is convex.
@@ -64,9 +63,8 @@ class STUTraining:
         first = data[0]
         if first.n_inputs == 0:
             raise ValueError("STUTraining: expected data with inputs u; received none.")
-        bank = spectral_filters(self.n_steps or max(d.n_steps for d in data), self.n_filters,
-                                "alternating" if self.form == "alternating" else "standard")
-        layout = Layout(bank, self.form, first.n_inputs, first.n_outputs, 2 if self.form == "positive" else 3)
+        bank = forms.bank(self.form, self.n_steps or max(d.n_steps for d in data), self.n_filters)
+        layout = Layout(bank, self.form, first.n_inputs, first.n_outputs, forms.least_taps(self.form))
         factor = self._column_scale(layout)
         regressions = [rows(layout, d, self.loss, "zero")[:2] for d in data]
         regressions = [(X / factor, Y) for X, Y in regressions]
