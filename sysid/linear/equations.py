@@ -10,16 +10,17 @@ takes over [Bartels & Stewart 1972]: it forms A - I exactly, which squaring cann
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import scipy
+
+from ..kernels import doubling
 
 __all__ = ["continuous_lyapunov", "continuous_sylvester", "discrete_lyapunov", "discrete_sylvester", "smith_doubling",
            "smith_gramian", "symmetric"]
 
 _EPS = float(np.finfo(float).eps)
 _MAX_DOUBLINGS = 11
+_HANDFUL = 12  # states up to which plain loops take a fraction of the time
 
 
 def symmetric(X: np.ndarray) -> np.ndarray:
@@ -66,25 +67,23 @@ def smith_gramian(A: np.ndarray, B: np.ndarray) -> np.ndarray | None:
 def _double(X: np.ndarray, power: np.ndarray, done: int) -> np.ndarray | None:
     """Go on from X, the sum of the first 2^done terms, and power = A^(2^done)."""
     small, n = False, len(X)
+    if n <= _HANDFUL:
+        X, power = (np.array(a, dtype=np.float64, order="C") for a in (X, power))
+        return X if doubling.sum_by_squaring(X, power, np.empty((n, n)), done, _MAX_DOUBLINGS) else None
     with np.errstate(over="ignore", invalid="ignore"):
         for k in range(done, _MAX_DOUBLINGS):
             if not small:
                 step = power @ X @ power.T  # [Smith 1968, Eq. 8]
                 X = X + step
-                small = _size(step) <= _EPS / 4 * _size(X)
+                small = bool(np.linalg.norm(step) <= _EPS / 4 * np.linalg.norm(X))
             power = power @ power
-            size = _size(power)
+            size = np.linalg.norm(power)
             if small and size < 1.0:
                 return symmetric(X)
             hopeless = k >= 6 and size ** (2 ** (_MAX_DOUBLINGS - k - 1)) > 1e-6  # the last power would still be felt
             if hopeless or not size < 1e3 * n**0.5:
                 return None
     return None
-
-
-def _size(X: np.ndarray) -> float:
-    """The Frobenius norm: of a few entries in a third of the time that np.linalg.norm takes."""
-    return math.sqrt(np.vdot(X, X))
 
 
 def _discrete_by_schur(A: np.ndarray, Q: np.ndarray) -> np.ndarray:
