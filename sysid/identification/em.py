@@ -151,8 +151,7 @@ def _iterate(method: EM, process: Process, maximise: Maximiser, expectation: Exp
     states = np.concatenate([part.initial_states for part in parts])
     count = None
     if method.noise == "gaussian" and not method.prior:  # a maximum of the likelihood, and not of a bound or a posterior
-        coordinates = Coordinates.of(maximise, process)
-        count = n_parameters(coordinates, coordinates.vector(process), gauge if isinstance(process.model, Bilinear) else unseen)
+        count = n_parameters(Coordinates.of(maximise, process), gauge if isinstance(process.model, Bilinear) else unseen)
     return EMFit(model=process.model, process=expectation.lawful(process), status=status, history={"log_likelihood": np.array(history)},
                  log_likelihood=value - maximise.log_prior(process), n_parameters=count, n_samples=measured_samples(expectation.data),
                  initial_states=states, notes=tuple(notes), precisions=expectation.precisions or None,

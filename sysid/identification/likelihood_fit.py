@@ -199,5 +199,5 @@ def _result(search: _Search, maximise: Maximiser, status: Status, interrupted: b
         model=model, process=search.expectation.lawful(process), status=status, initial_states=np.concatenate([part.initial_states for part in search.parts]),
         gain=solution.gain if solution.converged else None, innovation_cov=cov, log_likelihood=search.value,
         history={"log_likelihood": np.array(search.history)}, uncertainty=errors.uncertainty,
-        n_parameters=n_parameters(search.coordinates, search.best, search.still), n_samples=measured_samples(search.expectation.data),
+        n_parameters=n_parameters(search.coordinates, search.still), n_samples=measured_samples(search.expectation.data),
         standard_errors=errors.deviations, notes=tuple(notes + errors.notes))  # fmt: skip

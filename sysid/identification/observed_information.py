@@ -86,8 +86,12 @@ class ObservedInformation:
         return Errors(out, bands, notes)
 
 
-def n_parameters(coordinates: Coordinates, vector: np.ndarray, still: Callable[[Coordinates, np.ndarray], np.ndarray]) -> int:
-    """Free parameters of model and noise, less the directions that leave the likelihood as it is; the initial law not counted."""
+def n_parameters(coordinates: Coordinates, still: Callable[[Coordinates, np.ndarray], np.ndarray]) -> int:
+    """Free parameters of model and noise, less the directions that leave the likelihood as it is; the initial law not counted.
+
+    Counted where all are of one size: at an estimate noises near zero hide directions behind rounding.
+    """
+    vector = 0.5 * np.random.default_rng(0).standard_normal(len(coordinates.vector(coordinates.template)))
     free = coordinates.parts()["m0"].start
     return free - int(np.linalg.matrix_rank(still(coordinates, vector)[:free])) if free else 0
 

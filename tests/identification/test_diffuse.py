@@ -90,6 +90,8 @@ def test_every_way_to_the_same_model_counts_the_same_parameters():
     identifiable = n * (m + p) + m * p + p + n * p + p * (p + 1) // 2  # A B C D without coordinates, d, K, the innovations' variance
     for method in (sysid.PredictionError(), sysid.PredictionError(focus="likelihood"), sysid.EM(max_iterations=3)):
         assert sysid.fit(data, method, start=first).n_parameters == identifiable
+    many = [data[:200], data[200:]] * 3  # P0 is free, and with two states too many Q is nearly singular
+    assert sysid.fit(many, sysid.EM(max_iterations=2), start=sysid.fit(many, sysid.Subspace(4))).n_parameters == 4 * 2 + 1 + 1 + 4 + 1
     arx = sysid.fit(data, sysid.ARX(2, 2, 1))
     assert arx.n_parameters == 2 + 2 + 1 + 1 and arx.n_samples == 398
     assert sysid.fit(data, sysid.OutputError(2, 2, 1)).n_parameters == 2 + 2 + 1 + 1
