@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,22 +11,15 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..core.data import Data, experiments
-from ..core.gaussian import Gaussian
 from ..core.signals import listed
-from ..inference.filter import filter
-from ..inference.predict import predict
-from ..inference.smooth import smooth
-from ..models.bilinear import Bilinear
 from ..models.lti import LTI
 from ..models.names import check_names, labelled, names
-from ..models.nonlinear import Nonlinear
 from ..models.process import Process
 from .fit import Fit
-from .initial_state import initial_spread, initial_state, run
 from .records import DIVERGED
+from .replay import INITIAL, Replay
 from .residuals import Correlation, independence, whiteness
 
-_INITIAL = 50
 _TOO_FEW = 20  # residuals that say nothing of whiteness
 
 
@@ -97,7 +90,7 @@ class Validation(Shown):
         return grid[0] if len(grid) == 1 else grid
 
 
-def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored: int = _INITIAL) -> Validation:
+def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored: int = INITIAL) -> Validation:
     """Judge a model on data, best on data it was not estimated from.
 
         fit = 100 (1 - |y - y_hat| / |y - mean y|) %
@@ -116,24 +109,11 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
     _check_fit(model, records)
     steps = _check.count(steps, "steps", "validate")
     unscored = min(_check.count(unscored, "unscored", "validate", least=0), min(len(d) for d in records) // 2)
-    guess = process.initial.mean if process is not None and isinstance(process.initial, Gaussian) else None
-    heads = [d[: max(unscored or _INITIAL, model.n_states + 1)] for d in records]
-    starts = [initial_state(model, head, len(head), guess) for head in heads]
-    started = None if process is None else [_started(process, head, x0, unscored == 0) for head, x0 in zip(heads, starts)]
-    certain = process is not None and unscored > 0 and _is_certain(model, process)
-    if started is not None and (certain or isinstance(model, LTI)):
-        simulated = [_continued(begun, d, unscored) for begun, d in zip(started, records)]
-    else:
-        simulated = [run(model, d, x0, taught=unscored) for d, x0 in zip(records, starts)]
-    if started is None:
-        taught = steps == 1 and getattr(model, "n_feedback", 0)
-        predicted = [run(model, d, x0, taught=len(d)) for d, x0 in zip(records, starts)] if taught else None
-    else:
-        predicted = [_continued(begun, d, unscored, taught=True) if certain and steps == 1 else predict(begun, d, steps)
-                     for begun, d in zip(started, records)]  # fmt: skip
+    runs = [Replay.of(model, process, d, unscored) for d in records]
+    simulated, predicted = [r.simulated() for r in runs], _all([r.predicted(steps) for r in runs])
     fit_s, rms_s = _scores(records, simulated, unscored)
     fit_p, rms_p = (None, None) if predicted is None else _scores(records, predicted, unscored)
-    one = predicted if steps == 1 else None if started is None else [predict(begun, d, 1) for begun, d in zip(started, records)]
+    one = predicted if steps == 1 else _all([r.predicted(1) for r in runs])
     errors = [(d.y - e)[unscored:] for d, e in zip(records, one or simulated)]
     errors = [np.where(np.abs(e) < DIVERGED, e, np.nan) for e in errors]
     outputs = tuple(records[0].output_names or ())
@@ -147,6 +127,11 @@ def validate(process: Any, data: Data | Iterable[Data], steps: int = 1, unscored
                       steps, unscored, _meaningful(model, fit_s))  # fmt: skip
 
 
+def _all(predicted: list[np.ndarray | None]) -> list[np.ndarray] | None:
+    """The predictions of all records, None where a bare model makes none."""
+    return None if any(y is None for y in predicted) else [y for y in predicted if y is not None]
+
+
 def _unwrap(thing: Any) -> tuple[Any, Process | None]:
     if isinstance(thing, Fit):
         thing = thing.model if thing.process is None else thing.process
@@ -157,47 +142,12 @@ def _unwrap(thing: Any) -> tuple[Any, Process | None]:
     return thing, None
 
 
-def _is_certain(model: Any, process: Process) -> bool:
-    """Whether a reservoir's states have no noise: once its filter has found them, it is a run with the measured outputs fed back."""
-    return not isinstance(model, LTI | Bilinear | Nonlinear) and not process.Q.any()
-
-
 def _check_fit(model: Any, records: list[Data]) -> None:
     _check.same_time_step(model.dt, records[0].dt, "validate")
     if (model.n_inputs, model.n_outputs) != (records[0].n_inputs, records[0].n_outputs):
         raise ValueError(f"validate: expected data with {model.n_inputs} inputs and {model.n_outputs} outputs as in the model; "
                          f"received {records[0].n_inputs} and {records[0].n_outputs}.")  # fmt: skip
     check_names(model, records[0], "validate")
-
-
-def _started(process: Process, head: Data, x0: np.ndarray, scored: bool) -> Process:
-    """The process from its own initial law, or from one that reaches to x0 as well, whichever makes the first samples likelier.
-
-    Its own may be that of another record; the least-squares x0 alone is far off in directions that a few samples hardly show.
-    scored: the first samples are scored too: from the law that is known after them.
-    """
-    if not isinstance(process.model, LTI | Bilinear | Nonlinear) or not isinstance(process.initial, Gaussian):
-        return process
-    law = process.initial
-    gap = x0 - law.mean
-    # Around x0 a linear filter would count the first samples twice; a nonlinear one has to be linearised there.
-    centre = x0 if isinstance(process.model, Nonlinear) else law.mean
-    wider = replace(process, initial=Gaussian(centre, law.cov + np.outer(gap, gap) + initial_spread(process.model, head, x0)))
-    best = max((process, wider), key=lambda begun: filter(begun, head).log_likelihood)
-    if not scored or isinstance(process.model, Nonlinear):
-        return best
-    known = smooth(best, head).smoothed
-    return replace(process, initial=Gaussian(known.mean[0], known.cov[0]))
-
-
-def _continued(process: Process, d: Data, unscored: int, taught: bool = False) -> np.ndarray:
-    """Outputs (T, p): one-step predictions over the unscored samples, then a run from the state that the filter has reached.
-
-    taught: the measured outputs are fed back all along.
-    """
-    head = filter(process, d[: unscored + 1], store="mean")
-    rest = d[unscored:]
-    return np.concatenate([head.y_mean[:unscored], run(process.model, rest, head.predicted.mean[unscored], len(rest) if taught else 0)])
 
 
 def _scores(records: list[Data], guesses: list[np.ndarray], unscored: int) -> tuple[np.ndarray, np.ndarray]:

@@ -42,6 +42,13 @@ def test_the_residuals_of_the_true_process_are_white_though_fifty_samples_hardly
     assert abs(val.rms_prediction - 0.3)[0] < 0.03 and val.fit_simulation[0] > 70
 
 
+@pytest.mark.parametrize("unscored", [0, 50])
+def test_a_diffuse_start_is_judged_like_one_that_is_found(unscored):
+    model, data = slow_plant()
+    val = sysid.validate(sysid.Process(model, 1e-6 * np.eye(4), 0.09, initial=sysid.Diffuse()), data, unscored=unscored)
+    assert val.fit_simulation[0] > 50 and (unscored == 0 or abs(val.rms_prediction - 0.3)[0] < 0.03)
+
+
 def test_a_prior_of_another_record_does_not_spoil_the_scores():
     model, data = slow_plant()
     away = sysid.Process(model, 0.0, 0.09, initial=sysid.Gaussian([30.0, 0.0, 0.0, -40.0], 1e-6))
