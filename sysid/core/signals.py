@@ -73,11 +73,14 @@ def places(wanted: Any, names: Sequence[str] | None, size: int, what: str, call:
 
 
 def refuse_swapped(known: Sequence[str] | None, given: Sequence[str] | None, expected: str, whose: str) -> None:
-    """Refuse two lists of names of the same channels where a name stands at two places: `expected` "..: expected outputs", `whose` "as in .."."""
+    """Refuse two lists of names of the same channels in which one name stands at two places.
+
+    expected, whose: how the sentence begins, "filter: expected outputs", and whose order it is, "as in the model".
+    """
     if known is None or given is None:
         return
-    places = {name: i for i, name in enumerate(known)}
-    if any(places.get(name, i) != i for i, name in enumerate(given)):
+    at = {name: i for i, name in enumerate(known)}
+    if any(at.get(name, i) != i for i, name in enumerate(given)):
         raise ValueError(f"{expected} in the order {listed(known)} {whose}; received {listed(given)}. Are columns swapped? Put them in one order, "
                          "by select(outputs=[...], inputs=[...]), or rename what means something else.")  # fmt: skip
 

@@ -41,8 +41,8 @@ class Named:
 
         Raises ValueError for another number of names than the model has channels, or for one that comes twice.
         """
-        found = _copied(self, **{field: names for field, names in (("output_names", output_names), ("input_names", input_names))
-                                 if names is not None})  # fmt: skip
+        wanted = {"output_names": output_names, "input_names": input_names}
+        found = _copied(self, **{field: given for field, given in wanted.items() if given is not None})
         Named.__post_init__(found)
         return found
 
@@ -92,15 +92,16 @@ def renamed(found: T, *nouns: Any) -> T:
     done: dict[int, Any] = {}
 
     def of(value: Any) -> Any:
-        if id(value) not in done:
-            if isinstance(value, Named):
-                fits = {field: given for field, size in _FIELDS
-                        if (given := labels[field]) is not None and len(given) == getattr(value, size)}
-                done[id(value)] = value.with_names(**fits)
-            else:
-                parts = {key: of(part) for key, part in vars(value).items() if isinstance(part, Named) or isinstance(getattr(part, "model", None), Named)}
-                done[id(value)] = _copied(value, **parts) if parts else value
-        return done[id(value)]
+        if id(value) in done:
+            return done[id(value)]
+        if isinstance(value, Named):
+            new = value.with_names(**{field: given for field, size in _FIELDS
+                                      if (given := labels[field]) is not None and len(given) == getattr(value, size)})
+        else:
+            parts = {key: of(part) for key, part in vars(value).items() if isinstance(part, Named) or isinstance(getattr(part, "model", None), Named)}
+            new = _copied(value, **parts) if parts else value
+        done[id(value)] = new
+        return new
 
     return of(found) if any(given is not None for given in labels.values()) else found
 
