@@ -72,7 +72,7 @@ def _run_linear(model: Any, drive: Drive) -> Path:
     X, final = np.empty((T, model.n_states)), np.empty(model.n_states)
     rollout.linear(as_float(A), as_float(np.broadcast_to(V, X.shape)), drive.x0, X, final)
     Y = _apply(C, X) + _apply(D, drive.u) + d + (0.0 if drive.v is None else drive.v)
-    bad = ~(np.isfinite(X).all(1) & np.isfinite(Y).all(1))
+    bad = ~np.isfinite(X).all(1)
     diverged = int(np.argmax(bad)) - 1 if bad.any() else (-1 if np.isfinite(final).all() else T - 1)
     return X, final, Y, diverged
 

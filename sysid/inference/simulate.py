@@ -29,7 +29,7 @@ class Simulation(Shown):
     """A simulated path. x: (T, n), x[0..T-1]. final: (n,), x[T]. u: (T, m) or None.
 
     outputs: (T, p), read as `y`; None for a reservoir without a readout. Arrays of a batch have a leading S.
-    diverged: the first step whose next state is not finite, None if none; what came before it is kept.
+    diverged: the first step whose next state or output is not finite, None if none; what came before it is kept.
     output_names, input_names: those of the model, None for none.
     """
 
@@ -151,17 +151,28 @@ def _warn_of_growth(model: LTI, found: Simulation) -> None:
 def _together(model: Any, inputs: np.ndarray, starts: np.ndarray, known: np.ndarray | None) -> Simulation:
     """All sequences of a batch at once, one matrix product a step."""
     x, final, y = run_together(model, inputs, starts, known)
-    bad = ~np.isfinite(x).all((0, 2))
+    bad = np.append(~np.isfinite(x).all((0, 2)), not np.isfinite(final).all())
+    if y is not None:
+        bad[:-1] |= ~np.isfinite(y).all((0, 2))
     if not bad.any():
-        return Simulation(y, x, final, inputs if model.n_inputs else None, model.dt)
-    T = int(np.argmax(bad))
+        return Simulation(y, x, final, inputs if model.n_inputs else None, model.dt, **names(model))
+    T = max(int(np.argmax(bad)), 1)
     u = inputs[:, :T] if model.n_inputs else None
-    return Simulation(None if y is None else y[:, :T], x[:, :T], x[:, T - 1], u, model.dt, T - 1)
+    return Simulation(None if y is None else y[:, :T], x[:, :T], x[:, T - 1], u, model.dt, T - 1, **names(model))
+
+
+def _stop(path: Path) -> int:
+    """The first step whose next state or output is not finite, -1 if none; 0 too where the very first output is not."""
+    _, _, y, stop = path
+    if y is None:
+        return stop
+    finite = np.isfinite(y if stop < 0 else y[: stop + 1])
+    return stop if finite.all() else max(int(np.argmin(finite.all(1))) - 1, 0)
 
 
 def _result(model: Any, paths: list[Path], inputs: np.ndarray, batched: bool) -> Simulation:
     """Stack the paths; after a divergence keep what came before the earliest one."""
-    stops = [p[3] for p in paths if p[3] >= 0]
+    stops = [stop for p in paths if (stop := _stop(p)) >= 0]
     diverged = min(stops) if stops else None
     T = inputs.shape[1] if diverged is None else diverged + 1
     u = inputs[:, :T] if model.n_inputs else None

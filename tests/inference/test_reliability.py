@@ -140,3 +140,32 @@ def test_converged_covariances_keep_the_likelihood_to_ten_digits(seed):
     never = sysid.filter(sysid.Process(sysid.LTV(np.broadcast_to(A, (T, 3, 3)), None, C), q, 1.0, initial=law), data, store="last")
     assert frozen.log_likelihood == pytest.approx(never.log_likelihood, rel=1e-10)
     assert len(np.unique(frozen.traces[0].index)) < 0.6 * T
+
+
+def overflowing():
+    """Models whose outputs overflow from step 1 on while every state stays finite: x = 1e100, 1e200, ...; y = x^2."""
+    import numba
+
+    f, g = numba.njit(lambda x, u, p, t: 1e100 * x), numba.njit(lambda x, u, p, t: x * x)
+    esn = sysid.ESN([[1e100]], None, activation="relu", features="squares").with_readout([[0.0, 1.0]])
+    return {"lti": sysid.LTI(1e100, None, 1e150), "compiled": sysid.Nonlinear(f, g, 1, 0, 1), "esn": esn,
+            "batch": esn, "bilinear": sysid.Bilinear([[1e100]], np.zeros((1, 0)), np.zeros((0, 1, 1)), [[1e150]])}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", overflowing())
+def test_outputs_that_leave_the_numbers_while_states_do_not_are_said(kind):
+    model = overflowing()[kind]
+    start = np.full((2, 1), 1e100) if kind == "batch" else [1e100]
+    path = sysid.simulate(model, x0=start, n_steps=2)
+    assert path.diverged == 0 and np.isfinite(path.y).all() and path.y.shape[-2] == 1 and "diverged" in repr(path)
+    from_the_first = sysid.simulate(model, x0=1e100 * np.asarray(start), n_steps=1)
+    assert from_the_first.diverged == 0
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_batch_that_leaves_the_numbers_in_its_last_step_says_so_as_one_sequence_does():
+    esn = sysid.ESN([[1e200]], np.ones((1, 1)), activation="relu")
+    one, two = sysid.simulate(esn, np.zeros((2, 1)), x0=[1.0]), sysid.simulate(esn, np.zeros((2, 2, 1)), x0=[1.0])
+    assert one.diverged == two.diverged == 1
+    np.testing.assert_array_equal(two.final, [one.final, one.final])
