@@ -10,6 +10,7 @@ import numpy as np
 from .. import _check
 from .._show import Shown
 from ..core.data import Data, experiments
+from ..models.gated_esn import GatedESN
 from .states import driven_states, without_gaps
 
 
@@ -32,10 +33,12 @@ class Saturation(Shown):
 
 
 def preactivations(model: Any, data: Data, washout: int = 0) -> np.ndarray:
-    """xi[t] = W x[t] + W_in u[t] + W_fb y[t] + bias (T - washout, n) along one sequence."""
+    """xi[t] = W x[t] + W_in u[t] + W_fb y[t] + bias (T - washout, n) along one sequence; of a gated one W is that at u[t]."""
     network = getattr(model, "flat", model)
     x, _ = driven_states(model, data)
     xi = (network.W @ x.T).T + data.inputs @ network.W_in.T + network.bias
+    if isinstance(network, GatedESN):
+        xi = xi + ((x @ network.W_gate.T) * (data.inputs @ network.G.T)) @ network.P.T
     if network.n_feedback:
         xi = xi + without_gaps(data.y) @ network.W_fb.T
     return xi[washout:]

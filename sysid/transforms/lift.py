@@ -11,6 +11,7 @@ from .. import _check
 from .._show import Shown
 from ..kernels._jit import as_float
 from ..models.bilinear import Bilinear
+from ..models.esn import ESN
 from ..models.lti import LTI
 
 
@@ -33,9 +34,15 @@ def lift(model: Any, method: LiftMethod, x: Any = None, u: Any = None) -> Any:
     """
     if isinstance(method, type) or not callable(getattr(method, "lift", None)):
         raise TypeError(f"lift: expected a method such as sysid.Carleman(degree=3); received {_check.received(method)}.")
-    if not hasattr(model, "act"):
-        raise TypeError(f"lift: expected a reservoir such as sysid.ESN; received {type(model).__name__}.")
+    _network(model, "lift")
     return method.lift(model, x, u)
+
+
+def _network(model: Any, call: str) -> ESN:
+    """The reservoir as one ESN, a stack or a field written out; a gated one, whose inputs multiply its states, is none."""
+    network = getattr(model, "flat", model)
+    _check.kind(model, isinstance(network, ESN), "a reservoir such as sysid.ESN, or a stack or field of them", call)
+    return network
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -141,8 +148,8 @@ def remainder_bound(model: Any, x: Any, u: Any = None, *, x0: Any, u0: Any = Non
     Raises TypeError for what is no reservoir, ValueError for other activations, or shapes that do not fit.
     """
     call = "remainder_bound"
-    _check.kind(model, hasattr(model, "act"), "a reservoir such as sysid.ESN", call)
-    curvature, network, n, m = model.act.curvature, getattr(model, "flat", model), model.n_states, model.n_inputs
+    network, n, m = _network(model, call), model.n_states, model.n_inputs
+    curvature = network.act.curvature
     if curvature is None:
         raise ValueError(f"{call}: expected an activation with a bounded second derivative; received {model.act.name}.")
     states = _points(x, "x", n, call)
@@ -169,10 +176,9 @@ def validity_radius(model: Any, tolerance: float) -> float:
     Raises TypeError for other models, ValueError for a tolerance not above 0 or an activation without a second
     derivative.
     """
-    _check.kind(model, hasattr(model, "act"), "a reservoir such as sysid.ESN", "validity_radius")
-    curvature = model.act.curvature
+    network = _network(model, "validity_radius")
+    curvature = network.act.curvature
     tolerance = _check.positive(tolerance, "tolerance", "validity_radius")
     if curvature is None:
         raise ValueError(f"validity_radius: expected an activation with a bounded second derivative; received {model.act.name}.")
-    leak = getattr(model, "flat", model).leaks.max()
-    return float("inf") if curvature == 0 else float(np.sqrt(2 * tolerance / (leak * curvature)))
+    return float("inf") if curvature == 0 else float(np.sqrt(2 * tolerance / (network.leaks.max() * curvature)))

@@ -112,6 +112,16 @@ def test_preactivations_see_the_outputs_that_were_fed_back_in_a_gap():
     assert np.abs(following[:-1] - x[1:]).max() < 1e-14
 
 
+def test_preactivations_of_a_gated_reservoir_hold_its_gate():
+    from sysid.reservoirs.saturation import preactivations
+    for rank in (None, 2):
+        gated = sysid.GatedESN.random(5, 2, rank=rank, rng=np.random.default_rng(3))
+        u = np.random.default_rng(0).standard_normal((50, 2))
+        x = sysid.simulate(gated, u).x
+        following = (1 - gated.leaks) * x + gated.leaks * np.tanh(preactivations(gated, sysid.Data(np.zeros(50), u)))
+        assert np.abs(following[:-1] - x[1:]).max() < 1e-14
+
+
 def test_fidelity_of_an_input_that_never_moves_is_finite():
     esn = sysid.ESN.random(10, spectral_radius=0.5, rng=np.random.default_rng(0))
     report = fidelity(esn, sysid.Data(np.zeros(300), np.full(300, 0.1)))

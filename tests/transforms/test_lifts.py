@@ -323,3 +323,11 @@ def test_the_shift_of_a_low_rank_form_leaves_the_least_error_of_all_shifts():
         least = min(np.sort((values - s) ** 2)[: 5 - rank].sum() for s in np.linspace(values[0], values[-1], 4001))
         assert (form.error * np.linalg.norm(A)) ** 2 == pytest.approx(least, rel=1e-4)
         assert (form.error * np.linalg.norm(A)) ** 2 <= least * (1 + 1e-9)
+
+
+def test_a_gated_reservoir_whose_inputs_multiply_its_states_is_not_taken_for_a_plain_one():
+    gated = sysid.GatedESN.random(4, 1, rng=np.random.default_rng(0))
+    for call in (lambda: sysid.lift(gated, sysid.Carleman(2)), lambda: sysid.lift(gated, sysid.RandomFeatures(5, np.random.default_rng(0))),
+                 lambda: sysid.remainder_bound(gated, np.zeros(4), x0=np.zeros(4)), lambda: sysid.validity_radius(gated, 0.1)):
+        with pytest.raises(TypeError, match="received GatedESN"):
+            call()
