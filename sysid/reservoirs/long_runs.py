@@ -33,7 +33,7 @@ def chunked_states(esn: Any, u: Any, n_chunks: int = 16, *, tolerance: float = 1
         raise ValueError(f"{call}: expected a reservoir without output feedback; received one with.")
     u = _check.signal(u, "u", call, esn.n_inputs)
     T, count = len(u), _check.count(n_chunks, "n_chunks", call)
-    overlap = _certified_overlap(esn, certificate, tolerance, call) if overlap is None else _check.count(overlap, "overlap", call, least=0)
+    overlap = _certified_overlap(esn, u, certificate, tolerance, call) if overlap is None else _check.count(overlap, "overlap", call, least=0)
     size = -(-T // count)
     if count == 1 or overlap >= 4 * size or size < 2:
         return simulate(esn, u).x
@@ -47,7 +47,8 @@ def chunked_states(esn: Any, u: Any, n_chunks: int = 16, *, tolerance: float = 1
     return out
 
 
-def _certified_overlap(esn: Any, certificate: Any, tolerance: float, call: str) -> int:
+def _certified_overlap(esn: Any, u: np.ndarray, certificate: Any, tolerance: float, call: str) -> int:
+    from ..certificates.certificate import Contraction
     from ..certificates.certify import certify
     from ..models.memory import memory_horizon
 
@@ -55,7 +56,8 @@ def _certified_overlap(esn: Any, certificate: Any, tolerance: float, call: str) 
     if name not in ("tanh", "sigmoid"):
         raise ValueError(f"{call}: expected tanh or sigmoid units, whose states stay in the unit cube; received {name}. "
                          "How far others are from rest is not known: say overlap=... and check.")
-    certificate = certify(esn) if certificate is None else certificate
+    # The bound matters to gated reservoirs alone, which contract as their inputs are small.
+    certificate = certify(esn, Contraction(input_bound=np.abs(u).max(0))) if certificate is None else certificate
     if not certificate.holds:
         raise ValueError(f"{call}: expected a reservoir certified to contract; received one without a certificate "
                          f"({certificate.method}). Scale it with sysid.scale_to_certified, or say overlap=... and check.")

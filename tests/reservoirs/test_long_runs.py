@@ -14,6 +14,8 @@ def test_chunks_with_the_certified_overlap_equal_one_pass():
     assert np.abs(chunked_states(esn, u, 7) - sysid.simulate(esn, u).x).max() < 1e-10
     rough = chunked_states(esn, u, 7, overlap=5)
     assert 1e-10 < np.abs(rough - sysid.simulate(esn, u).x).max() < 1.0
+    gated = sysid.GatedESN.random(6, 1, spectral_radius=0.4, rng=rng)  # certified for inputs as small as these
+    assert np.abs(chunked_states(gated, 0.1 * u, 7) - sysid.simulate(gated, 0.1 * u).x).max() < 1e-10
     linear = sysid.ESN([[0.5]], [[1.0]], activation="identity")  # certified, and as far from rest as its input takes it
     with pytest.raises(ValueError, match="tanh or sigmoid units"):
         chunked_states(linear, 1e6 * u, 7)
