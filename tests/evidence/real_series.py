@@ -60,14 +60,15 @@ def taught(X, Y):
 
 
 def by_grid(train, seed):
-    cut, best = 3 * train.n_steps // 4, (np.inf,)
+    cut, best = 3 * train.n_steps // 4, (np.inf, 0, 0.0, 0.0, 0.0)
     for leak, radius, scale in itertools.product((0.25, 0.5, 0.75, 1.0), (0.6, 0.95), (0.1, 0.2, 0.5, 1.0, 2.0)):
         x, _ = driven_states(network(train, seed, leak, radius, scale), train)
         errors = [np.mean((x[cut:] @ C.T + d - train.y[cut:]) ** 2) for C, d in taught(x[WASHOUT:cut], train.y[WASHOUT:cut])]
         best = min(best, (min(errors), int(np.argmin(errors)), leak, radius, scale))
-    esn = network(train, seed, *best[2:])
+    _, place, leak, radius, scale = best
+    esn = network(train, seed, leak, radius, scale)
     x, _ = driven_states(esn, train)
-    return esn.with_readout(*taught(x[WASHOUT:], train.y[WASHOUT:])[best[1]])
+    return esn.with_readout(*taught(x[WASHOUT:], train.y[WASHOUT:])[place])
 
 
 def by_inference(train, seed):

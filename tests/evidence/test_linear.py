@@ -145,16 +145,16 @@ def test_bilinear_models(record):
         u = 0.3 * rng.standard_normal((500, 1))
         y, order = sysid.simulate(model, u).y, model.n_states // 2
         linear_error = np.linalg.norm(y - sysid.simulate(sysid.reduce(model.linear, order).model, u).y)
-        errors = [np.linalg.norm(y - sysid.simulate(sysid.reduce(model, order, input_scale=scale).model, u).y)
+        errors = [np.linalg.norm(y - sysid.simulate(sysid.reduce(model, order, input_rms=scale).model, u).y)
                   for scale in (0.3, 1.0)]
         ratios.append(np.array(errors) / linear_error)
     record("issue 4: bilinear Gramians, largest relative residual of their equation, 50 models", residual, "<= 1e-10")
     record("issue 4: N = 0 against the linear Gramian, largest difference", linear, "<= 1e-10")
     matched, unmatched = np.array(ratios).T
     record("issue 4: share of 50 bilinear models whose reduction beats the reduced linear part on held-out inputs",
-           float(np.mean(matched < 1)), ">= .95", note="input_scale = .3, the inputs' root mean square")
+           float(np.mean(matched < 1)), ">= .95", note="input_rms = .3, the inputs' root mean square")
     record("issue 4: median ratio of the two errors there", float(np.median(matched)), "< 1")
-    record("issue 4: the share with input_scale left at 1", float(np.mean(unmatched < 1)))
+    record("issue 4: the share with input_rms left at 1", float(np.mean(unmatched < 1)))
 
 
 def test_low_rank_gramians(record):
