@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,7 +10,7 @@ import numpy as np
 from ..linear.riccati import filter_riccati
 from .innovations import Noise, noise_model
 from .joint_regression import Record, Regression, joint_regression
-from .realization import Decomposition, decompose, noise_covariances, predictor_form, shift_invariance, state_rows
+from .realization import Decomposition, noise_covariances, predictor_form, shift_invariance, state_rows
 from .records import excerpt
 from .stable_shift import stable_shift
 from .windows import Windows
@@ -42,6 +41,14 @@ class Candidate:
         """Spectral radius of A."""
         return float(np.abs(np.linalg.eigvals(self.A)).max(initial=0.0))
 
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Smaller is better: a stable model is preferred to an unstable one whatever their errors over the record."""
+        return self.radius > UNSTABLE, self.loss
+
+
+Decomposed = Callable[[int, int, str], Decomposition]  # of the windows by past, future and weighting
+
 
 @dataclass(frozen=True)
 class Search:
@@ -52,17 +59,16 @@ class Search:
     feedthrough: bool
     stable: bool
 
-    def best(self, windows: Windows, records: Sequence[Record], pairs: Sequence[tuple[int, int]],
-             weightings: Sequence[str]) -> tuple[Candidate, list[tuple[str, int, float]]]:  # fmt: skip
+    def best(self, windows: Windows, records: Sequence[Record], pairs: Sequence[tuple[int, int]], weightings: Sequence[str],
+             decomposed: Decomposed) -> tuple[Candidate, list[tuple[str, int, float]]]:  # fmt: skip
         """The candidate with the smallest error on (an excerpt of) the records, and the table of all errors."""
-        parts = self._carried([decompose(windows, past, future, w) for w in weightings for past, future in pairs])
+        parts = self._carried([decomposed(*pair, w) for w in weightings for pair in pairs])
         if len(parts) == 1:
             only = self.realise(windows, records, parts[0])
             return only, [(only.part.weighting, only.part.past, only.loss)]
         stretch = excerpt(records)
         ranked = [self.realise(windows, stretch, part) for part in parts]
-        # A stable model is preferred to an unstable one whatever their errors over the record.
-        chosen = min(ranked, key=lambda c: (c.radius > UNSTABLE, c.loss))
+        chosen = min(ranked, key=lambda c: c.rank)
         return self.realise(windows, records, chosen.part), [(c.part.weighting, c.part.past, c.loss) for c in ranked]
 
     def _carried(self, parts: list[Decomposition]) -> list[Decomposition]:
@@ -74,7 +80,7 @@ class Search:
         return [part for part, rank in zip(parts, ranks) if rank >= self.n_states]
 
     def order(self, windows: Windows, records: Sequence[Record], pairs_for: Callable[[int], Sequence[tuple[int, int]]],
-              weightings: Sequence[str], most: int) -> int:  # fmt: skip
+              weightings: Sequence[str], most: int, decomposed: Decomposed) -> int:  # fmt: skip
         """The order up to `most` of the smallest p N log(error) + n (2 p + m) log N, stable models before unstable ones.
 
         The error of an order is the smallest over its horizons, as that of the estimate will be: at one horizon for all,
@@ -82,15 +88,14 @@ class Search:
         """
         stretch = excerpt(records)
         N, p, m = sum(len(y) for y, _ in stretch), windows.n_outputs, windows.n_inputs
-        decomposed = functools.cache(lambda past, future, weighting: decompose(windows, past, future, weighting))
         scores = []
         for n in range(1, min(most, _MAX_ORDER) + 1):
             parts = [decomposed(*pair, w) for w in weightings for pair in pairs_for(n)]
             tries = [replace(self, n_states=n).realise(windows, stretch, part) for part in parts if len(part.singular_values) >= n]
             if not tries:
                 break
-            best = min(tries, key=lambda c: (c.radius > UNSTABLE, c.loss))
-            scores.append((best.radius > UNSTABLE, p * N * np.log(best.loss) + n * (2 * p + m) * np.log(N), n))
+            unstable, loss = min(c.rank for c in tries)
+            scores.append((unstable, p * N * np.log(loss) + n * (2 * p + m) * np.log(N), n))
         return min(scores)[2]
 
     def realise(self, windows: Windows, records: Sequence[Record], part: Decomposition) -> Candidate:

@@ -12,6 +12,7 @@ from .. import _check
 from ..core.data import Data
 from ..models.lti import LTI
 from .arx import ARX, PolynomialFit, innovations_process
+from .fit import measured_samples
 from .linear_pem import LinearProblem
 from .records import common_scales
 from .robust_loss import ErrorLaw
@@ -82,7 +83,7 @@ class _Polynomial(_Search):
         # Output-error residuals are coloured unless the noise happens to be white.
         covariance = found.robust_covariance if isinstance(self, OutputError) else found.covariance
         deviations = np.sqrt(np.diag(covariance))
-        seen = sum(int((~d.missing).sum()) for d in data)
+        seen = measured_samples(data)
         return PolynomialFit(
             model=model, process=innovations_process(model, gain, cov, data), status=found.status, gain=gain, innovation_cov=cov,
             initial_states=found.point.x0, n_parameters=found.n_parameters, n_samples=seen, history={"loss": found.history}, log_likelihood=-found.point.value - seen * np.log(ys),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -129,16 +130,17 @@ class Subspace:
         weightings = (self.weighting,) if self.weighting != "auto" else ("moesp", "cva") if windows.n_inputs else ("cva",)
         foci = self._foci(windows.n_inputs)
         search = Search(self.n_states or 1, foci[0], self.feedthrough, self.stable)
+        decomposed = functools.cache(functools.partial(decompose, windows))  # orders and foci share them
         n = self.n_states or search.order(windows, records, lambda k: self._pairs(k, largest, records), weightings,
-                                          min(max(int(np.argmin(criterion)), 1), self._carried(largest, windows)))
+                                          min(max(int(np.argmin(criterion)), 1), self._carried(largest, windows)), decomposed)
         pairs = self._pairs(n, largest, records)
         check_excitation(data, n + min(f for _, f in pairs), "fit(Subspace)", windows)
         search = replace(search, n_states=n)
-        found = {f: replace(search, focus=f).best(windows, records, pairs, weightings) for f in foci}
+        found = {f: replace(search, focus=f).best(windows, records, pairs, weightings, decomposed) for f in foci}
         focus = better_focus(records, {f: candidate for f, (candidate, _) in found.items()}, search)
         best, table = found[focus]
         part = best.part
-        seen = part if (part.past, part.future) == ample else decompose(windows, *ample, part.weighting)
+        seen = part if (part.past, part.future) == ample else decomposed(*ample, part.weighting)
         return _result(best.with_noise(windows, records), table, focus, (seen.singular_values, criterion), scales, data, bridged,
                        windows.factorisation)
 
